@@ -1,0 +1,1 @@
+//! The CRDT types that ship with Replicant, as components.

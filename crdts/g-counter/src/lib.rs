@@ -1,0 +1,1 @@
+//! A counter that only grows.

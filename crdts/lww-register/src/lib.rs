@@ -1,0 +1,1 @@
+//! A register whose last write wins.

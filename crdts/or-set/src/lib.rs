@@ -1,0 +1,1 @@
+//! An add-wins set without tombstones.

@@ -1,0 +1,1 @@
+//! A counter that grows and shrinks.

@@ -1,0 +1,1 @@
+//! Builds Rust crates into Replicant components.

@@ -1,0 +1,1 @@
+//! Write a CRDT for Replicant: one trait, one macro.

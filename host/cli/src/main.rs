@@ -1,0 +1,3 @@
+//! The `replicant` command.
+
+fn main() {}

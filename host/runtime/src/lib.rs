@@ -1,0 +1,1 @@
+//! Runs CRDT components in a WebAssembly sandbox.

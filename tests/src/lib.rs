@@ -1,0 +1,1 @@
+//! Tests across crates: tidiness, simulation, hostile guests, end to end.
