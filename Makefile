@@ -1,0 +1,49 @@
+# `make demo` and `make test` do all the set-up that they need.
+
+CARGO ?= cargo
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+EXAMPLES := $(wildcard examples/*/Cargo.toml)
+
+.PHONY: help demo test toolchain lint doc suites examples bench clean-guests
+
+help:
+	@echo "make demo    build Replicant and watch three nodes converge (ARGS=--fast for the short one)"
+	@echo "make test    formatting, lints, documentation and every test suite"
+	@echo "make bench   the figures of docs/performance.md (release build; takes a while)"
+
+# What compiles guests to WebAssembly: found, or installed with the system's package manager.
+toolchain:
+	@sh guest-sdk/build/toolchain.sh
+
+demo: toolchain
+	$(CARGO) run --quiet -p replicant-cli -- demo $(ARGS)
+
+test: toolchain lint doc suites examples
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+suites:
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace
+	$(CARGO) test --workspace --doc --quiet
+else
+	$(CARGO) test --workspace
+endif
+
+# A user's own crate: its tests run as a user would run them.
+examples:
+	@set -e; for manifest in $(EXAMPLES); do \
+		echo "$(CARGO) test --manifest-path $$manifest"; \
+		$(CARGO) fmt --check --manifest-path $$manifest; \
+		$(CARGO) test --quiet --manifest-path $$manifest; \
+	done
+
+bench: toolchain
+	$(CARGO) bench -p replicant-runtime
+	$(CARGO) run --release -p replicant-cli -- bench
+	$(CARGO) run --release --manifest-path tests/bench-peers/Cargo.toml
