@@ -1,1 +1,80 @@
 //! Write a CRDT for Replicant: one trait, one macro.
+//!
+//! A type is a struct that implements [`Crdt`]: its fields are the state, [`Crdt::prepare`] turns
+//! a command into an op where it is given, and [`Crdt::effect`] applies the op on every replica.
+//! [`export!`] makes the crate a component that a Replicant node can load. Compiled for any other
+//! target, the same crate is plain Rust, so its logic is tested and measured without WebAssembly;
+//! one line, [`laws!`], checks that replicas converge.
+//!
+//! ```
+//! use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Remembers the largest number that anyone has reported.
+//! #[derive(Default, Serialize, Deserialize)]
+//! struct HighScore {
+//!     best: u64,
+//! }
+//!
+//! impl Crdt for HighScore {
+//!     const NAME: &'static str = "high-score";
+//!     const VERSION: &'static str = "0.1.0";
+//!     const SUMMARY: &'static str = "The largest number reported by anyone.";
+//!     type Command = u64;
+//!     type Op = u64;
+//!     type Query = ();
+//!     type Answer = u64;
+//!     type Value = u64;
+//!     type Event = u64;
+//!
+//!     fn prepare(&self, _: &Context, score: u64) -> Result<Option<u64>, Refusal> {
+//!         Ok((score > self.best).then_some(score))
+//!     }
+//!
+//!     fn effect(&mut self, _: &Context, score: u64, events: &mut Events<u64>) {
+//!         if score > self.best {
+//!             self.best = score;
+//!             events.emit(|| score);
+//!         }
+//!     }
+//!
+//!     fn value(&self) -> u64 {
+//!         self.best
+//!     }
+//!
+//!     fn query(&self, _: ()) -> Result<u64, Refusal> {
+//!         Ok(self.best)
+//!     }
+//!
+//!     fn sample(&self, random: &mut Random) -> u64 {
+//!         random.below(1_000)
+//!     }
+//! }
+//!
+//! replicant_sdk::export!(HighScore);
+//! ```
+
+mod context;
+mod crdt;
+mod events;
+pub mod postcard_bytes;
+mod random;
+mod refusal;
+mod version;
+
+pub mod cbor;
+
+pub use context::{Context, Dot, Stable};
+pub use crdt::Crdt;
+pub use events::Events;
+pub use random::Random;
+pub use refusal::{LoadError, Malformed, Refusal};
+
+/// Makes the crate a component that implements `$type`, which must implement [`Crdt`].
+///
+/// Only the WebAssembly build is affected; for any other target it expands to nothing.
+#[cfg(not(target_arch = "wasm32"))]
+#[macro_export]
+macro_rules! export {
+    ($type:ty) => {};
+}
