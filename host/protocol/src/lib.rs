@@ -1,1 +1,22 @@
-//! The protocols of Replicant as plain state machines: no socket, no clock, no thread, no randomness of their own.
+//! The protocols of Replicant as plain state machines: no socket, no clock, no thread, no
+//! randomness of their own.
+//!
+//! Time, the wall clock and a seeded random number generator are arguments, collections iterate in
+//! order, and nothing here waits. So a run is a function of its inputs: one thread simulates a
+//! cluster, and a seed replays it.
+//!
+//! Every protocol has the same shape: `Config` (each field says meaning, unit and trade-off),
+//! `State` (its documentation is the operating manual), `handle_*` for local inputs, `on_*` for
+//! what a peer sent, `OutEvent` for what the driver has to do next, `Message` for what travels.
+//! `now: Duration` is monotonic time since the driver's start; `wall_ms` is milliseconds since the
+//! Unix epoch. Protocols never import each other: whoever drives them turns the output of one into
+//! the input of another.
+//!
+//! What stands here: [`ids`], [`clock`], [`version`], [`identity`] are the words that all share.
+//! Elsewhere: sockets, threads, storage and guests (crate `replicant`).
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod identity;
+pub mod ids;
+pub mod version;
