@@ -1,0 +1,104 @@
+//! Configuration of a [`Runtime`](crate::Runtime).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What one process gives to all of its guests together.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// Where compiled modules are kept between runs; none: each run compiles anew.
+    pub cache: Option<CacheConfig>,
+    /// Largest component, in bytes. Default 32 MiB. Time and memory of compilation grow with it.
+    pub component_bytes_max: u64,
+    /// Core module instances that can exist at once in all stores; a component takes one for
+    /// itself and a few more (two to four for most languages). Default 8,000. Reserves address
+    /// space, not memory.
+    pub core_instances_max: u32,
+    /// Component instances that can exist at once. Default 2,000.
+    pub instances_max: u32,
+    /// Linear memories that can exist at once. Default 3,000; each reserves a little more than
+    /// 4 GiB of address space, of which a process has 128 TiB.
+    pub memories_max: u32,
+    /// Tables that can exist at once. Default 4,000.
+    pub tables_max: u32,
+    /// Largest single memory, in bytes: the most that
+    /// [`Limits::memory_bytes_max`](crate::Limits::memory_bytes_max) may say. Default 1 GiB.
+    pub memory_bytes_max: u64,
+    /// Largest single table, in elements: the most that
+    /// [`Limits::table_elements_max`](crate::Limits::table_elements_max) may say. Default 32,768.
+    pub table_elements_max: u32,
+    /// Native stack of one call, in bytes. Default 512 KiB. Threads that call instances need
+    /// that much and some for the host: the 2 MiB of a Rust thread are enough.
+    pub stack_bytes_max: usize,
+    /// Back-stop for calls that fuel does not stop. Default 30 s, longer than any call with the
+    /// default fuel takes on a slow machine.
+    pub call_duration_max: Duration,
+    /// How often the deadline is looked at. Default 50 ms.
+    pub tick: Duration,
+}
+
+/// Where and how compiled modules are kept on disk.
+#[derive(Clone)]
+pub struct CacheConfig {
+    /// The folder; made if it is not there. Only this user should be able to write to it: what
+    /// is in it becomes machine code.
+    pub directory: PathBuf,
+    /// Key that authenticates the files. None: a random key is made once and kept beside them in
+    /// `key`, readable by its owner only.
+    pub key: Option<[u8; 32]>,
+    /// All files together, in bytes; the least recently used are removed beyond that.
+    pub bytes_max: u64,
+}
+
+impl CacheConfig {
+    /// A cache of at most 1 GiB in `directory`, with a key of its own.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            key: None,
+            bytes_max: 1 << 30,
+        }
+    }
+}
+
+impl std::fmt::Debug for CacheConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CacheConfig")
+            .field("directory", &self.directory)
+            .field("bytes_max", &self.bytes_max)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            cache: None,
+            component_bytes_max: 32 << 20,
+            core_instances_max: 8_000,
+            instances_max: 2_000,
+            memories_max: 3_000,
+            tables_max: 4_000,
+            memory_bytes_max: 1 << 30,
+            table_elements_max: 32_768,
+            stack_bytes_max: 512 << 10,
+            call_duration_max: Duration::from_secs(30),
+            tick: Duration::from_millis(50),
+        }
+    }
+}
+
+impl RuntimeConfig {
+    /// A runtime for few instances that starts fast: for tests and tools.
+    #[must_use]
+    pub fn small() -> Self {
+        Self {
+            core_instances_max: 256,
+            instances_max: 64,
+            memories_max: 128,
+            tables_max: 256,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What one module may use. Part of a module's registration, and so equal on all nodes: whether a
+//! call ends well must not depend on where it runs.
+
+/// Bounds on every call into one module's instances, and on each instance.
+///
+/// The fuel of a call is `fuel_per_call + fuel_per_item × n`, where *n* is the number of commands
+/// or ops that go in; one unit is about one WebAssembly instruction.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Fuel of one call, before what its items add. Default 1,000,000,000: about half a second.
+    /// Raising it lets one bad command hold its shard for longer.
+    pub fuel_per_call: u64,
+    /// Fuel that each command or op of a batch adds. Default 100,000: a well-made op takes a
+    /// hundredth of that.
+    pub fuel_per_item: u64,
+    /// Fuel of `describe`, which is called once, at load. Default 10,000,000: languages with a
+    /// runtime of their own start it inside this call.
+    pub fuel_describe: u64,
+    /// Fuel of making an instance (start functions), before any call. Default 1,000,000,000.
+    pub fuel_instantiate: u64,
+    /// All linear memories of one instance together, in bytes. Default 256 MiB. At most what the
+    /// runtime's pool gives to one memory.
+    pub memory_bytes_max: u64,
+    /// All tables of one instance together, in elements. Default 32,768. At most what the
+    /// runtime's pool gives to one table.
+    pub table_elements_max: u64,
+    /// The arguments of one call, in bytes. Default 64 MiB; not below `output_bytes_max`, since
+    /// saved bytes must be loadable.
+    pub input_bytes_max: u64,
+    /// The result of one call, in bytes. Default 64 MiB.
+    pub output_bytes_max: u64,
+    /// Live objects of one instance. Default 100,000.
+    pub objects_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fuel_per_call: 1_000_000_000,
+            fuel_per_item: 100_000,
+            fuel_describe: 10_000_000,
+            fuel_instantiate: 1_000_000_000,
+            memory_bytes_max: 256 << 20,
+            table_elements_max: 32_768,
+            input_bytes_max: 64 << 20,
+            output_bytes_max: 64 << 20,
+            objects_max: 100_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The fuel of a call with `items` commands or ops.
+    #[must_use]
+    pub fn fuel(&self, items: usize) -> u64 {
+        let more = self.fuel_per_item.saturating_mul(items as u64);
+        self.fuel_per_call.saturating_add(more)
+    }
+}
