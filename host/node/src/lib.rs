@@ -1,1 +1,17 @@
 //! An embeddable Replicant node.
+//!
+//! [`Node`] is the whole public face: start one on a data folder, update and read objects, watch
+//! them, load modules. The HTTP API and the command are clients of it.
+//!
+//! The layers below it know nothing of each other; [`node`] puts them together.
+//!
+#![forbid(unsafe_code)]
+
+pub mod node;
+
+pub use node::{
+    Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, Node, NodeConfig,
+    NodeError, ObjectPage, ObjectRead, Outcome, QueryAnswer, Status, StorageInfo, TopicInfo,
+    Update, Updated, VersionToken, Watch, WatchEvent, init,
+};
+pub use replicant_protocol::ids;

@@ -1,0 +1,224 @@
+//! Why a request to a node was not carried out.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use replicant_protocol::ids::{ClusterId, ModuleHash, ObjectId, TopicName, TypeName};
+
+/// Why a node did not do what it was asked. The message is for a person; what a program needs
+/// stands in the fields. Unless a variant says otherwise, nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The caller named an object that does not exist here (yet).
+    #[error("topic {topic} has no object {id:?} of type {}", type_or_any(.type_name))]
+    UnknownObject {
+        /// The topic that was asked.
+        topic: TopicName,
+        /// The object that is not there.
+        id: ObjectId,
+        /// Its type, if the caller gave one.
+        type_name: Option<TypeName>,
+    },
+    /// The caller left the type out, and several objects have this id.
+    #[error("topic {topic} has several objects {id:?}, of types {}", list(.types))]
+    AmbiguousObject {
+        /// The topic that was asked.
+        topic: TopicName,
+        /// The id that they share.
+        id: ObjectId,
+        /// Their types, in order.
+        types: Vec<TypeName>,
+    },
+    /// The caller left the type out when creating an object.
+    #[error("object {id:?} does not exist in topic {topic}: name its type to create it")]
+    TypeMissing {
+        /// The topic that was asked.
+        topic: TopicName,
+        /// The object that is not there.
+        id: ObjectId,
+    },
+    /// No module of this type is loaded here. Ops of the type that arrive are kept and applied
+    /// once the module is there.
+    #[error("no module for type {name} is loaded on this node")]
+    UnknownType {
+        /// The type that is missing.
+        name: TypeName,
+    },
+    /// The object has ops of a version of its type that this node does not have. They are kept.
+    #[error(
+        "object {id:?} in topic {topic} has ops of encoding {schema}, which {module} does not read"
+    )]
+    NewerTypeNeeded {
+        /// The object's topic.
+        topic: TopicName,
+        /// The object.
+        id: ObjectId,
+        /// The version of the op encoding that cannot be read.
+        schema: u32,
+        /// The module that was tried, as `name@version`.
+        module: String,
+    },
+    /// The caller asked for a module that is not loaded here.
+    #[error("no module {name} is loaded on this node")]
+    UnknownModule {
+        /// What was asked for.
+        name: String,
+    },
+    /// The type has no answer to the query; the message is the type's own.
+    #[error("{message}")]
+    QueryRefused {
+        /// What the type says.
+        message: String,
+    },
+    /// The type's code failed on this query: a trap, or a limit. Other objects are not affected.
+    #[error("{fault}")]
+    GuestFault {
+        /// Module, export and limit.
+        fault: String,
+    },
+    /// The type's code fails on this object's ops, on this node. The ops are kept; other objects
+    /// are not affected.
+    #[error("object {id:?} in topic {topic} cannot be shown: {fault}")]
+    ObjectFaulted {
+        /// The object's topic.
+        topic: TopicName,
+        /// The object.
+        id: ObjectId,
+        /// Module, export and limit.
+        fault: String,
+    },
+    /// The caller sent more than a limit allows.
+    #[error("{what} is {size}; at most {max} is accepted")]
+    TooLarge {
+        /// What is too large, with its unit.
+        what: &'static str,
+        /// How large it is.
+        size: u64,
+        /// How large it may be.
+        max: u64,
+    },
+    /// The caller sent no command.
+    #[error("the update has no command")]
+    NoCommand,
+    /// A queue is full; the same request may succeed a moment later.
+    #[error("the node is busy: {queue} is full; try again")]
+    Busy {
+        /// Which queue.
+        queue: &'static str,
+    },
+    /// The version that the caller asked for did not arrive here in time.
+    #[error("this node has not reached the version asked for within the time allowed")]
+    NotYet,
+    /// A version token that is not one.
+    #[error("not a version token: {reason}")]
+    BadToken {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A cursor that is not one.
+    #[error("not a cursor of this list")]
+    BadCursor,
+    /// The disk does not take writes, or lost what it had. The write may be repeated later; if
+    /// the failure came while it was under way, it is not on disk and nobody heard of it.
+    #[error("storage failed: {reason}")]
+    StorageFailed {
+        /// What the disk or the database said.
+        reason: String,
+    },
+    /// The component cannot be loaded: it is not a component of the world, or went over a limit.
+    #[error("{reason}")]
+    ModuleInvalid {
+        /// Module, export and limit, as far as they apply.
+        reason: String,
+    },
+    /// Another component is already known under this name and version.
+    #[error("{name}@{version} is already {known}; {given} must have a version of its own")]
+    ModuleConflict {
+        /// The type's name.
+        name: TypeName,
+        /// The type's version.
+        version: String,
+        /// The component that is known.
+        known: ModuleHash,
+        /// The component that was given.
+        given: ModuleHash,
+    },
+    /// The data folder belongs to another cluster than the node to join.
+    #[error("this node belongs to cluster {own}, the node at {address} to {other}")]
+    OtherCluster {
+        /// The cluster that the data folder was made for.
+        own: ClusterId,
+        /// The cluster of the node that was asked.
+        other: ClusterId,
+        /// Where that node is.
+        address: String,
+    },
+    /// A new node found nobody to join within the time allowed. The data folder stays as it was.
+    #[error("none of the nodes to join answered: {reason}")]
+    JoinFailed {
+        /// What the last attempt said, for each address.
+        reason: String,
+    },
+    /// The data folder has not been initialised.
+    #[error("{folder} is not a node's data folder: run `replicant init {folder}` first")]
+    NotInitialised {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
+    /// The folder that should be initialised is a data folder already.
+    #[error("{folder} is a node's data folder already")]
+    AlreadyInitialised {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
+    /// Another process has the data folder open.
+    #[error("{folder} is in use by another process")]
+    FolderInUse {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
+    /// A file of the data folder cannot be read, written or understood.
+    #[error("{path}: {reason}")]
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The node cannot listen where it was told to.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address from the configuration.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// The configuration contradicts itself or leaves its range.
+    #[error("configuration: {reason}")]
+    Config {
+        /// Which setting, and what would be accepted.
+        reason: String,
+    },
+    /// The sandbox cannot be set up on this machine.
+    #[error("the sandbox cannot start: {reason}")]
+    Sandbox {
+        /// What the runtime said.
+        reason: String,
+    },
+    /// The node is shutting down, or has. Whether a request under way was carried out is unknown.
+    #[error("the node is shutting down")]
+    ShuttingDown,
+}
+
+fn type_or_any(name: &Option<TypeName>) -> &str {
+    name.as_ref().map_or("(any)", AsRef::as_ref)
+}
+
+fn list(types: &[TypeName]) -> String {
+    types
+        .iter()
+        .map(AsRef::as_ref)
+        .collect::<Vec<&str>>()
+        .join(", ")
+}

@@ -1,0 +1,127 @@
+//! What a node tells about itself, its cluster and its modules.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TypeName};
+
+/// How a node is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The node's id.
+    pub id: NodeId,
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// The release that it runs.
+    pub version: &'static str,
+    /// Where it listens for nodes.
+    pub listen: SocketAddr,
+    /// Where it tells other nodes to find it.
+    pub advertised: String,
+    /// Time since it was started.
+    pub uptime: Duration,
+    /// Whether the disk takes writes.
+    pub storage: StorageInfo,
+    /// Whether it takes part in the network.
+    pub network: NetworkInfo,
+    /// Counters since the start, by name; names are fit for Prometheus and end in `_total`, or
+    /// are gauges. Ordered by name.
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+/// Whether the disk takes writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageInfo {
+    /// Whether it does.
+    pub writable: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
+}
+
+/// Whether the node takes part in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkInfo {
+    /// False after [`Node::set_network`](super::Node::set_network) took it off.
+    pub enabled: bool,
+    /// Open sessions with other nodes.
+    pub sessions: u64,
+}
+
+/// A member of the cluster, as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// The member's id.
+    pub id: NodeId,
+    /// Where it says it can be reached.
+    pub address: String,
+    /// What failure detection says.
+    pub state: MemberState,
+    /// The member's own count of refuted suspicions.
+    pub incarnation: u64,
+    /// Whether it is this node.
+    pub is_self: bool,
+    /// Whether a session with it is open.
+    pub connected: bool,
+}
+
+/// What failure detection says of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberState {
+    /// It answers.
+    Alive,
+    /// It did not answer; it may still refute that.
+    Suspect,
+    /// It is given up. It may come back.
+    Dead,
+    /// It said goodbye.
+    Left,
+}
+
+impl MemberState {
+    /// The lower-case word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Suspect => "suspect",
+            Self::Dead => "dead",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// A module that this node knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleInfo {
+    /// The type's name.
+    pub name: TypeName,
+    /// The type's version.
+    pub version: String,
+    /// Hash of the component's bytes.
+    pub hash: ModuleHash,
+    /// Size of the component.
+    pub size_bytes: u64,
+    /// What the type means, in one paragraph.
+    pub summary: String,
+    /// JSON Schema of a command.
+    pub command_schema: String,
+    /// JSON Schema of a query.
+    pub query_schema: String,
+    /// JSON Schema of the value.
+    pub value_schema: String,
+    /// JSON Schema of an event.
+    pub event_schema: String,
+    /// The version of the op encoding that it writes.
+    pub writes: u32,
+    /// The versions of the op encoding that it reads.
+    pub reads: Vec<u32>,
+    /// Limits that its instances run under, by name with the unit at the end.
+    pub limits: Vec<(&'static str, u64)>,
+    /// What the component imports.
+    pub imports: Vec<String>,
+    /// What the component exports.
+    pub exports: Vec<String>,
+    /// Whether it ships with this release.
+    pub built_in: bool,
+    /// Whether it is the version that objects of the type run on here.
+    pub active: bool,
+}
