@@ -57,16 +57,22 @@
 mod context;
 mod crdt;
 mod events;
-pub mod postcard_bytes;
+mod object;
 mod random;
 mod refusal;
 mod version;
 
 pub mod cbor;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod guest;
+pub mod log;
+pub mod postcard_bytes;
 
 pub use context::{Context, Dot, Stable};
 pub use crdt::Crdt;
 pub use events::Events;
+pub use object::{Object, Packed, Run, Updated};
 pub use random::Random;
 pub use refusal::{LoadError, Malformed, Refusal};
 
@@ -77,4 +83,18 @@ pub use refusal::{LoadError, Malformed, Refusal};
 #[macro_export]
 macro_rules! export {
     ($type:ty) => {};
+}
+
+/// Makes the crate a component that implements `$type`, which must implement [`Crdt`].
+#[cfg(target_arch = "wasm32")]
+#[macro_export]
+macro_rules! export {
+    ($type:ty) => {
+        const _: () = {
+            type Component = $crate::guest::Component<$type>;
+            $crate::guest::bindings::export_component!(
+                Component with_types_in $crate::guest::bindings
+            );
+        };
+    };
 }

@@ -1,0 +1,263 @@
+//! One object with the batch-shaped calls that a host makes on it.
+//!
+//! The component's exports do nothing but call these, so that a native program (a test, a
+//! benchmark, a checker) drives a type exactly as a node does.
+
+use crate::{Context, Crdt, Dot, Events, LoadError, Random, Refusal, Stable, cbor, log};
+
+/// Many byte strings in one allocation; see `packed` in the WIT package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// The items, one after the other.
+    pub bytes: Vec<u8>,
+    /// Where each item ends, in bytes from the start of `bytes`.
+    pub ends: Vec<u32>,
+}
+
+impl Packed {
+    /// Appends an item.
+    pub fn push(&mut self, item: &[u8]) {
+        self.bytes.extend_from_slice(item);
+        self.end_item();
+    }
+
+    /// Ends the item whose bytes were appended to `bytes` since the last one ended.
+    #[inline]
+    fn end_item(&mut self) {
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    /// Returns the items in order. Ends that do not fit the bytes give empty items.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let end = end as usize;
+            let item = self.bytes.get(start..end).unwrap_or_default();
+            start = end;
+            item
+        })
+    }
+
+    /// Returns how many items there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Says whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+/// Consecutive ops of one replica; see `run` in the WIT package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The replica that made the ops.
+    pub replica: u64,
+    /// The timestamp that all of them carry.
+    pub timestamp: u64,
+    /// The version of the op encoding.
+    pub schema: u32,
+    /// The counter of each op, strictly increasing.
+    pub counters: Vec<u64>,
+    /// The ops.
+    pub ops: Packed,
+}
+
+/// What a batch of commands led to; see `updated` in the WIT package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Updated {
+    /// The ops that were made and applied.
+    pub ops: Packed,
+    /// For each op, the index of its command.
+    pub commands: Vec<u32>,
+    /// The refused commands, by index.
+    pub refusals: Vec<(u32, Refusal)>,
+    /// Change events in CBOR, if they were asked for.
+    pub events: Packed,
+}
+
+/// One replicated object of type `T`.
+#[derive(Debug, Default)]
+pub struct Object<T> {
+    state: T,
+}
+
+impl<T: Crdt> Object<T> {
+    /// Makes the state that every object starts from.
+    pub fn new() -> Self {
+        Self {
+            state: T::default(),
+        }
+    }
+
+    /// Makes an object from saved bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Crdt::load`].
+    pub fn load(saved: &[u8], from_version: &str) -> Result<Self, LoadError> {
+        Ok(Self {
+            state: T::load(saved, from_version)?,
+        })
+    }
+
+    /// Returns the state, for a look at it.
+    pub fn state(&self) -> &T {
+        &self.state
+    }
+
+    /// Carries out commands, one after the other. `first` is the context of the first op; each
+    /// further op has the next counter. A refused command changes nothing.
+    pub fn update(&mut self, first: &Context, commands: &Packed, events: bool) -> Updated {
+        let mut context = *first;
+        let mut emitted = collector(events);
+        let mut updated = Updated::default();
+        updated.commands.reserve(commands.len());
+        updated.ops.ends.reserve(commands.len());
+        for (index, command) in commands.iter().enumerate() {
+            let index = index as u32;
+            let ops = &mut updated.ops;
+            match self
+                .state
+                .update_bytes(&context, command, &mut ops.bytes, &mut emitted)
+            {
+                Ok(true) => {
+                    ops.end_item();
+                    updated.commands.push(index);
+                    context.dot.counter += 1;
+                }
+                Ok(false) => {}
+                Err(refusal) => updated.refusals.push((index, refusal)),
+            }
+        }
+        updated.events = encoded(emitted);
+        updated
+    }
+
+    /// Applies ops that another replica made, or this one before a restart. Returns change
+    /// events if they are asked for.
+    ///
+    /// Ops that cannot be decoded, or of a schema that the type does not read, have no effect; how
+    /// many there were goes to the log.
+    pub fn apply(&mut self, run: &Run, events: bool) -> Packed {
+        if !T::READS.contains(&run.schema) {
+            report_unread::<T>(run);
+            return Packed::default();
+        }
+        let mut emitted = collector(events);
+        let mut malformed = None;
+        for (&counter, op) in run.counters.iter().zip(run.ops.iter()) {
+            let context = Context {
+                dot: Dot {
+                    replica: run.replica,
+                    counter,
+                },
+                timestamp: run.timestamp,
+                schema: run.schema,
+            };
+            if let Err(error) = self.state.apply_bytes(&context, op, &mut emitted) {
+                malformed.get_or_insert((counter, error, 0)).2 += 1;
+            }
+        }
+        if let Some((counter, error, count)) = malformed {
+            report_malformed::<T>(run, counter, &error.to_string(), count);
+        }
+        encoded(emitted)
+    }
+
+    /// Returns the value in CBOR, or the answer to a query in CBOR.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if the query cannot be decoded or has no answer.
+    pub fn query(&self, query: Option<&[u8]>) -> Result<Vec<u8>, Refusal> {
+        let mut answer = Vec::new();
+        let written = match query {
+            None => cbor::encode(&self.state.value(), &mut answer),
+            Some(query) => {
+                let query = cbor::decode(query).map_err(|error| {
+                    Refusal::new(format!(
+                        "this is no query of {}: {error}; JSON Schema of what is accepted: {}",
+                        T::NAME,
+                        T::QUERY_SCHEMA,
+                    ))
+                })?;
+                cbor::encode(&self.state.query(query)?, &mut answer)
+            }
+        };
+        written.map_err(|error| Refusal::new(format!("{} cannot be encoded: {error}", T::NAME)))?;
+        Ok(answer)
+    }
+
+    /// Returns the state as canonical bytes.
+    pub fn save(&self) -> Vec<u8> {
+        self.state.save()
+    }
+
+    /// Forgets what no future op can need; see [`Crdt::compact`].
+    pub fn compact(&mut self, stable: &Stable, floor: u64, number: u64) -> bool {
+        self.state.compact(stable, floor, number)
+    }
+
+    /// Returns a command, in CBOR, that is valid in the present state.
+    pub fn sample(&self, seed: u64) -> Vec<u8> {
+        let command = self.state.sample(&mut Random::new(seed));
+        let mut bytes = Vec::new();
+        if let Err(error) = cbor::encode(&command, &mut bytes) {
+            log::error(&format!(
+                "a sampled command of {} cannot be encoded: {error}",
+                T::NAME
+            ));
+            bytes.clear();
+        }
+        bytes
+    }
+}
+
+fn collector<E>(wanted: bool) -> Events<E> {
+    if wanted {
+        Events::collected()
+    } else {
+        Events::ignored()
+    }
+}
+
+fn encoded<E: serde::Serialize>(events: Events<E>) -> Packed {
+    let mut packed = Packed::default();
+    for event in events.into_vec() {
+        match cbor::encode(&event, &mut packed.bytes) {
+            Ok(()) => packed.end_item(),
+            Err(error) => {
+                packed
+                    .bytes
+                    .truncate(packed.ends.last().map_or(0, |&end| end as usize));
+                log::error(&format!("an event cannot be encoded: {error}"));
+            }
+        }
+    }
+    packed
+}
+
+#[cold]
+fn report_unread<T: Crdt>(run: &Run) {
+    log::warning(&format!(
+        "{} {} reads ops of schema {:?}, not of {}: {} ops of replica {} have no effect",
+        T::NAME,
+        T::VERSION,
+        T::READS,
+        run.schema,
+        run.counters.len(),
+        run.replica,
+    ));
+}
+
+#[cold]
+fn report_malformed<T: Crdt>(run: &Run, counter: u64, error: &str, count: u64) {
+    log::warning(&format!(
+        "{} cannot decode {count} ops of replica {} (the first is number {counter}: {error}); they \
+         have no effect",
+        T::NAME,
+        run.replica,
+    ));
+}
