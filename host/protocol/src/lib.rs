@@ -19,4 +19,5 @@
 pub mod clock;
 pub mod identity;
 pub mod ids;
+pub mod session;
 pub mod version;

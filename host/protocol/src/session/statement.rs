@@ -1,0 +1,173 @@
+//! What a node says of itself in the handshake, and how it is signed.
+
+use std::net::SocketAddr;
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+use crate::identity::{NodeIdentity, Signature};
+use crate::ids::{ClusterId, NodeId};
+
+use super::{SessionError, VersionRange};
+
+const CONTEXT: &str = "replicant 2026-11 session handshake";
+
+/// Longer texts are no socket address: an IPv6 address with scope and port has at most 58.
+const ADDRESS_BYTES_MAX: usize = 64;
+
+/// Which side of the handshake signs, so that a statement cannot be turned around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Initiator,
+    Responder,
+}
+
+impl Role {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+}
+
+/// What a statement is bound to: this handshake, this side of it, this Noise key.
+pub(super) struct Binding<'a> {
+    pub(super) role: Role,
+    pub(super) handshake_hash: &'a [u8],
+    pub(super) noise_static: &'a [u8],
+}
+
+impl Binding<'_> {
+    /// All parts but the last have a fixed length, so no two inputs give the same bytes.
+    fn signed_bytes(&self, body: &[u8]) -> Vec<u8> {
+        let role = match self.role {
+            Role::Initiator => 1,
+            Role::Responder => 2,
+        };
+        let mut bytes = vec![role];
+        bytes.extend_from_slice(self.handshake_hash);
+        bytes.extend_from_slice(self.noise_static);
+        bytes.extend_from_slice(body);
+        bytes
+    }
+}
+
+/// A node about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Statement {
+    pub(super) versions: VersionRange,
+    pub(super) cluster: Option<ClusterId>,
+    pub(super) node: NodeId,
+    pub(super) address: SocketAddr,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct WireStatement {
+    #[n(0)]
+    version_min: u16,
+    #[n(1)]
+    version_max: u16,
+    #[n(2)]
+    cluster: Option<ClusterId>,
+    #[n(3)]
+    node: NodeId,
+    #[n(4)]
+    address: String,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct WireSigned {
+    #[n(0)]
+    body: ByteVec,
+    #[n(1)]
+    signature: Signature,
+}
+
+impl Statement {
+    /// Encodes and signs. The bytes are the payload of a handshake message.
+    pub(super) fn sign(&self, identity: &NodeIdentity, binding: &Binding<'_>) -> Vec<u8> {
+        let body = encode(&WireStatement {
+            version_min: self.versions.min,
+            version_max: self.versions.max,
+            cluster: self.cluster,
+            node: self.node,
+            address: self.address.to_string(),
+        });
+        let signature = identity.sign(CONTEXT, &binding.signed_bytes(&body));
+        encode(&WireSigned {
+            body: body.into(),
+            signature,
+        })
+    }
+
+    /// Decodes a payload and checks form and signature.
+    ///
+    /// # Errors
+    /// [`SessionError::Statement`] or [`SessionError::Signature`], both the peer's fault.
+    pub(super) fn verify(payload: &[u8], binding: &Binding<'_>) -> Result<Self, SessionError> {
+        let signed: WireSigned = decode(payload)?;
+        let wire: WireStatement = decode(&signed.body)?;
+        let statement = Self::from_wire(&wire)?;
+        let message = binding.signed_bytes(&signed.body);
+        statement
+            .node
+            .verify(CONTEXT, &message, &signed.signature)
+            .map_err(|_| SessionError::Signature {
+                node: statement.node,
+            })?;
+        Ok(statement)
+    }
+
+    fn from_wire(wire: &WireStatement) -> Result<Self, SessionError> {
+        let malformed = |what| SessionError::Statement { what };
+        if wire.version_min > wire.version_max {
+            return Err(malformed("empty version range"));
+        }
+        if wire.address.len() > ADDRESS_BYTES_MAX {
+            return Err(malformed("address too long"));
+        }
+        let address: SocketAddr = wire
+            .address
+            .parse()
+            .map_err(|_| malformed("not a socket address"))?;
+        if address.ip().is_unspecified() || address.port() == 0 {
+            return Err(malformed("nobody can be reached at this address"));
+        }
+        if address.to_string() != wire.address {
+            return Err(malformed("address in an unusual form"));
+        }
+        Ok(Self {
+            versions: VersionRange {
+                min: wire.version_min,
+                max: wire.version_max,
+            },
+            cluster: wire.cluster,
+            node: wire.node,
+            address,
+        })
+    }
+}
+
+fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let Ok(()) = minicbor::encode(value, &mut bytes) else {
+        unreachable!("writing into memory cannot fail");
+    };
+    bytes
+}
+
+/// Decodes, and refuses any second form of the same value.
+fn decode<T>(bytes: &[u8]) -> Result<T, SessionError>
+where
+    T: for<'b> Decode<'b, ()> + Encode<()>,
+{
+    let malformed = |what| SessionError::Statement { what };
+    let value: T = minicbor::decode(bytes).map_err(|_| malformed("not the expected CBOR"))?;
+    if encode(&value) != bytes {
+        return Err(malformed("not the shortest CBOR"));
+    }
+    Ok(value)
+}
