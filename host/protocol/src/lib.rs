@@ -12,10 +12,14 @@
 //! Unix epoch. Protocols never import each other: whoever drives them turns the output of one into
 //! the input of another.
 //!
-//! What stands here: [`ids`], [`clock`], [`version`], [`identity`] are the words that all share.
+//! What stands here: [`ids`], [`clock`], [`version`], [`identity`] are the words that all share, and
+//! [`bundle`] is what they move.
 //! Elsewhere: sockets, threads, storage and guests (crate `replicant`).
 #![forbid(unsafe_code)]
 
+mod bounded;
+pub mod broadcast;
+pub mod bundle;
 pub mod clock;
 pub mod identity;
 pub mod ids;

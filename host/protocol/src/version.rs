@@ -16,9 +16,9 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::{Counter, Dot, Hash, ReplicaId};
 
-/// How many replicas a version may name. At most 19 bytes an entry, so that a whole version fits
-/// into one frame many times over. Replication accepts no further replica at this bound.
-pub const REPLICAS_MAX: usize = 65_536;
+/// How many replicas a version may name. At most 18 bytes an entry; and a bundle can depend on all
+/// of them and has still room for ops. Replication accepts no further replica at this bound.
+pub const REPLICAS_MAX: usize = 4_096;
 
 /// Replica → highest counter delivered; a replica that is not named stands at 0.
 ///
