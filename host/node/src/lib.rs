@@ -7,7 +7,9 @@
 //!
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod node;
+pub mod storage;
 
 pub use node::{
     Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, Node, NodeConfig,

@@ -1,0 +1,192 @@
+//! What a client is told when a request fails: always a status, a code for programs, a message
+//! and a hint for people.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::data::DataError;
+use super::views::{ErrorView, Failure, OutcomeView};
+use crate::NodeError;
+use crate::ids::IdError;
+
+/// A failed request. Becomes a response in JSON; the [rendering](super::format::render_errors)
+/// around the routes turns it into CBOR for clients that asked for that.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorReply {
+    status: StatusCode,
+    view: ErrorView,
+}
+
+impl ErrorReply {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let error = Failure {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+        };
+        Self { status, view: ErrorView { error, outcomes: None } }
+    }
+
+    /// Every command of an update was refused; the message is what the type said to the first.
+    pub(crate) fn refused(message: String, outcomes: Vec<OutcomeView>) -> Self {
+        let hint = match outcomes.len() {
+            1 => "nothing was changed; correct the command".to_owned(),
+            count => format!("all {count} commands were refused and nothing was changed"),
+        };
+        let mut reply = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", message, hint);
+        reply.view.outcomes = Some(outcomes);
+        reply
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>, hint: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", message, hint)
+    }
+
+    pub(crate) fn busy(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message, "try again in a moment")
+    }
+
+    pub(crate) fn too_large(what: &str, max: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            format!("the {what} is larger than {max} bytes"),
+            "send less at a time",
+        )
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn view(&self) -> &ErrorView {
+        &self.view
+    }
+}
+
+impl IntoResponse for ErrorReply {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&self.view)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<DataError> for ErrorReply {
+    fn from(error: DataError) -> Self {
+        let hint = match error {
+            DataError::Json(_) => "send one JSON document with `Content-Type: application/json`",
+            DataError::Cbor(_) => "send one CBOR item with `Content-Type: application/cbor`",
+            DataError::TooDeep => "send flatter data",
+            DataError::DuplicateKey(_) => "leave one of the two out",
+        };
+        Self::new(StatusCode::BAD_REQUEST, "malformed-body", error.to_string(), hint)
+    }
+}
+
+impl From<IdError> for ErrorReply {
+    fn from(error: IdError) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-name",
+            error.to_string(),
+            "names in the path are percent-encoded: `shop/eu` is `shop%2Feu`",
+        )
+    }
+}
+
+impl From<NodeError> for ErrorReply {
+    fn from(error: NodeError) -> Self {
+        let (status, code, hint) = classify(&error);
+        if code == "internal" {
+            // It may name files of this machine; whoever runs the node finds it in its log.
+            tracing::error!(%error, "a request failed");
+            return Self::new(status, code, "the node failed on this request", hint);
+        }
+        Self::new(status, code, error.to_string(), hint)
+    }
+}
+
+/// Status, code and hint of each of the node's errors.
+fn classify(error: &NodeError) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match error {
+        NodeError::UnknownObject { .. } => {
+            (S::NOT_FOUND, "unknown-object", "the first update with `?type=` creates it")
+        }
+        NodeError::AmbiguousObject { .. } => {
+            (S::CONFLICT, "ambiguous-type", "say which one with `?type=`")
+        }
+        NodeError::TypeMissing { .. } => {
+            (S::NOT_FOUND, "unknown-object", "name a type with `?type=` to create it")
+        }
+        NodeError::UnknownType { .. } => {
+            (S::NOT_FOUND, "unknown-type", "see `GET /v1/modules` for the types, or load the module")
+        }
+        NodeError::UnknownModule { .. } => {
+            (S::NOT_FOUND, "unknown-module", "see `GET /v1/modules` for what is loaded")
+        }
+        NodeError::NewerTypeNeeded { .. } => {
+            (S::CONFLICT, "newer-type-needed", "load the newer version of the type on this node")
+        }
+        NodeError::QueryRefused { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "refused", "see the type's query schema in `GET /v1/modules`")
+        }
+        NodeError::GuestFault { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "module-fault", "nothing was changed; other objects go on")
+        }
+        NodeError::ObjectFaulted { .. } => (
+            S::INTERNAL_SERVER_ERROR,
+            "object-faulted",
+            "its ops are kept; a corrected module can bring it back",
+        ),
+        NodeError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too-large", "send less at a time"),
+        NodeError::NoCommand => {
+            (S::BAD_REQUEST, "bad-request", "send a command, or `{\"commands\": […]}`")
+        }
+        NodeError::BadToken { .. } => {
+            (S::BAD_REQUEST, "bad-request", "`after` takes the `version` of an earlier answer")
+        }
+        NodeError::BadCursor => {
+            (S::BAD_REQUEST, "bad-request", "`after` takes the `next` of an earlier page")
+        }
+        NodeError::ModuleInvalid { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "module-invalid", "nothing was loaded")
+        }
+        NodeError::ModuleConflict { .. } => {
+            (S::CONFLICT, "module-conflict", "raise the version in the type's description")
+        }
+        other => classify_state(other),
+    }
+}
+
+/// Errors that come from the state of the node rather than from the request.
+fn classify_state(error: &NodeError) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match error {
+        NodeError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "try again in a moment"),
+        NodeError::ShuttingDown => {
+            (S::SERVICE_UNAVAILABLE, "shutting-down", "ask another node")
+        }
+        NodeError::NotYet => (
+            S::GATEWAY_TIMEOUT,
+            "not-yet",
+            "the node may be cut off or far behind; try again, or ask the node that gave the version",
+        ),
+        NodeError::StorageFailed { .. } => (
+            S::INSUFFICIENT_STORAGE,
+            "storage-failed",
+            "make room or repair the disk; reads go on as far as they can",
+        ),
+        _ => (S::INTERNAL_SERVER_ERROR, "internal", "the node's log says more"),
+    }
+}

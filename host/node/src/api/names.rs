@@ -1,0 +1,119 @@
+//! Names and tokens from the path and the query of a request's URL.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::error::ErrorReply;
+use crate::VersionToken;
+use crate::ids::{ObjectId, TopicName, TypeName};
+
+/// `{topic}` of the path.
+pub(crate) struct InTopic(pub(crate) TopicName);
+
+/// `{topic}` and `{id}` of the path.
+pub(crate) struct InObject {
+    pub(crate) topic: TopicName,
+    pub(crate) id: ObjectId,
+}
+
+/// A text of the path, percent-decoded.
+pub(crate) struct InPath(pub(crate) String);
+
+async fn path<T: DeserializeOwned + Send, S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<T, ErrorReply> {
+    match Path::<T>::from_request_parts(parts, state).await {
+        Ok(Path(path)) => Ok(path),
+        Err(_) => Err(ErrorReply::bad_request(
+            "the path is not UTF-8 once its percent-encoding is undone",
+            "encode names as UTF-8, then percent-encode them",
+        )),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InTopic {
+    type Rejection = ErrorReply;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
+        Ok(Self(path::<String, S>(parts, state).await?.parse()?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InObject {
+    type Rejection = ErrorReply;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
+        let (topic, id) = path::<(String, String), S>(parts, state).await?;
+        Ok(Self { topic: topic.parse()?, id: id.parse()? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = ErrorReply;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
+        Ok(Self(path::<String, S>(parts, state).await?))
+    }
+}
+
+/// The query of the URL. A parameter that the route does not know is refused, so that a misspelt
+/// `type` is not taken for a missing one.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ErrorReply;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ErrorReply> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(error) => Err(ErrorReply::bad_request(
+                error.body_text(),
+                "see /openapi.json for the parameters of each path",
+            )),
+        }
+    }
+}
+
+/// Which object of an id, and how recent.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReadQuery {
+    /// The object's type; needed only if several objects share the id.
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+    /// A `version` from an earlier answer: waits until the node has caught up with it.
+    after: Option<String>,
+}
+
+impl ReadQuery {
+    pub(crate) fn type_name(&self) -> Result<Option<TypeName>, ErrorReply> {
+        type_name(self.type_name.as_deref())
+    }
+
+    pub(crate) fn after(&self) -> Result<Option<VersionToken>, ErrorReply> {
+        Ok(self.after.as_deref().map(str::parse).transpose()?)
+    }
+}
+
+/// Which object of an id.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UpdateQuery {
+    /// The object's type; needed to create it, or if several objects share the id.
+    #[serde(rename = "type")]
+    type_name: Option<String>,
+}
+
+impl UpdateQuery {
+    pub(crate) fn type_name(&self) -> Result<Option<TypeName>, ErrorReply> {
+        type_name(self.type_name.as_deref())
+    }
+}
+
+fn type_name(text: Option<&str>) -> Result<Option<TypeName>, ErrorReply> {
+    Ok(text.map(str::parse).transpose()?)
+}

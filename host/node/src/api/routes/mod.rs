@@ -1,0 +1,203 @@
+//! Which path does what. Every route is declared with its description for `/openapi.json`.
+
+mod modules;
+mod node;
+mod objects;
+mod operation;
+mod topics;
+mod watch;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ErrorReply;
+use super::{Api, admission, format, guard, metrics, views};
+
+/// What stands around the paths in the OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Replicant",
+        description = "The API of one Replicant node. See docs/http-api.md.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "objects", description = "Read, update, query and watch objects"),
+        (name = "topics", description = "What a topic holds"),
+        (name = "modules", description = "Which types the node runs"),
+        (name = "node", description = "The node and its cluster"),
+        (name = "operation", description = "Health, metrics and this document")
+    ),
+    components(schemas(views::ErrorView, views::ChangeView))
+)]
+struct Document;
+
+fn declared() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(node::status))
+        .routes(routes!(node::members))
+        .routes(routes!(node::network, node::set_network))
+        .routes(routes!(modules::list, modules::load))
+        .routes(routes!(modules::show))
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::objects))
+        .routes(routes!(topics::digest))
+        .routes(routes!(objects::read, objects::update))
+        .routes(routes!(objects::query))
+        .routes(routes!(watch::watch))
+        .routes(routes!(operation::healthz))
+        .routes(routes!(operation::readyz))
+        .routes(routes!(operation::metrics))
+        .routes(routes!(operation::document))
+}
+
+/// The OpenAPI 3.1 document of the API, as it is served under `/openapi.json`.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    declared().into_openapi()
+}
+
+/// The whole service. The last layer that is added sees a request first.
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    let (router, _) = declared().split_for_parts();
+    let no_sniff = HeaderName::from_static("x-content-type-options");
+    router
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(Arc::clone(&api), admission::admit))
+        .layer(from_fn_with_state(Arc::clone(&api), guard::guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(format::render_errors))
+        .layer(from_fn_with_state(Arc::clone(&api), metrics::observe))
+        .layer(SetResponseHeaderLayer::overriding(no_sniff, HeaderValue::from_static("nosniff")))
+        .with_state(api)
+}
+
+async fn no_route() -> ErrorReply {
+    ErrorReply::new(
+        StatusCode::NOT_FOUND,
+        "no-such-path",
+        "there is nothing at this path",
+        "see /openapi.json for the paths; names in a path are percent-encoded (`shop%2Feu`)",
+    )
+}
+
+async fn no_method() -> ErrorReply {
+    ErrorReply::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no-such-method",
+        "this path does not take this method",
+        "see /openapi.json for the methods of each path",
+    )
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request handler panicked");
+    ErrorReply::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "the node failed on this request",
+        "the node's log says more; please report it",
+    )
+    .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Method and path of everything in the document.
+    fn documented() -> Vec<String> {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.iter().flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        });
+        operations.collect()
+    }
+
+    #[test]
+    fn the_document_has_exactly_the_paths_that_are_promised() {
+        let mut documented = documented();
+        documented.sort();
+        let mut promised = vec![
+            "GET /healthz",
+            "GET /metrics",
+            "GET /openapi.json",
+            "GET /readyz",
+            "GET /v1/members",
+            "GET /v1/modules",
+            "POST /v1/modules",
+            "GET /v1/modules/{name}",
+            "GET /v1/network",
+            "PUT /v1/network",
+            "GET /v1/status",
+            "GET /v1/topics",
+            "GET /v1/topics/{topic}/digest",
+            "GET /v1/topics/{topic}/objects",
+            "GET /v1/topics/{topic}/objects/{id}",
+            "POST /v1/topics/{topic}/objects/{id}",
+            "POST /v1/topics/{topic}/objects/{id}/query",
+            "GET /v1/topics/{topic}/watch",
+        ];
+        promised.sort_unstable();
+        assert_eq!(documented, promised);
+    }
+
+    #[test]
+    fn routes_are_only_declared_together_with_their_description() {
+        let sources = [
+            include_str!("mod.rs"),
+            include_str!("modules.rs"),
+            include_str!("node.rs"),
+            include_str!("objects.rs"),
+            include_str!("operation.rs"),
+            include_str!("topics.rs"),
+            include_str!("watch.rs"),
+        ];
+        for source in sources {
+            let source = source.split("#[cfg(test)]").next().unwrap();
+            for way in [".route(", ".route_service(", ".nest(", ".merge("] {
+                assert!(!source.contains(way), "{way} leaves the document out");
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_describes_itself_its_answers_and_its_errors() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+                let answers = operation["responses"].as_object().unwrap();
+                assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
+                assert!(
+                    answers.contains_key("default") || !path.starts_with("/v1/"),
+                    "{method} {path} does not describe its errors"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"").skip(1) {
+            let reference = reference.split('"').next().unwrap();
+            let target = document.pointer(reference.trim_start_matches('#'));
+            assert!(target.is_some(), "{reference}");
+        }
+    }
+}

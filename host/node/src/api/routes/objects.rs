@@ -1,0 +1,139 @@
+//! Reading, updating and querying objects.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::Update;
+use crate::api::Api;
+use crate::api::body::Document;
+use crate::api::data::split_commands;
+use crate::api::error::ErrorReply;
+use crate::api::format::Format;
+use crate::api::names::{InObject, Query, ReadQuery, UpdateQuery};
+use crate::api::views::{AnswerView, Commands, ErrorView, ObjectView, OutcomeView, UpdatedView};
+
+/// An [`ObjectView`] without its value, which is written behind it as it is.
+#[derive(Serialize)]
+struct ObjectHead {
+    topic: String,
+    id: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    version: String,
+}
+
+/// An [`AnswerView`] without its answer.
+#[derive(Serialize)]
+struct AnswerHead {
+    version: String,
+}
+
+/// Reads an object's whole value.
+#[utoipa::path(get, path = "/v1/topics/{topic}/objects/{id}", tag = "objects",
+    params(
+        ("topic" = String, Path, description = "The topic, percent-encoded"),
+        ("id" = String, Path, description = "The object's id, percent-encoded"),
+        ReadQuery),
+    responses(
+        (status = 200, description = "The value", body = ObjectView),
+        (status = 404, description = "No such object", body = ErrorView),
+        (status = 409, description = "Several objects have the id: say which type",
+            body = ErrorView),
+        (status = 504, description = "The node did not reach `after` within 10 s",
+            body = ErrorView),
+        (status = "default", description = "Why not", body = ErrorView)))]
+pub(super) async fn read(
+    State(api): State<Arc<Api>>,
+    InObject { topic, id }: InObject,
+    Query(query): Query<ReadQuery>,
+    format: Format,
+) -> Result<Response, ErrorReply> {
+    let object = api.node.value(topic, id, query.type_name()?, query.after()?).await?;
+    let head = ObjectHead {
+        topic: object.topic.to_string(),
+        id: object.id.to_string(),
+        type_name: object.type_name.to_string(),
+        version: object.version.to_string(),
+    };
+    format.reply_with(&head, "value", &object.value)
+}
+
+/// Carries out commands on an object; makes it if need be.
+///
+/// The body is one command, or `{"commands": […]}`. It is answered once everything is durable on
+/// the node. A command that its type refuses does not stop those after it.
+#[utoipa::path(post, path = "/v1/topics/{topic}/objects/{id}", tag = "objects",
+    params(
+        ("topic" = String, Path, description = "The topic, percent-encoded"),
+        ("id" = String, Path, description = "The object's id, percent-encoded"),
+        UpdateQuery),
+    request_body = Commands,
+    responses(
+        (status = 200, description = "What became of each command", body = UpdatedView),
+        (status = 404, description = "No such type; or a new object without a type",
+            body = ErrorView),
+        (status = 409, description = "Several objects have the id: say which type",
+            body = ErrorView),
+        (status = 422, description = "Every command was refused; the type's own message",
+            body = ErrorView),
+        (status = 507, description = "The disk does not take the update; nothing was changed",
+            body = ErrorView),
+        (status = "default", description = "Why not", body = ErrorView)))]
+pub(super) async fn update(
+    State(api): State<Arc<Api>>,
+    InObject { topic, id }: InObject,
+    Query(query): Query<UpdateQuery>,
+    format: Format,
+    document: Document,
+) -> Result<Response, ErrorReply> {
+    let commands = split_commands(&document.cbor).into_iter().map(<[u8]>::to_vec).collect();
+    let type_name = query.type_name()?;
+    let updated = api.node.update(Update { topic, id, type_name, commands }).await?;
+    let updated = UpdatedView::from(updated);
+    match all_refused(&updated.outcomes) {
+        Some(message) => Err(ErrorReply::refused(message, updated.outcomes)),
+        None => format.reply(StatusCode::OK, &updated),
+    }
+}
+
+/// What the type said to the first command, if it refused every one.
+fn all_refused(outcomes: &[OutcomeView]) -> Option<String> {
+    let is_refused = |outcome: &OutcomeView| matches!(outcome, OutcomeView::Refused(_));
+    match outcomes.first() {
+        Some(OutcomeView::Refused(first)) if outcomes.iter().all(is_refused) => Some(first.clone()),
+        _ => None,
+    }
+}
+
+/// Asks an object a query, as its type defines it. Changes nothing.
+#[utoipa::path(post, path = "/v1/topics/{topic}/objects/{id}/query", tag = "objects",
+    params(
+        ("topic" = String, Path, description = "The topic, percent-encoded"),
+        ("id" = String, Path, description = "The object's id, percent-encoded"),
+        ReadQuery),
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "The answer", body = AnswerView),
+        (status = 404, description = "No such object", body = ErrorView),
+        (status = 409, description = "Several objects have the id: say which type",
+            body = ErrorView),
+        (status = 422, description = "The type has no answer; its own message", body = ErrorView),
+        (status = 504, description = "The node did not reach `after` within 10 s",
+            body = ErrorView),
+        (status = "default", description = "Why not", body = ErrorView)))]
+pub(super) async fn query(
+    State(api): State<Arc<Api>>,
+    InObject { topic, id }: InObject,
+    Query(query): Query<ReadQuery>,
+    format: Format,
+    document: Document,
+) -> Result<Response, ErrorReply> {
+    let (type_name, after) = (query.type_name()?, query.after()?);
+    let answer = api.node.query(topic, id, type_name, document.cbor, after).await?;
+    let head = AnswerHead { version: answer.version.to_string() };
+    format.reply_with(&head, "answer", &answer.answer)
+}

@@ -1,0 +1,61 @@
+//! Health, metrics and the API's own description: for the programs that watch over a node.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::Api;
+use crate::api::error::ErrorReply;
+use crate::api::views::ErrorView;
+
+/// Answers as long as the process serves requests.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses(
+    (status = 200, description = "It does", body = String, content_type = "text/plain")))]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether the node takes reads and writes.
+#[utoipa::path(get, path = "/readyz", tag = "operation", responses(
+    (status = 200, description = "It does", body = String, content_type = "text/plain"),
+    (status = 503, description = "It does not, and why", body = ErrorView)))]
+pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, ErrorReply> {
+    let not_ready = |message: &str| {
+        let hint = "send requests to another node until this one is ready";
+        ErrorReply::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", message, hint)
+    };
+    if *api.stopped.borrow() {
+        return Err(not_ready("the node is shutting down"));
+    }
+    let storage = api.node.status().storage;
+    match storage.writable {
+        true => Ok("ready\n"),
+        false => {
+            let reason = storage.reason.unwrap_or_else(|| "no reason given".to_owned());
+            Err(not_ready(&format!("the disk does not take writes: {reason}")))
+        }
+    }
+}
+
+/// Shows metrics in the text format of Prometheus (OpenMetrics 1.0).
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses(
+    (status = 200, description = "The metrics", body = String,
+        content_type = "application/openmetrics-text")))]
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, ErrorReply> {
+    let text = api.metrics.text().map_err(|_| {
+        let (status, hint) = (StatusCode::INTERNAL_SERVER_ERROR, "please report it");
+        ErrorReply::new(status, "internal", "the metrics cannot be written", hint)
+    })?;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
+}
+
+/// Describes this API.
+#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses(
+    (status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value)))]
+pub(super) async fn document() -> Response {
+    Json(super::openapi()).into_response()
+}

@@ -1,0 +1,77 @@
+//! What topics hold.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::api::Api;
+use crate::api::error::ErrorReply;
+use crate::api::format::Format;
+use crate::api::names::{InTopic, Query};
+use crate::api::views::{DigestView, ErrorView, ObjectsView, TopicView};
+
+/// Objects of a page, where the client does not say, and at most.
+const PAGE_DEFAULT: usize = 1_000;
+const PAGE_MAX: usize = 10_000;
+
+/// Lists the topics that the node holds, by name.
+#[utoipa::path(get, path = "/v1/topics", tag = "topics", responses(
+    (status = 200, description = "The topics", body = Vec<TopicView>),
+    (status = "default", description = "Why not", body = ErrorView)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    format: Format,
+) -> Result<Response, ErrorReply> {
+    let topics: Vec<TopicView> = api.node.topics().await?.into_iter().map(Into::into).collect();
+    format.reply(StatusCode::OK, &topics)
+}
+
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// The `next` of the page before; without it, the first page.
+    after: Option<String>,
+    /// How many objects at most, 1 to 10,000; default 1,000.
+    limit: Option<usize>,
+}
+
+/// Lists a topic's objects by type and id, a page at a time.
+#[utoipa::path(get, path = "/v1/topics/{topic}/objects", tag = "topics",
+    params(("topic" = String, Path, description = "The topic, percent-encoded"), PageQuery),
+    responses(
+        (status = 200, description = "A page of objects", body = ObjectsView),
+        (status = "default", description = "Why not", body = ErrorView)))]
+pub(super) async fn objects(
+    State(api): State<Arc<Api>>,
+    InTopic(topic): InTopic,
+    Query(page): Query<PageQuery>,
+    format: Format,
+) -> Result<Response, ErrorReply> {
+    let limit = page.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(ErrorReply::bad_request("`limit` is out of range", "use 1 to 10000"));
+    }
+    let objects = api.node.objects(topic.clone(), page.after, limit).await?;
+    format.reply(StatusCode::OK, &ObjectsView::new(&topic, objects))
+}
+
+/// Hashes a topic's contents, to compare nodes.
+///
+/// Equal on two nodes exactly if the state of every object is. Loads every object: expensive for
+/// large topics.
+#[utoipa::path(get, path = "/v1/topics/{topic}/digest", tag = "topics",
+    params(("topic" = String, Path, description = "The topic, percent-encoded")),
+    responses(
+        (status = 200, description = "The hash and what it covers", body = DigestView),
+        (status = "default", description = "Why not", body = ErrorView)))]
+pub(super) async fn digest(
+    State(api): State<Arc<Api>>,
+    InTopic(topic): InTopic,
+    format: Format,
+) -> Result<Response, ErrorReply> {
+    let digest = api.node.digest(topic.clone()).await?;
+    format.reply(StatusCode::OK, &DigestView::new(&topic, digest))
+}

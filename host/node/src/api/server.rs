@@ -1,0 +1,182 @@
+//! The listening side: connections, their limits and their end.
+//!
+//! HTTP/1.1 only. What browsers would gain from HTTP/2 does not matter on a local port, and its
+//! streams would need limits of their own.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_io_timeout::TimeoutStream;
+use tower::ServiceExt as _;
+
+use super::config::{ApiConfig, HEADERS_MAX};
+use super::{Api, routes};
+use crate::Node;
+
+/// Why the API could not be served. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The operator asked for an address that other machines reach, without saying that this is
+    /// meant.
+    #[error(
+        "the API would listen on {address}, where other machines reach it, and it asks nobody who \
+         they are; listen on a loopback address, or allow it explicitly"
+    )]
+    NotLoopback {
+        /// The address from the configuration.
+        address: SocketAddr,
+    },
+    /// The system refused the address.
+    #[error("the API cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address from the configuration.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// A running API server.
+#[derive(Debug)]
+pub struct ApiServer {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl ApiServer {
+    /// Starts to serve the API of `node`, within the running tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`], before anything listens.
+    pub async fn start(node: Node, config: ApiConfig) -> Result<Self, ApiError> {
+        let address = config.listen;
+        if !address.ip().is_loopback() && !config.any_address {
+            return Err(ApiError::NotLoopback { address });
+        }
+        let failed = |error: std::io::Error| ApiError::Listen { address, reason: error.to_string() };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let connections = Connections::new(&config, stopped.clone());
+        let router = routes::router(Arc::new(Api::new(node, config, address, stopped)));
+        let serving = tokio::spawn(connections.serve(listener, router));
+        tracing::info!(%address, "the API is served");
+        Ok(Self { address, stop, serving })
+    }
+
+    /// Where it listens, with the real port if 0 was configured.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops: takes no more connections, ends watches, lets requests under way finish for a
+    /// bounded time.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        // It ends by itself; an error would mean that it panicked, and then it has ended too.
+        let _ = self.serving.await;
+    }
+}
+
+/// Accepts connections and serves each in a task of its own.
+struct Connections {
+    http: http1::Builder,
+    open: Arc<Semaphore>,
+    write_wait: Duration,
+    shutdown_wait: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Connections {
+    fn new(config: &ApiConfig, stopped: watch::Receiver<bool>) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(config.head_wait)
+            .max_headers(HEADERS_MAX)
+            .max_buf_size(config.head_bytes_max);
+        Self {
+            http,
+            open: Arc::new(Semaphore::new(config.connections_max)),
+            write_wait: config.write_wait,
+            shutdown_wait: config.shutdown_wait,
+            stopped,
+        }
+    }
+
+    async fn serve(mut self, listener: TcpListener, router: Router) {
+        let graceful = GracefulShutdown::new();
+        let mut stopped = self.stopped.clone();
+        loop {
+            // Only the sender's end or its message ends the wait; both mean to stop.
+            let accepted = tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                accepted = self.accept(&listener) => accepted,
+            };
+            if let Some((stream, permit)) = accepted {
+                let service = hyper::service::service_fn({
+                    let router = router.clone();
+                    move |request: hyper::Request<Incoming>| answer(router.clone(), request)
+                });
+                let connection = self.http.serve_connection(TokioIo::new(stream), service);
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "an API connection ended early");
+                    }
+                    drop(permit);
+                });
+            }
+        }
+        drop(listener);
+        if tokio::time::timeout(self.shutdown_wait, graceful.shutdown()).await.is_err() {
+            tracing::warn!("API requests were cut off by the shutdown");
+        }
+    }
+
+    async fn accept(
+        &mut self,
+        listener: &TcpListener,
+    ) -> Option<(Pin<Box<TimeoutStream<TcpStream>>>, tokio::sync::OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.open).acquire_owned().await.ok()?;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are written whole: nothing is gained by waiting for more.
+                let _ = stream.set_nodelay(true);
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(self.write_wait));
+                Some((Box::pin(stream), permit))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept an API connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
+    }
+}
+
+/// After a failed `accept` (no file descriptors left, mostly): time for others to be closed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+async fn answer(
+    router: Router,
+    request: hyper::Request<Incoming>,
+) -> Result<axum::response::Response, Infallible> {
+    let request: Request = request.map(axum::body::Body::new);
+    router.oneshot(request).await
+}

@@ -1,0 +1,135 @@
+//! The node's own types as the API shows them.
+
+use serde_json::Value;
+
+use super::{
+    DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView, OutcomeView,
+    SchemasView, StatusView, StorageView, TopicView, UpdatedView,
+};
+use crate::ids::TopicName;
+use crate::{
+    DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, Outcome, Status, TopicInfo,
+    Updated,
+};
+
+impl StatusView {
+    pub(crate) fn new(status: Status, api: String) -> Self {
+        let counters = status.counters.into_iter();
+        Self {
+            id: status.id.to_string(),
+            cluster: status.cluster.to_string(),
+            version: status.version.to_owned(),
+            listen: status.listen.to_string(),
+            advertised: status.advertised,
+            api,
+            uptime_seconds: status.uptime.as_secs(),
+            storage: StorageView {
+                writable: status.storage.writable,
+                reason: status.storage.reason,
+            },
+            network: status.network.into(),
+            counters: counters.map(|(name, count)| (name.to_owned(), count)).collect(),
+        }
+    }
+}
+
+impl From<NetworkInfo> for NetworkView {
+    fn from(network: NetworkInfo) -> Self {
+        Self { enabled: network.enabled, sessions: network.sessions }
+    }
+}
+
+impl From<MemberInfo> for MemberView {
+    fn from(member: MemberInfo) -> Self {
+        Self {
+            id: member.id.to_string(),
+            address: member.address,
+            state: member.state.as_str().to_owned(),
+            incarnation: member.incarnation,
+            is_self: member.is_self,
+            connected: member.connected,
+        }
+    }
+}
+
+impl From<ModuleInfo> for ModuleView {
+    fn from(module: ModuleInfo) -> Self {
+        let limits = module.limits.into_iter();
+        Self {
+            name: module.name.to_string(),
+            version: module.version,
+            hash: module.hash.to_string(),
+            size_bytes: module.size_bytes,
+            summary: module.summary,
+            schemas: SchemasView {
+                command: schema(module.command_schema),
+                query: schema(module.query_schema),
+                value: schema(module.value_schema),
+                event: schema(module.event_schema),
+            },
+            writes: module.writes,
+            reads: module.reads,
+            limits: limits.map(|(name, limit)| (name.to_owned(), limit)).collect(),
+            imports: module.imports,
+            exports: module.exports,
+            built_in: module.built_in,
+            active: module.active,
+        }
+    }
+}
+
+/// A schema as the document that it is; as a plain text if the module's author got it wrong.
+fn schema(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
+impl From<TopicInfo> for TopicView {
+    fn from(topic: TopicInfo) -> Self {
+        Self { topic: topic.name.to_string(), ops: topic.ops, objects: topic.objects }
+    }
+}
+
+impl ObjectsView {
+    pub(crate) fn new(topic: &TopicName, page: ObjectPage) -> Self {
+        let objects = page.objects.into_iter().map(|(type_name, id)| ObjectName {
+            type_name: type_name.to_string(),
+            id: id.to_string(),
+        });
+        Self { topic: topic.to_string(), objects: objects.collect(), next: page.next }
+    }
+}
+
+impl DigestView {
+    pub(crate) fn new(topic: &TopicName, digest: DigestInfo) -> Self {
+        Self {
+            topic: topic.to_string(),
+            version: digest.version.to_string(),
+            ops: digest.ops,
+            objects: digest.objects,
+            digest: digest.digest,
+            unavailable: digest.unavailable,
+        }
+    }
+}
+
+impl From<Updated> for UpdatedView {
+    fn from(updated: Updated) -> Self {
+        Self {
+            version: updated.version.to_string(),
+            outcomes: updated.outcomes.into_iter().map(OutcomeView::from).collect(),
+        }
+    }
+}
+
+impl From<Outcome> for OutcomeView {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Applied(dot) => Self::Applied {
+                replica: dot.replica.get(),
+                counter: dot.counter.get(),
+            },
+            Outcome::Unchanged => Self::Unchanged(true),
+            Outcome::Refused(message) => Self::Refused(message),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the API's answers look like, for the server that writes them, for clients that read them
+//! and for the OpenAPI document.
+
+mod from_node;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Every failed request answers with this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorView {
+    /// What went wrong.
+    pub error: Failure,
+    /// For an update of which every command was refused: what became of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<Vec<OutcomeView>>,
+}
+
+/// What went wrong, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// For programs; does not change between releases.
+    #[schema(example = "unknown-object")]
+    pub code: String,
+    /// For people: what happened, and why. A type's own message is given as it is.
+    pub message: String,
+    /// For people: what to do next.
+    pub hint: String,
+}
+
+/// How the node is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusView {
+    /// The node's id: its public key in hexadecimal.
+    pub id: String,
+    /// The cluster's id.
+    pub cluster: String,
+    /// The release that the node runs.
+    pub version: String,
+    /// Where it listens for nodes.
+    pub listen: String,
+    /// Where it tells other nodes to find it.
+    pub advertised: String,
+    /// Where it serves this API.
+    pub api: String,
+    /// Seconds since it was started.
+    pub uptime_seconds: u64,
+    /// Whether the disk takes writes.
+    pub storage: StorageView,
+    /// Whether it takes part in the network.
+    pub network: NetworkView,
+    /// Counters since the start (names ending in `_total`) and gauges, by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// Whether the disk takes writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StorageView {
+    /// Whether it does.
+    pub writable: bool,
+    /// Why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether the node takes part in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkView {
+    /// False after it was taken off.
+    pub enabled: bool,
+    /// Open sessions with other nodes.
+    pub sessions: u64,
+}
+
+/// Whether the node shall take part in the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSwitch {
+    /// False closes its sessions and refuses new ones.
+    pub enabled: bool,
+}
+
+/// A member of the cluster, as the node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberView {
+    /// The member's id.
+    pub id: String,
+    /// Where it says it can be reached.
+    pub address: String,
+    /// What failure detection says: `alive`, `suspect`, `dead` or `left`.
+    pub state: String,
+    /// The member's own count of refuted suspicions.
+    pub incarnation: u64,
+    /// Whether it is the node that answers.
+    #[serde(rename = "self")]
+    pub is_self: bool,
+    /// Whether a session with it is open.
+    pub connected: bool,
+}
+
+/// A module that the node knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleView {
+    /// The type's name.
+    pub name: String,
+    /// The type's version.
+    pub version: String,
+    /// BLAKE3 hash of the component's bytes.
+    pub hash: String,
+    /// Size of the component.
+    pub size_bytes: u64,
+    /// What the type means, in one paragraph.
+    pub summary: String,
+    /// JSON Schemas of what goes in and out.
+    pub schemas: SchemasView,
+    /// The version of the op encoding that it writes.
+    pub writes: u32,
+    /// The versions of the op encoding that it reads.
+    pub reads: Vec<u32>,
+    /// Limits that its instances run under; the unit stands at the end of the name.
+    pub limits: BTreeMap<String, u64>,
+    /// What the component imports.
+    pub imports: Vec<String>,
+    /// What the component exports.
+    pub exports: Vec<String>,
+    /// Whether it ships with the release.
+    pub built_in: bool,
+    /// Whether objects of the type run on this version here.
+    pub active: bool,
+}
+
+/// JSON Schemas (2020-12) of what a type takes and gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SchemasView {
+    /// Of a command.
+    pub command: serde_json::Value,
+    /// Of a query.
+    pub query: serde_json::Value,
+    /// Of the whole value.
+    pub value: serde_json::Value,
+    /// Of one change event.
+    pub event: serde_json::Value,
+}
+
+/// A topic that the node holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicView {
+    /// The topic.
+    pub topic: String,
+    /// How many ops were delivered.
+    pub ops: u64,
+    /// How many objects there are.
+    pub objects: u64,
+}
+
+/// Some of a topic's objects, by type and id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsView {
+    /// The topic.
+    pub topic: String,
+    /// The objects of this page.
+    pub objects: Vec<ObjectName>,
+    /// Hand this in as `after` to get those behind these; null when there are no more.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// What names an object within its topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectName {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// A topic's contents in one hash: equal on two nodes exactly if every object's state is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DigestView {
+    /// The topic.
+    pub topic: String,
+    /// The version that was hashed.
+    pub version: String,
+    /// How many ops were delivered.
+    pub ops: u64,
+    /// How many objects there are.
+    pub objects: u64,
+    /// BLAKE3 over every object's key and the hash of its saved bytes, in the order of keys.
+    pub digest: String,
+    /// How many objects could not be shown (no module, or faulted).
+    pub unavailable: u64,
+}
+
+/// An object's value at a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectView {
+    /// The object's topic.
+    pub topic: String,
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// A version of the topic that the value contains; hand it to a read as `after`.
+    pub version: String,
+    /// The whole value, as the type's value schema says.
+    #[schema(required)]
+    pub value: serde_json::Value,
+}
+
+/// What a query gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerView {
+    /// A version of the topic that the answer is based on.
+    pub version: String,
+    /// The answer, as the type defines it.
+    #[schema(required)]
+    pub answer: serde_json::Value,
+}
+
+/// Commands for one object. A single command may also be sent as it is, without this around it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Commands {
+    /// They are carried out together and in order; at most 10,000.
+    pub commands: Vec<serde_json::Value>,
+}
+
+/// What became of an update. All of it is durable on the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdatedView {
+    /// A version of the topic that contains the update; hand it to a read as `after`.
+    pub version: String,
+    /// What became of each command, in order.
+    pub outcomes: Vec<OutcomeView>,
+}
+
+/// What became of one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeView {
+    /// It made the op with this name.
+    Applied {
+        /// The replica that made the op.
+        replica: u64,
+        /// How many ops that replica had made in the topic, this one included.
+        counter: u64,
+    },
+    /// Always true: it was accepted and there was nothing to change.
+    Unchanged(bool),
+    /// It was refused and changed nothing: the type's own message.
+    Refused(String),
+}
+
+/// The data of a `change` event of a watch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeView {
+    /// The object's topic.
+    pub topic: String,
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// A version of the topic that contains the change.
+    pub version: String,
+    /// What changed, each as the type's event schema says.
+    pub events: Vec<serde_json::Value>,
+}

@@ -1,0 +1,150 @@
+//! What the driver is started with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use replicant_protocol::identity::NodeIdentity;
+use replicant_protocol::ids::{Generation, NodeId};
+use replicant_protocol::{broadcast, content, membership, session};
+
+/// How a node takes part in the network.
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    /// The node's key.
+    pub identity: Arc<NodeIdentity>,
+    /// How often the node started over with a fresh replica id; told to the others.
+    pub generation: Generation,
+    /// Where its incarnation starts; see [`membership::Local::incarnation`].
+    pub incarnation: u64,
+    /// Where to listen. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where others find this node, as `host:port`; a name is resolved once, at the start. None:
+    /// the address that it listens on. Has to be given when that is `0.0.0.0`.
+    pub advertise: Option<String>,
+    /// Nodes to join, as `host:port`; names are resolved anew for every attempt.
+    pub seeds: Vec<String>,
+    /// How long a node without a cluster tries to reach a seed. Default 60 s.
+    pub join_wait: Duration,
+    /// Members of an earlier run: they are dialed like seeds.
+    pub remembered: Vec<(NodeId, SocketAddr)>,
+    /// Failure detection.
+    pub membership: membership::Config,
+    /// Flooding.
+    pub broadcast: broadcast::Config,
+    /// Module announcements and fetching.
+    pub content: content::Config,
+    /// Handshake and framing of each session.
+    pub session: session::Config,
+    /// Bounds of the driver itself.
+    pub limits: NetworkLimits,
+}
+
+impl NetworkConfig {
+    /// Defaults for a local network; nothing to join, nothing remembered.
+    pub fn new(identity: Arc<NodeIdentity>, listen: SocketAddr) -> Self {
+        Self {
+            identity,
+            generation: Generation::new(0),
+            incarnation: 0,
+            listen,
+            advertise: None,
+            seeds: Vec::new(),
+            join_wait: Duration::from_secs(60),
+            remembered: Vec::new(),
+            membership: membership::Config::default(),
+            broadcast: broadcast::Config::default(),
+            content: content::Config::default(),
+            session: session::Config::default(),
+            limits: NetworkLimits::default(),
+        }
+    }
+}
+
+/// The bounds of the driver: connections, queues, rates, times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkLimits {
+    /// Sessions open at a time. Each may hold one unfinished message and its queue. At the bound
+    /// further peers are refused. Default 512.
+    pub sessions_max: usize,
+    /// Accepted connections whose handshake is under way. At the bound the oldest of the source
+    /// that has most of them gives way: an honest handshake takes milliseconds. Default 128.
+    pub half_open_max: usize,
+    /// The same per source (IPv4 address or IPv6 /64 network). Default 32.
+    pub half_open_per_source_max: usize,
+    /// Dials under way at a time. Larger: a large cluster is meshed faster. Default 16.
+    pub dials_max: usize,
+    /// How long connecting to one address may take. Default 5 s.
+    pub dial_timeout: Duration,
+    /// Addresses tried of those that a name resolves to. Default 4.
+    pub addresses_max: usize,
+    /// The pause after the first failed dial; doubles with each further one. Each pause is varied
+    /// by half, so that nodes that failed together do not come back together. Default 200 ms.
+    pub redial_min: Duration,
+    /// The longest pause between dials of one address. Default 30 s.
+    pub redial_max: Duration,
+    /// How long a peer may take to accept 64 KiB. Beyond it the session is closed as stalled.
+    /// Default 10 s.
+    pub write_timeout: Duration,
+    /// Bytes that may wait for one peer. Beyond it messages are dropped and counted; comparing
+    /// versions repairs that. Default 32 MiB.
+    pub queue_bytes_max: usize,
+    /// Messages that may wait for one peer. Default 8,192.
+    pub queue_messages_max: usize,
+    /// Bytes of failure detection that may wait for one peer; apart from the others, so that it
+    /// never waits for them. Default 8 MiB: two full tables of the largest cluster.
+    pub control_bytes_max: usize,
+    /// Messages of failure detection that may wait for one peer. Default 512.
+    pub control_messages_max: usize,
+    /// Messages of peers that may wait for the driver's one task; beyond it the peers' sockets
+    /// are not read. Default 1,024.
+    pub inbox_messages_max: usize,
+    /// Bytes per second that are taken from one peer; beyond it its socket is not read for a
+    /// while. A second's worth may come at once. Default 128 MiB.
+    pub receive_bytes_per_second: u32,
+    /// Messages per second that are taken from one peer. Default 50,000.
+    pub receive_messages_per_second: u32,
+    /// Chunks of modules that are read for peers at a time; further requests are not answered and
+    /// come again. Default 16.
+    pub chunk_reads_max: usize,
+    /// Offences of one source before it has proven a key, after which it is refused for
+    /// [`penalty_time`](Self::penalty_time). Sources of open sessions are not refused: several
+    /// nodes may share an address. Default 16.
+    pub offences_max: u32,
+    /// How long a node that misbehaved in a session, or a source that offended too often, is
+    /// refused; offences are forgotten after as long. Default 60 s.
+    pub penalty_time: Duration,
+    /// Nodes and sources that are on the list at a time, each; the one that ends first gives way.
+    /// Default 1,024.
+    pub penalties_max: usize,
+    /// How long a shutdown waits for queues to be flushed. Default 2 s.
+    pub flush_timeout: Duration,
+}
+
+impl Default for NetworkLimits {
+    fn default() -> Self {
+        Self {
+            sessions_max: 512,
+            half_open_max: 128,
+            half_open_per_source_max: 32,
+            dials_max: 16,
+            dial_timeout: Duration::from_secs(5),
+            addresses_max: 4,
+            redial_min: Duration::from_millis(200),
+            redial_max: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(10),
+            queue_bytes_max: 32 << 20,
+            queue_messages_max: 8_192,
+            control_bytes_max: 8 << 20,
+            control_messages_max: 512,
+            inbox_messages_max: 1_024,
+            receive_bytes_per_second: 128 << 20,
+            receive_messages_per_second: 50_000,
+            chunk_reads_max: 16,
+            offences_max: 16,
+            penalty_time: Duration::from_secs(60),
+            penalties_max: 1_024,
+            flush_timeout: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What goes wrong in storage.
+
+/// Why storage did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The disk is full, not writable, or fails. The environment's fault. Storage tries again by
+    /// itself after a while; until then writes are refused, and reads too if the file cannot be
+    /// opened again.
+    #[error("{reason}")]
+    Failed {
+        /// What the system or the database said.
+        reason: String,
+    },
+    /// One record does not match its checksum, or cannot be decoded although it does (which is a
+    /// bug). Other records are not affected; nothing was changed.
+    #[error("record {key} of table {table} is corrupt: {reason}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The record's key, as text.
+        key: String,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// The file was written by a release with another format. Nothing was changed.
+    #[error("the database has format {found}, this release reads format {expected}")]
+    Format {
+        /// The format of the file.
+        found: u32,
+        /// The format of this release.
+        expected: u32,
+    },
+    /// The writer has ended: the node is shutting down. Nothing was changed.
+    #[error("storage is closed")]
+    Closed,
+}
+
+/// Turns any of redb's errors into ours: all of them are the environment's.
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for StorageError {
+            fn from(error: redb::$error) -> Self {
+                Self::Failed { reason: error.to_string() }
+            }
+        })*
+    };
+}
+
+from_redb!(
+    CommitError,
+    DatabaseError,
+    StorageError,
+    TableError,
+    TransactionError
+);

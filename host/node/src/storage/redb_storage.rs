@@ -1,0 +1,232 @@
+//! Storage in one redb file: opening, transactions, and what happens after an I/O error.
+//!
+//! After an I/O error a redb database refuses everything until it is opened anew. So a failed
+//! commit closes and opens it at once (redb goes back to the last commit that is whole): reads go
+//! on. Writes are refused, with the reason, until a pause is over; then one is let through as a
+//! probe, and each further failure doubles the pause.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
+
+use super::failure::Failure;
+use super::record::Place;
+use super::tables::{self, FORMAT, FORMAT_KEY, META};
+use super::{Job, Result, StorageError, write};
+
+/// Opens the database; called again after each I/O error.
+pub type Opener = Box<dyn Fn() -> std::result::Result<Database, DatabaseError> + Send + Sync>;
+
+/// Storage in one redb database.
+pub struct RedbStorage {
+    opener: Opener,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None while the file cannot be opened.
+    database: Option<Database>,
+    /// Why writes are refused.
+    failure: Option<Failure>,
+}
+
+impl RedbStorage {
+    /// Opens the file, or makes it, with a page cache of `cache_bytes`. After a crash redb
+    /// first checks every page of it.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`], [`StorageError::Format`].
+    pub fn open(file: &Path, cache_bytes: usize) -> Result<Self> {
+        let file = file.to_path_buf();
+        Self::open_with(Box::new(move || {
+            redb::Builder::new()
+                .set_cache_size(cache_bytes)
+                .create(&file)
+        }))
+    }
+
+    /// Opens a database wherever `opener` finds it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(opener: Opener) -> Result<Self> {
+        let database = prepare(opener()?)?;
+        let state = RwLock::new(State {
+            database: Some(database),
+            failure: None,
+        });
+        Ok(Self { opener, state })
+    }
+
+    /// Commits all jobs in one durable transaction.
+    pub(super) fn commit_jobs(&self, jobs: &[Job]) -> Result<()> {
+        self.check_writable()?;
+        let result = {
+            let state = self.read_state();
+            match &state.database {
+                Some(database) => write::commit(database, jobs),
+                None => Err(StorageError::Failed {
+                    reason: "the database is closed".to_owned(),
+                }),
+            }
+        };
+        let mut state = self.write_state();
+        match result {
+            Ok(()) => {
+                state.failure = None;
+                Ok(())
+            }
+            Err(error) => Err(self.recover(&mut state, error)),
+        }
+    }
+
+    /// Runs `read` in a read transaction.
+    pub(super) fn reading<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T>) -> Result<T> {
+        self.reopen_if_closed();
+        let result = self.attempt(&read);
+        if !matches!(result, Err(StorageError::Failed { .. })) {
+            return result;
+        }
+        // An I/O error may have come from an earlier failed write: open anew and look again.
+        {
+            let mut state = self.write_state();
+            state.database = None;
+            self.reopen(&mut state);
+        }
+        self.attempt(&read)
+    }
+
+    pub(super) fn failure_reason(&self) -> Option<String> {
+        self.read_state()
+            .failure
+            .as_ref()
+            .map(|failure| failure.reason.clone())
+    }
+
+    fn attempt<T>(&self, read: &impl Fn(&ReadTransaction) -> Result<T>) -> Result<T> {
+        let state = self.read_state();
+        match (&state.database, &state.failure) {
+            (Some(database), _) => read(&database.begin_read()?),
+            (None, Some(failure)) => Err(StorageError::Failed {
+                reason: failure.reason.clone(),
+            }),
+            (None, None) => Err(StorageError::Closed),
+        }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        self.reopen_if_closed();
+        let state = self.read_state();
+        match &state.failure {
+            Some(failure) if state.database.is_none() || !failure.may_retry(Instant::now()) => {
+                Err(StorageError::Failed {
+                    reason: failure.reason.clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn reopen_if_closed(&self) {
+        let now = Instant::now();
+        let due = {
+            let state = self.read_state();
+            state.database.is_none() && state.failure.as_ref().is_none_or(|f| f.may_retry(now))
+        };
+        if due {
+            self.reopen(&mut self.write_state());
+        }
+    }
+
+    /// After a failed commit: notes the reason, and opens the database anew.
+    fn recover(&self, state: &mut State, error: StorageError) -> StorageError {
+        let reason = error.to_string();
+        tracing::warn!(reason, "storage refuses writes");
+        state.failure = Some(Failure::after(
+            state.failure.as_ref(),
+            reason.clone(),
+            Instant::now(),
+        ));
+        state.database = None;
+        self.reopen(state);
+        StorageError::Failed { reason }
+    }
+
+    /// Opens the database if it is closed. A database that cannot be opened stays closed.
+    fn reopen(&self, state: &mut State) {
+        if state.database.is_some() {
+            return;
+        }
+        match (self.opener)()
+            .map_err(StorageError::from)
+            .and_then(prepare)
+        {
+            Ok(database) => state.database = Some(database),
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!(reason, "storage cannot be opened");
+                state.failure = Some(Failure::after(
+                    state.failure.as_ref(),
+                    reason,
+                    Instant::now(),
+                ));
+            }
+        }
+    }
+
+    fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RedbStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStorage")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks the format of a database, and makes all tables in a new one.
+fn prepare(database: Database) -> Result<Database> {
+    let format = Place {
+        table: "meta",
+        key: &[super::record::Part::Text(FORMAT_KEY)],
+    };
+    let found = {
+        let transaction = database.begin_read()?;
+        match transaction.open_table(META) {
+            Ok(table) => match table.get(FORMAT_KEY)? {
+                Some(value) => Some(format.decode::<u32>(value.value())?),
+                None => None,
+            },
+            Err(redb::TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    match found {
+        Some(FORMAT) => Ok(database),
+        Some(found) => Err(StorageError::Format {
+            found,
+            expected: FORMAT,
+        }),
+        None => {
+            let transaction = database.begin_write()?;
+            tables::create_all(&transaction)?;
+            let payload = write::cbor(&FORMAT);
+            transaction
+                .open_table(META)?
+                .insert(FORMAT_KEY, format.seal(&payload).as_slice())?;
+            transaction.commit()?;
+            Ok(database)
+        }
+    }
+}
