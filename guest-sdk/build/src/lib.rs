@@ -1,1 +1,101 @@
-//! Builds Rust crates into Replicant components.
+//! Builds Rust crates that use `replicant-sdk` into components that a Replicant node can load.
+//!
+//! [`build`] runs Cargo for `wasm32-unknown-unknown` with a [`Toolchain`] that was found on this
+//! machine, and wraps the modules that come out as components. It never installs anything:
+//! `guest-sdk/build/toolchain.sh` does.
+//!
+//! All builds of one machine share a target folder ([`Options::target_folder`]), so that a
+//! standard library that has to be compiled from source is compiled once. It is never the folder
+//! of a Cargo that is running this code (a build script), which would wait for itself for ever.
+//!
+//! The same sources, toolchain and versions give the same bytes, wherever the sources lie: paths
+//! are mapped away.
+
+mod artifact;
+mod command;
+mod component;
+mod error;
+mod folder;
+mod toolchain;
+
+use std::path::{Path, PathBuf};
+
+pub use error::BuildError;
+pub use toolchain::{StandardLibrary, Toolchain};
+
+/// The name of the environment variable that replaces the shared target folder.
+pub const TARGET_FOLDER_VARIABLE: &str = "REPLICANT_GUEST_TARGET_DIR";
+
+/// How to build.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What compiles.
+    pub toolchain: Toolchain,
+    /// Where Cargo keeps what it builds, and where the components are put (`components` below
+    /// it).
+    pub target_folder: PathBuf,
+}
+
+impl Options {
+    /// Finds a toolchain and the target folder: [`TARGET_FOLDER_VARIABLE`] if it is set, else
+    /// `guests` in the target folder of the Cargo that runs or built this program.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::NoToolchain`] if nothing on this machine can compile to WebAssembly.
+    pub fn detect() -> Result<Self, BuildError> {
+        Ok(Self {
+            toolchain: Toolchain::detect()?,
+            target_folder: folder::shared_target_folder(),
+        })
+    }
+}
+
+/// A component that was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// The name of the Cargo package.
+    pub package: String,
+    /// Where the component lies.
+    pub path: PathBuf,
+}
+
+/// Builds packages of the workspace (or the crate) in `directory`, or the only crate that is
+/// there if `packages` is empty. What has not changed is not built again.
+///
+/// # Errors
+///
+/// [`BuildError`] says what went wrong; the compiler's own messages have gone to standard error.
+pub fn build(
+    directory: &Path,
+    packages: &[&str],
+    options: &Options,
+) -> Result<Vec<Component>, BuildError> {
+    let packages: Vec<Option<&str>> = if packages.is_empty() {
+        vec![None]
+    } else {
+        packages.iter().copied().map(Some).collect()
+    };
+    packages
+        .into_iter()
+        .map(|package| build_package(directory, package, options))
+        .collect()
+}
+
+fn build_package(
+    directory: &Path,
+    package: Option<&str>,
+    options: &Options,
+) -> Result<Component, BuildError> {
+    let output = command::run_cargo(directory, package, options)?;
+    let built = artifact::find_module(&output, package, directory)?;
+    let path = options
+        .target_folder
+        .join("components")
+        .join(format!("{}.wasm", built.package));
+    component::write(&built, &path)?;
+    Ok(Component {
+        package: built.package,
+        path,
+    })
+}

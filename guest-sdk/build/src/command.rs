@@ -1,0 +1,178 @@
+//! The Cargo command that compiles one guest.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::toolchain::TARGET;
+use crate::{BuildError, Options, StandardLibrary, folder};
+
+/// How guests are compiled, whatever their own Cargo.toml says: the fuel that a call takes and
+/// the bytes of a component should not depend on where it is built.
+const PROFILE: [&str; 8] = [
+    "profile.guest.inherits='release'",
+    "profile.guest.opt-level=3",
+    "profile.guest.lto='fat'",
+    "profile.guest.codegen-units=1",
+    "profile.guest.panic='abort'",
+    "profile.guest.strip=true",
+    "profile.guest.debug=false",
+    "profile.guest.incremental=false",
+];
+
+/// What Cargo tells build scripts, and what would change how guests are compiled.
+const CLEARED_PREFIXES: [&str; 5] = [
+    "CARGO_PKG_",
+    "CARGO_CFG_",
+    "CARGO_FEATURE_",
+    "CARGO_PROFILE_",
+    "CARGO_BUILD_",
+];
+
+/// The same, by full name. `LD_LIBRARY_PATH` leads to the libraries of the outer compiler.
+const CLEARED: [&str; 27] = [
+    "CARGO",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_INCREMENTAL",
+    "CARGO_MAKEFLAGS",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PRIMARY_PACKAGE",
+    "CARGO_TARGET_DIR",
+    "CARGO_UNSTABLE_BUILD_STD",
+    "DEBUG",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "HOST",
+    "LD_LIBRARY_PATH",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "NUM_JOBS",
+    "OPT_LEVEL",
+    "OUT_DIR",
+    "PROFILE",
+    "RUSTC_LINKER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTDOC",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+    "TARGET",
+];
+
+/// Compiles one package and returns Cargo's messages, one JSON object a line.
+pub(crate) fn run_cargo(
+    directory: &Path,
+    package: Option<&str>,
+    options: &Options,
+) -> Result<Vec<u8>, BuildError> {
+    let mut cargo = cargo(directory, options);
+    if let Some(package) = package {
+        cargo.args(["--package", package]);
+    }
+    let program = options.toolchain.cargo.clone();
+    let output = cargo
+        .output()
+        .map_err(|source| BuildError::CannotRun { program, source })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(BuildError::Compile {
+        what: what(package, directory),
+    })
+}
+
+/// Names what is built.
+pub(crate) fn what(package: Option<&str>, directory: &Path) -> String {
+    package.map_or_else(|| directory.display().to_string(), str::to_owned)
+}
+
+fn cargo(directory: &Path, options: &Options) -> Command {
+    let toolchain = &options.toolchain;
+    let mut cargo = Command::new(&toolchain.cargo);
+    clear_environment(&mut cargo);
+    cargo
+        .current_dir(directory)
+        .env("RUSTC", &toolchain.rustc)
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            mapped_paths(toolchain.rustc.as_path()),
+        )
+        .args([
+            "rustc",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+            "--profile",
+            "guest",
+        ])
+        .args([
+            "--target",
+            TARGET,
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .arg("--target-dir")
+        .arg(&options.target_folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    for setting in PROFILE {
+        cargo.args(["--config", setting]);
+    }
+    if let Some(linker) = &toolchain.linker {
+        cargo
+            .arg("--config")
+            .arg(format!("target.{TARGET}.linker='{}'", linker.display()));
+    }
+    if toolchain.standard_library == StandardLibrary::Sources {
+        // The flags are not stable; stable compilers take them when told so.
+        cargo.env("RUSTC_BOOTSTRAP", "1");
+        cargo.args([
+            "-Z",
+            "build-std=std,panic_abort",
+            "-Z",
+            "build-std-features=",
+        ]);
+    }
+    cargo
+}
+
+/// A Cargo that runs a build script tells it much that would mislead another Cargo.
+fn clear_environment(cargo: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let has_prefix = CLEARED_PREFIXES
+            .iter()
+            .any(|prefix| text.starts_with(prefix));
+        if has_prefix || CLEARED.contains(&text.as_ref()) {
+            cargo.env_remove(&name);
+        }
+    }
+}
+
+/// Flags that keep this machine's paths out of what is compiled. They are the same for every
+/// guest, or a standard library compiled for one could not be used for the next.
+fn mapped_paths(rustc: &Path) -> OsString {
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output();
+    let sysroot = sysroot.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let mut flags = OsString::new();
+    let mut map = |from: &Path, to: &str| {
+        if !flags.is_empty() {
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
+    };
+    if let Ok(sysroot) = sysroot.as_deref() {
+        map(&Path::new(sysroot).join("lib/rustlib/src/rust"), "rust");
+    }
+    if let Some(home) = folder::cargo_home() {
+        map(&home.join("registry/src"), "registry");
+    }
+    if let Some(sources) = folder::own_sources() {
+        map(&sources, "replicant");
+    }
+    flags
+}

@@ -1,0 +1,57 @@
+//! Where things lie.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::TARGET_FOLDER_VARIABLE;
+
+/// The target folder that all builds of guests share.
+pub(crate) fn shared_target_folder() -> PathBuf {
+    if let Some(folder) = env::var_os(TARGET_FOLDER_VARIABLE) {
+        return folder.into();
+    }
+    let inside = env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .or_else(|| env::current_exe().ok());
+    inside
+        .as_deref()
+        .and_then(cargo_target_folder)
+        .unwrap_or_else(|| env::temp_dir().join("replicant-build"))
+        .join("guests")
+}
+
+/// The target folder of Cargo that `path` lies in: Cargo tags its root, once.
+fn cargo_target_folder(path: &Path) -> Option<PathBuf> {
+    path.ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        .map(Path::to_path_buf)
+}
+
+/// The folder of Replicant's own sources, if this program was built from them.
+pub(crate) fn own_sources() -> Option<PathBuf> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+}
+
+/// The folder in which Cargo keeps the sources of dependencies.
+pub(crate) fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_folder_is_the_one_that_cargo_tagged() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("debug/build/x/out");
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(root.path().join("CACHEDIR.TAG"), "").unwrap();
+        assert_eq!(cargo_target_folder(&deep).as_deref(), Some(root.path()));
+    }
+}
