@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replicant_protocol::content::SignedAnnouncement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId};
 use replicant_protocol::{broadcast, content, membership, session};
@@ -28,6 +29,8 @@ pub struct NetworkConfig {
     pub join_wait: Duration,
     /// Members of an earlier run: they are dialed like seeds.
     pub remembered: Vec<(NodeId, SocketAddr)>,
+    /// Module announcements of an earlier run.
+    pub announcements: Vec<Arc<SignedAnnouncement>>,
     /// Failure detection.
     pub membership: membership::Config,
     /// Flooding.
@@ -52,6 +55,7 @@ impl NetworkConfig {
             seeds: Vec::new(),
             join_wait: Duration::from_secs(60),
             remembered: Vec::new(),
+            announcements: Vec::new(),
             membership: membership::Config::default(),
             broadcast: broadcast::Config::default(),
             content: content::Config::default(),

@@ -1,4 +1,42 @@
-//! The network driver: sockets, sessions, timers; membership, broadcast and content beneath it.
-//
-// Being written by a second engineer, in parallel with `topics` and `storage`; its boundary to the
-// rest of the node is `NetworkHandle` (commands in) and `NetworkEvent` (a bounded channel out).
+//! The network driver: sockets, sessions and timers around the protocols.
+//!
+//! Guarantees: between any two nodes there is at most one session in use, with a peer that proved
+//! its key; what one peer does or fails to do costs the others nothing but its bounded share; when
+//! [`NetworkHandle::shutdown`] returns no task is left.
+//!
+//! ```text
+//!            listener ─┐                      ┌─▶ NetworkEvents (the node)
+//!              dials ──┴▶ one task a session ─┤
+//!                          ▲ outbox            └─▶ driver: membership, flood, content
+//!   NetworkHandle.send ────┴─────────────────────────┘
+//! ```
+//!
+//! * *Sessions.* A task for each connection runs its handshake, then reads and writes side by
+//!   side. Messages about topics go to the node straight from there; those of the protocols that
+//!   have one state for the whole node go to the *driver*, one task that owns these states and
+//!   their timers.
+//! * *Sending* puts a message into the peer's outbox and never waits. A full outbox drops and
+//!   counts; failure detection has a lane of its own that goes first.
+//! * *Receiving* is bounded by not reading: a peer that sends too fast, or more than the driver
+//!   takes, is left waiting by TCP.
+//! * *Punishment.* Whoever sends what no correct node sends loses the session and is refused for a
+//!   while.
+//!
+//! Start: [`BoundNetwork::bind`], then [`BoundNetwork::find_cluster`] if the node is new, then
+//! [`BoundNetwork::start`]. Not here: what messages mean (`replicant_protocol`), storage, topics.
+
+mod config;
+mod error;
+mod events;
+mod half_open;
+mod handle;
+mod outbox;
+mod penalties;
+mod rate;
+mod statistics;
+
+pub use config::{NetworkConfig, NetworkLimits};
+pub use error::NetworkError;
+pub use events::{ModuleEvent, ModulePart, NetworkEvents, TopicMessage};
+pub use handle::{Busy, NetworkHandle};
+pub use statistics::{Count, NetworkStatistics};

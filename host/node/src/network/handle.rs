@@ -1,0 +1,213 @@
+//! What the node asks of the network.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId};
+use replicant_protocol::membership::Member;
+use replicant_protocol::session::CloseReason;
+use tokio::sync::{mpsc, oneshot};
+
+use super::events::TopicMessage;
+use super::outbox::Lane;
+use super::routing;
+use super::shared::Shared;
+use super::statistics::{Count, NetworkStatistics};
+
+/// Requests that may wait for the driver: announcements and wants. They are rare, and made by
+/// people or follow from what few peers may say.
+pub(super) const REQUESTS_MAX: usize = 4_096;
+
+/// Bundles that may wait for the driver to flood them.
+pub(super) const BROADCASTS_MAX: usize = 1_024;
+
+/// Too many requests wait for the driver. Nothing changed; try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the network driver is busy")]
+pub struct Busy;
+
+/// A request that must not be lost.
+#[derive(Debug)]
+pub(super) enum Request {
+    Announce(Arc<SignedAnnouncement>),
+    Want(ModuleHash),
+    SetEnabled(bool, oneshot::Sender<()>),
+}
+
+/// A bundle for everybody; what is lost here is repaired by comparing versions.
+#[derive(Debug)]
+pub(super) enum Broadcast {
+    /// A new one of this node.
+    Own(Vec<u8>),
+    /// One that came by flooding and holds.
+    Forward(Vec<u8>),
+}
+
+/// A running network. Clones are handles to the same one; it runs until
+/// [`shutdown`](Self::shutdown) or until the last handle is dropped. No method but those that are
+/// `async` waits for anything.
+#[derive(Clone)]
+pub struct NetworkHandle {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    broadcasts: mpsc::Sender<Broadcast>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.stop.kill();
+    }
+}
+
+impl NetworkHandle {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        requests: mpsc::Sender<Request>,
+        broadcasts: mpsc::Sender<Broadcast>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                shared,
+                requests,
+                broadcasts,
+            }),
+        }
+    }
+
+    /// This node's id.
+    pub fn id(&self) -> NodeId {
+        self.inner.shared.id()
+    }
+
+    /// The cluster that it belongs to.
+    pub fn cluster(&self) -> ClusterId {
+        self.inner.shared.cluster
+    }
+
+    /// Where it listens, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.inner.shared.listen
+    }
+
+    /// Where it tells others to find it.
+    pub fn advertised(&self) -> SocketAddr {
+        self.inner.shared.advertised
+    }
+
+    /// Sends a message to one peer. False if it is dropped (and counted): no session, or too much
+    /// waits for the peer already.
+    pub fn send(&self, peer: NodeId, message: &TopicMessage) -> bool {
+        let bytes = routing::encode_topic_message(message);
+        self.inner.shared.send(&peer, Lane::Data, bytes)
+    }
+
+    /// Floods a bundle of this node. False if it is dropped (and counted).
+    pub fn broadcast(&self, bundle: Vec<u8>) -> bool {
+        self.queue(Broadcast::Own(bundle))
+    }
+
+    /// Passes on a bundle that came by flooding ([`NetworkEvents::bundle`]) and turned out to
+    /// hold. One that came long ago, or another way, is not passed on. False if it is dropped (and
+    /// counted).
+    ///
+    /// [`NetworkEvents::bundle`]: super::NetworkEvents::bundle
+    pub fn forward(&self, bundle: Vec<u8>) -> bool {
+        self.queue(Broadcast::Forward(bundle))
+    }
+
+    fn queue(&self, broadcast: Broadcast) -> bool {
+        let is_queued = self.inner.broadcasts.try_send(broadcast).is_ok();
+        if !is_queued {
+            self.inner.shared.counters.add(Count::DroppedDriverBusy);
+        }
+        is_queued
+    }
+
+    /// Tells everybody of a module of this node.
+    ///
+    /// # Errors
+    /// [`Busy`]; nothing changed.
+    pub fn announce(&self, announcement: Arc<SignedAnnouncement>) -> Result<(), Busy> {
+        self.request(Request::Announce(announcement))
+    }
+
+    /// Fetches a module that is announced. It comes as
+    /// [`ModuleEvent::Fetched`](super::ModuleEvent::Fetched), some time. Asking twice is asking
+    /// once.
+    ///
+    /// # Errors
+    /// [`Busy`]; nothing changed.
+    pub fn want(&self, module: ModuleHash) -> Result<(), Busy> {
+        self.request(Request::Want(module))
+    }
+
+    fn request(&self, request: Request) -> Result<(), Busy> {
+        self.inner.requests.try_send(request).map_err(|_| Busy)
+    }
+
+    /// Closes the session with a peer that sent what no correct node sends, and refuses it for
+    /// [`penalty_time`](super::NetworkLimits::penalty_time).
+    pub fn penalise(&self, peer: NodeId) {
+        self.inner.shared.punish_node(peer);
+    }
+
+    /// Takes the node off the network, or puts it back. Off: all sessions are closed, connections
+    /// are refused, nobody is dialed; what is known of members stays and grows old. Back on:
+    /// everybody is dialed at once. Returns when that is begun.
+    pub async fn set_enabled(&self, enabled: bool) {
+        let (done, wait) = oneshot::channel();
+        let request = Request::SetEnabled(enabled, done);
+        if self.inner.requests.send(request).await.is_ok() {
+            // An error means that the driver ended, and then the node is off the network.
+            let _ = wait.await;
+        }
+    }
+
+    /// Whether the node takes part in the network.
+    pub fn is_enabled(&self) -> bool {
+        self.inner.shared.sessions.is_open()
+    }
+
+    /// All members that are known, this node included, by id.
+    pub fn members(&self) -> Arc<[Member]> {
+        self.inner.shared.members()
+    }
+
+    /// The nodes that there are sessions with, by id.
+    pub fn peers(&self) -> Vec<NodeId> {
+        self.inner.shared.sessions.peers()
+    }
+
+    /// What happened so far.
+    pub fn statistics(&self) -> NetworkStatistics {
+        self.inner.shared.statistics()
+    }
+
+    /// Leaves the network: says goodbye to the members, flushes what waits for them (for at most
+    /// [`flush_timeout`](super::NetworkLimits::flush_timeout)), closes the sessions and waits
+    /// until every task has ended. May be called more than once.
+    pub async fn shutdown(&self) {
+        let shared = &self.inner.shared;
+        shared.stop.begin();
+        let limit = shared.config.limits.flush_timeout;
+        if tokio::time::timeout(limit, shared.tasks.wait()).await.is_err() {
+            shared.sessions.close_all_at_once(CloseReason::Shutdown);
+            shared.stop.kill();
+            shared.tasks.wait().await;
+        }
+    }
+}
+
+impl std::fmt::Debug for NetworkHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NetworkHandle")
+            .field("id", &self.id())
+            .field("address", &self.address())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! What happened on the network since the start, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use replicant_protocol::session::SessionError;
+
+/// Counts what happens, from any task.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    values: [AtomicU64; Count::ALL.len()],
+}
+
+impl Counters {
+    /// Counts one.
+    pub(super) fn add(&self, count: Count) {
+        self.add_many(count, 1);
+    }
+
+    /// Counts `amount`.
+    pub(super) fn add_many(&self, count: Count, amount: u64) {
+        self.values[count as usize].fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The value so far.
+    pub(super) fn get(&self, count: Count) -> u64 {
+        self.values[count as usize].load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
+        /// What is counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Count {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Count {
+            /// Everything that is counted.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name in metrics, without a prefix.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)*
+                }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Bytes read from sockets, encrypted.
+    BytesReceived = "bytes_received_total",
+    /// Bytes written to sockets, encrypted.
+    BytesSent = "bytes_sent_total",
+    /// Messages of peers.
+    MessagesReceived = "messages_received_total",
+    /// Messages handed to sessions.
+    MessagesSent = "messages_sent_total",
+    /// Messages not sent: too much waits for the peer.
+    DroppedPeerSlow = "messages_dropped_peer_slow_total",
+    /// Messages not sent: there is no session with the peer.
+    DroppedNoSession = "messages_dropped_no_session_total",
+    /// Messages of the node that the driver had no room for.
+    DroppedDriverBusy = "messages_dropped_driver_busy_total",
+    /// Messages of peers that the node had no room for.
+    DroppedNodeBusy = "messages_dropped_node_busy_total",
+    /// Times that a peer's socket was left unread since it sent too fast.
+    RateLimited = "peer_rate_limited_total",
+    /// Sessions established.
+    SessionsOpened = "sessions_opened_total",
+    /// Sessions that a newer one between the same nodes replaced, or that gave way to it.
+    SessionsDuplicate = "sessions_duplicate_total",
+    /// Sessions closed since the peer did not read.
+    SessionsStalled = "sessions_stalled_total",
+    /// Sessions closed since the peer was silent.
+    SessionsIdle = "sessions_idle_total",
+    /// Sessions that broke off without a goodbye.
+    SessionsBroken = "sessions_broken_total",
+    /// Sessions closed since the peer sent what no correct node sends.
+    SessionsMalicious = "sessions_malicious_total",
+    /// Connections refused: the node is off the network.
+    RefusedDisabled = "connections_refused_disabled_total",
+    /// Connections refused: their source or node is being punished.
+    RefusedPenalty = "connections_refused_penalty_total",
+    /// Connections refused: there are as many sessions as there may be.
+    RefusedFull = "connections_refused_full_total",
+    /// Half-open connections that gave way to newer ones.
+    HalfOpenEvicted = "half_open_evicted_total",
+    /// Connections that could not be accepted, for lack of file descriptors, say.
+    AcceptFailed = "accept_failed_total",
+    /// Dials that reached nobody.
+    DialUnreachable = "dials_unreachable_total",
+    /// Handshakes not finished in time.
+    HandshakeTimeout = "handshakes_failed_timeout_total",
+    /// Handshakes that were not this protocol, damaged, or not signed.
+    HandshakeInvalid = "handshakes_failed_invalid_total",
+    /// Handshakes that broke off.
+    HandshakeBroken = "handshakes_failed_broken_total",
+    /// Handshakes with a node of another cluster.
+    HandshakeCluster = "handshakes_failed_cluster_total",
+    /// Handshakes without a protocol version in common.
+    HandshakeVersion = "handshakes_failed_version_total",
+    /// Handshakes with this node itself.
+    HandshakeOneself = "handshakes_failed_oneself_total",
+    /// Dials that were answered by another node than the one at that address.
+    HandshakeUnexpected = "handshakes_failed_unexpected_total",
+    /// Nodes and sources put on the list of those refused for a while.
+    Penalties = "penalties_total",
+}
+
+impl Count {
+    /// Under what a failed handshake is counted.
+    pub(super) fn of_handshake(error: &SessionError) -> Self {
+        match error {
+            SessionError::HandshakeTimeout | SessionError::IdleTimeout => Self::HandshakeTimeout,
+            SessionError::Cluster { .. } | SessionError::NoCluster => Self::HandshakeCluster,
+            SessionError::Version { .. } => Self::HandshakeVersion,
+            SessionError::Oneself => Self::HandshakeOneself,
+            SessionError::UnexpectedNode { .. } => Self::HandshakeUnexpected,
+            SessionError::Truncated | SessionError::Over | SessionError::Internal { .. } => {
+                Self::HandshakeBroken
+            }
+            _ => Self::HandshakeInvalid,
+        }
+    }
+}
+
+/// What happened so far, and how much there is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkStatistics {
+    /// Sessions open now.
+    pub sessions: usize,
+    /// Accepted connections whose handshake is under way now.
+    pub half_open: usize,
+    /// Bytes that wait for peers now.
+    pub queued_bytes: usize,
+    /// Nodes and sources on the list of penalties, expired ones included.
+    pub penalties: usize,
+    /// Every count since the start, in the order of [`Count::ALL`].
+    pub counts: Vec<(Count, u64)>,
+}
+
+impl NetworkStatistics {
+    /// One count.
+    pub fn get(&self, count: Count) -> u64 {
+        let found = self.counts.iter().find(|(of, _)| *of == count);
+        found.map_or(0, |(_, value)| *value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_has_a_place_and_a_name_of_its_own() {
+        let counters = Counters::default();
+        let mut names = Vec::new();
+        for (index, count) in Count::ALL.iter().enumerate() {
+            counters.add_many(*count, index as u64 + 1);
+            assert_eq!(counters.get(*count), index as u64 + 1);
+            assert!(count.name().ends_with("_total"));
+            names.push(count.name());
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Count::ALL.len());
+    }
+}
