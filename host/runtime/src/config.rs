@@ -3,6 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::{LoadError, RuntimeError};
+use crate::fault::Grouped;
+use crate::limits::Limits;
+
+/// What one memory can address.
+const MEMORY_BYTES_MAX: u64 = 4 << 30;
+
 /// What one process gives to all of its guests together.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
@@ -100,5 +107,62 @@ impl RuntimeConfig {
             tables_max: 256,
             ..Self::default()
         }
+    }
+}
+
+impl RuntimeConfig {
+    /// # Errors
+    ///
+    /// Names the value that is out of its range.
+    pub(crate) fn check(&self) -> Result<(), RuntimeError> {
+        let rules = [
+            (!self.tick.is_zero(), "`tick` must not be zero"),
+            (
+                self.call_duration_max >= self.tick,
+                "`call_duration_max` must not be below `tick`",
+            ),
+            (
+                self.stack_bytes_max >= 64 << 10,
+                "`stack_bytes_max` must be 64 KiB or more",
+            ),
+            (
+                self.memory_bytes_max <= MEMORY_BYTES_MAX,
+                "`memory_bytes_max` is over 4 GiB",
+            ),
+            (self.instances_max > 0, "`instances_max` must not be zero"),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, broken)) => Err(RuntimeError::Config((*broken).to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an instance with `limits` fits into the pool: only then does hitting a limit look
+    /// the same on every machine.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Limits`] names the value.
+    pub(crate) fn check_limits(&self, limits: &Limits) -> Result<(), LoadError> {
+        let tables = u64::from(self.table_elements_max);
+        for (what, value, max) in [
+            (
+                "memory_bytes_max",
+                limits.memory_bytes_max,
+                self.memory_bytes_max,
+            ),
+            ("table_elements_max", limits.table_elements_max, tables),
+            (
+                "output_bytes_max",
+                limits.output_bytes_max,
+                limits.input_bytes_max,
+            ),
+        ] {
+            if value > max {
+                let (value, max) = (Grouped(value), Grouped(max));
+                return Err(LoadError::Limits(format!("{what} is {value}, over {max}")));
+            }
+        }
+        Ok(())
     }
 }

@@ -54,7 +54,14 @@ pub enum FaultKind {
         /// How large it was, if that was found out.
         size: Option<u64>,
     },
-    /// The result breaks a rule of the interface. The guest's fault; the instance is dead.
+    /// One op was larger than an op may be. The guest's fault; the instance is dead.
+    Op {
+        /// Bytes of one op.
+        limit: u64,
+        /// How large the largest was.
+        size: u64,
+    },
+    /// The result, or what the guest passed to the log, breaks a rule of the interface. The guest's fault; the instance is dead.
     Malformed {
         /// Which rule, and how.
         reason: String,
@@ -109,6 +116,7 @@ impl Fault {
             | FaultKind::Memory { .. }
             | FaultKind::Table { .. }
             | FaultKind::Output { .. }
+            | FaultKind::Op { .. }
             | FaultKind::Malformed { .. } => true,
             FaultKind::Deadline { .. }
             | FaultKind::Input { .. }
@@ -168,7 +176,13 @@ impl fmt::Display for FaultKind {
                 }
                 write!(f, " (limit {} bytes)", Grouped(*limit))
             }
-            Self::Malformed { reason } => write!(f, "returned what it must not: {reason}"),
+            Self::Op { limit, size } => write!(
+                f,
+                "made an op of {} bytes (limit {})",
+                Grouped(*size),
+                Grouped(*limit)
+            ),
+            Self::Malformed { reason } => write!(f, "broke the interface: {reason}"),
             Self::Input { limit, size } => write!(
                 f,
                 "was not called: its arguments are {} bytes (limit {})",

@@ -1,31 +1,48 @@
 //! One sandbox with its objects.
 
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use crate::bindings::{self, Guest, PackedParam};
+use crate::check;
 use crate::fault::{CallError, Fault, FaultKind};
+use crate::guest_log::cut;
+use crate::handles::Handles;
 use crate::module::Module;
 use crate::packed::Packed;
+use crate::sandbox::{Call, GuestState, Sandbox};
 use crate::values::{Context, Dot, Run, Updated};
-
-/// Names one object of one instance. Not made by guests; of no use with another instance, and
-/// never given twice by the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle {
-    instance: u64,
-    index: u32,
-    generation: u32,
-}
+use crate::{Handle, MESSAGE_BYTES_MAX};
 
 /// One sandbox: memory of its own, and the objects that live in it. Calls block; an instance may
 /// move between threads.
 ///
-/// A fault that is the guest's ends the instance with all its objects: from then on every call
-/// gives [`FaultKind::Dead`](crate::FaultKind::Dead). Other instances of the same module go on.
+/// A fault that [ends the instance](Fault::ends_instance) ends it with all its objects, and its
+/// memory is given back at once: from then on every call gives [`FaultKind::Dead`]. Other
+/// instances of the same module go on.
+///
+/// Dropping an instance runs no code of the guest.
 pub struct Instance {
     module: Module,
+    state: State,
+    handles: Handles<ResourceAny>,
+    fuel_used: u64,
+}
+
+enum State {
+    Live(Box<Sandbox>),
+    /// What ended it, as a sentence.
+    Dead(String),
 }
 
 impl Instance {
-    pub(crate) fn new(module: Module) -> Result<Self, Fault> {
-        Ok(Self { module })
+    pub(crate) fn new(module: Module, sandbox: Sandbox) -> Self {
+        Self {
+            fuel_used: sandbox.fuel_used(),
+            handles: Handles::new(module.limits().objects_max),
+            state: State::Live(Box::new(sandbox)),
+            module,
+        }
     }
 
     /// The module that this is an instance of.
@@ -38,9 +55,13 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// Any fault; [`FaultKind::Objects`](crate::FaultKind::Objects) when the instance is full.
+    /// Any fault; [`FaultKind::Objects`] when the instance is full.
     pub fn create(&mut self) -> Result<Handle, Fault> {
-        Err(self.absent("new"))
+        self.check_room("new")?;
+        let object = self.call("new", 0, |guest, store| {
+            guest.object().call_constructor(store)
+        })?;
+        self.keep("new", object)
     }
 
     /// Makes an object from bytes that [`Instance::save`] of this or an older version of the type
@@ -50,8 +71,15 @@ impl Instance {
     ///
     /// [`CallError::Refused`] in the type's words if it cannot read the bytes; nothing was made.
     pub fn restore(&mut self, saved: &[u8], from_version: &str) -> Result<Handle, CallError> {
-        let _ = (saved, from_version);
-        Err(self.absent("load").into())
+        self.check_room("load")?;
+        self.check_input("load", (saved.len() + from_version.len()) as u64)?;
+        let object = self.call("load", 0, |guest, store| {
+            guest.object().call_load(store, saved, from_version)
+        })?;
+        match object {
+            Ok(object) => Ok(self.keep("load", object)?),
+            Err(message) => Err(self.refused("load", &message)?),
+        }
     }
 
     /// Carries out commands and returns the ops that they made, which are applied here already.
@@ -67,19 +95,43 @@ impl Instance {
         commands: &Packed,
         events: bool,
     ) -> Result<Updated, Fault> {
-        let _ = (handle, context, commands, events);
-        Err(self.absent("update"))
+        let object = self.object("update", handle)?;
+        self.check_arguments("update", check::context(&context, commands))?;
+        self.check_input("update", commands.size_bytes())?;
+        let context = bindings::Context {
+            replica: context.replica,
+            counter: context.counter,
+            timestamp: context.timestamp,
+            schema: self.module.description().writes,
+        };
+        let updated = self.call("update", commands.len(), |guest, store| {
+            let commands = PackedParam::from(commands);
+            guest
+                .object()
+                .call_update(store, object, context, commands, events)
+        })?;
+        let updated = check::updated(updated, commands.len(), events, self.module.limits());
+        updated.map_err(|kind| self.end("update", kind))
     }
 
     /// Applies ops that are delivered. Returns change events if `events`, else nothing.
     ///
     /// # Errors
     ///
-    /// [`FaultKind::Arguments`](crate::FaultKind::Arguments) if the run breaks its own rules or
-    /// has a schema version that the module does not read; any other fault ends the instance.
+    /// [`FaultKind::Arguments`] if the run breaks its own rules or has a schema version that the
+    /// module does not read; any other fault ends the instance.
     pub fn apply(&mut self, handle: Handle, run: &Run, events: bool) -> Result<Packed, Fault> {
-        let _ = (handle, run, events);
-        Err(self.absent("apply"))
+        let object = self.object("apply", handle)?;
+        let checked = check::run(run, self.module.description());
+        self.check_arguments("apply", checked)?;
+        let size = run.ops.size_bytes() + 8 * run.counters.len() as u64;
+        self.check_input("apply", size)?;
+        let found = self.call("apply", run.ops.len(), |guest, store| {
+            guest
+                .object()
+                .call_apply(store, object, bindings::Run::from(run), events)
+        })?;
+        check::events(found, events, self.module.limits()).map_err(|kind| self.end("apply", kind))
     }
 
     /// Reads an object: its whole value, or the answer to a CBOR query. Changes nothing.
@@ -88,8 +140,15 @@ impl Instance {
     ///
     /// [`CallError::Refused`] in the type's words if the query has no answer.
     pub fn query(&mut self, handle: Handle, query: Option<&[u8]>) -> Result<Vec<u8>, CallError> {
-        let _ = (handle, query);
-        Err(self.absent("query").into())
+        let object = self.object("query", handle)?;
+        self.check_input("query", query.map_or(0, <[u8]>::len) as u64)?;
+        let answer = self.call("query", 0, |guest, store| {
+            guest.object().call_query(store, object, query)
+        })?;
+        match answer {
+            Ok(answer) => Ok(self.checked_bytes("query", answer)?),
+            Err(message) => Err(self.refused("query", &message)?),
+        }
     }
 
     /// Returns the state of an object as canonical bytes.
@@ -98,8 +157,11 @@ impl Instance {
     ///
     /// Any fault.
     pub fn save(&mut self, handle: Handle) -> Result<Vec<u8>, Fault> {
-        let _ = handle;
-        Err(self.absent("save"))
+        let object = self.object("save", handle)?;
+        let saved = self.call("save", 0, |guest, store| {
+            guest.object().call_save(store, object)
+        })?;
+        self.checked_bytes("save", saved)
     }
 
     /// Lets an object forget what no future op can need (see `op-based.wit` for the promises).
@@ -115,8 +177,14 @@ impl Instance {
         floor: u64,
         number: u64,
     ) -> Result<bool, Fault> {
-        let _ = (handle, stable, floor, number);
-        Err(self.absent("compact"))
+        let object = self.object("compact", handle)?;
+        self.check_input("compact", 16 * stable.len() as u64)?;
+        let stable: Vec<bindings::Dot> = stable.iter().copied().map(Into::into).collect();
+        self.call("compact", 0, |guest, store| {
+            guest
+                .object()
+                .call_compact(store, object, &stable, floor, number)
+        })
     }
 
     /// Returns a valid command for the present state, made from `seed`.
@@ -125,53 +193,156 @@ impl Instance {
     ///
     /// Any fault.
     pub fn sample(&mut self, handle: Handle, seed: u64) -> Result<Vec<u8>, Fault> {
-        let _ = (handle, seed);
-        Err(self.absent("sample"))
+        let object = self.object("sample", handle)?;
+        let command = self.call("sample", 0, |guest, store| {
+            guest.object().call_sample(store, object, seed)
+        })?;
+        self.checked_bytes("sample", command)
     }
 
     /// Drops an object; its handle is of no use any more.
     ///
     /// # Errors
     ///
-    /// [`FaultKind::Handle`](crate::FaultKind::Handle) if it was released before; a trap in the
-    /// guest's destructor ends the instance.
+    /// [`FaultKind::Handle`] if it was released before; a trap in the guest's destructor ends the
+    /// instance.
     pub fn release(&mut self, handle: Handle) -> Result<(), Fault> {
-        let _ = handle;
-        Err(self.absent("release"))
+        let object = self.object("release", handle)?;
+        self.handles.remove(handle);
+        self.call("release", 0, |_, store| object.resource_drop(store))
     }
 
     /// How many objects are alive here.
     #[must_use]
     pub fn objects_count(&self) -> u32 {
-        0
+        match self.state {
+            State::Live(_) => self.handles.len(),
+            State::Dead(_) => 0,
+        }
     }
 
     /// Bytes of all linear memories; they never shrink while the instance lives.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        0
+        match &self.state {
+            State::Live(sandbox) => sandbox.memory_bytes(),
+            State::Dead(_) => 0,
+        }
     }
 
-    /// Fuel that the last call used.
+    /// Fuel that the last call used; the same for the same calls on every machine.
     #[must_use]
     pub fn fuel_used(&self) -> u64 {
-        0
+        self.fuel_used
     }
 
     /// Whether a fault ended this instance.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        false
+        matches!(self.state, State::Dead(_))
     }
 
-    fn absent(&self, export: &'static str) -> Fault {
-        let description = self.module.description();
-        Fault {
-            module: format!("{}@{}", description.name, description.version),
-            export,
-            kind: FaultKind::Host {
-                reason: "not there yet".to_owned(),
-            },
+    /// Calls into the guest with the fuel of a batch of `items`.
+    fn call<R>(
+        &mut self,
+        export: &'static str,
+        items: usize,
+        enter: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
+    ) -> Result<R, Fault> {
+        let limits = self.module.limits();
+        let call = Call {
+            fuel: limits.fuel(items),
+            output_bytes_max: limits.output_bytes_max,
+            engine: self.module.engine(),
+        };
+        let result = match &mut self.state {
+            State::Live(sandbox) => {
+                let result = sandbox.call(&call, enter);
+                self.fuel_used = sandbox.fuel_used();
+                result
+            }
+            State::Dead(cause) => Err(FaultKind::Dead {
+                cause: cause.clone(),
+            }),
+        };
+        result.map_err(|kind| self.end(export, kind))
+    }
+
+    /// Makes a fault of `kind` and, if such a fault does so, ends the instance.
+    #[cold]
+    fn end(&mut self, export: &'static str, kind: FaultKind) -> Fault {
+        let fault = self.module.fault(export, kind);
+        if fault.ends_instance() && !self.is_dead() {
+            self.state = State::Dead(format!("{export} {}", fault.kind));
+            self.handles.clear();
         }
+        fault
+    }
+
+    fn object(&mut self, export: &'static str, handle: Handle) -> Result<ResourceAny, Fault> {
+        match (&self.state, self.handles.get(handle)) {
+            (State::Live(_), Some(object)) => Ok(*object),
+            (State::Live(_), None) => Err(self.module.fault(export, FaultKind::Handle)),
+            (State::Dead(cause), _) => {
+                let cause = cause.clone();
+                Err(self.module.fault(export, FaultKind::Dead { cause }))
+            }
+        }
+    }
+
+    fn check_room(&self, export: &'static str) -> Result<(), Fault> {
+        let limit = self.module.limits().objects_max;
+        if self.handles.len() >= limit && !self.is_dead() {
+            return Err(self.module.fault(export, FaultKind::Objects { limit }));
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, export: &'static str, object: ResourceAny) -> Result<Handle, Fault> {
+        self.handles.insert(object).ok_or_else(|| {
+            let limit = self.module.limits().objects_max;
+            self.module.fault(export, FaultKind::Objects { limit })
+        })
+    }
+
+    fn check_input(&self, export: &'static str, size: u64) -> Result<(), Fault> {
+        let limit = self.module.limits().input_bytes_max;
+        if size > limit {
+            return Err(self.module.fault(export, FaultKind::Input { limit, size }));
+        }
+        Ok(())
+    }
+
+    fn check_arguments(
+        &self,
+        export: &'static str,
+        checked: Result<(), String>,
+    ) -> Result<(), Fault> {
+        checked.map_err(|reason| self.module.fault(export, FaultKind::Arguments { reason }))
+    }
+
+    fn checked_bytes(&mut self, export: &'static str, bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
+        let limit = self.module.limits().output_bytes_max;
+        check::size(bytes.len() as u64, limit).map_err(|kind| self.end(export, kind))?;
+        Ok(bytes)
+    }
+
+    /// The guest's refusal, unless it is larger than any result may be.
+    fn refused(&mut self, export: &'static str, message: &str) -> Result<CallError, Fault> {
+        let limit = self.module.limits().output_bytes_max;
+        check::size(message.len() as u64, limit).map_err(|kind| self.end(export, kind))?;
+        Ok(CallError::Refused(
+            cut(message, MESSAGE_BYTES_MAX).to_owned(),
+        ))
+    }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("module", &self.module)
+            .field("objects", &self.objects_count())
+            .field("dead", &self.is_dead())
+            .finish_non_exhaustive()
     }
 }

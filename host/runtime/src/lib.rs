@@ -1,19 +1,30 @@
 //! Runs CRDT components in a WebAssembly sandbox.
 
+mod bindings;
+mod cache;
+mod check;
 mod config;
+mod describe;
+mod engine;
 mod error;
 mod fault;
+mod guest_log;
+mod handles;
 mod instance;
+mod limiter;
 mod limits;
 mod module;
 mod packed;
 mod runtime;
+mod sandbox;
+mod shape;
 mod values;
 
 pub use config::{CacheConfig, RuntimeConfig};
 pub use error::{LoadError, RuntimeError};
 pub use fault::{CallError, Fault, FaultKind};
-pub use instance::{Handle, Instance};
+pub use handles::Handle;
+pub use instance::Instance;
 pub use limits::Limits;
 pub use module::{Module, ModuleHash};
 pub use packed::{Packed, PackedError};

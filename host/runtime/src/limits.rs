@@ -29,6 +29,8 @@ pub struct Limits {
     pub input_bytes_max: u64,
     /// The result of one call, in bytes. Default 64 MiB.
     pub output_bytes_max: u64,
+    /// One op, in bytes. Default 1 MiB. What stores and sends ops must take ops of this size.
+    pub op_bytes_max: u64,
     /// Live objects of one instance. Default 100,000.
     pub objects_max: u32,
 }
@@ -44,6 +46,7 @@ impl Default for Limits {
             table_elements_max: 32_768,
             input_bytes_max: 64 << 20,
             output_bytes_max: 64 << 20,
+            op_bytes_max: 1 << 20,
             objects_max: 100_000,
         }
     }

@@ -1,39 +1,155 @@
 //! A component that was checked and compiled.
 
-use crate::fault::Fault;
+use std::sync::Arc;
+
+use crate::bindings::{OP_BASED_FUNCTIONS, OpTypePre};
+use crate::describe;
+use crate::engine::Engine;
+use crate::error::LoadError;
+use crate::fault::{Fault, FaultKind};
+use crate::guest_log::printable;
 use crate::instance::Instance;
 use crate::limits::Limits;
+use crate::sandbox::{Call, GuestState, Sandbox};
+use crate::shape::Shape;
 use crate::values::Description;
+use crate::{LOG_INTERFACE, OP_BASED_INTERFACE};
 
 /// BLAKE3 of a component's bytes.
 pub type ModuleHash = [u8; 32];
 
+/// Bytes of the engine's explanation why types do not fit.
+const REASON_BYTES_MAX: usize = 1024;
+
 /// A CRDT type, ready to make instances. Cheap to clone; clones share the compiled code.
 #[derive(Clone)]
 pub struct Module {
-    inner: std::sync::Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
 struct Inner {
-    hash: ModuleHash,
+    compiled: Arc<Compiled>,
     description: Description,
     limits: Limits,
+    label: Arc<str>,
+    engine: Arc<Engine>,
+}
+
+/// What depends on nothing but a component's bytes.
+pub(crate) struct Compiled {
+    hash: ModuleHash,
     size_bytes: u64,
-    imports: Vec<String>,
-    exports: Vec<String>,
+    shape: Shape,
+    pre: OpTypePre<GuestState>,
+}
+
+impl Compiled {
+    /// Checks that imports and exports have the types of the interface.
+    pub(crate) fn link(
+        engine: &Engine,
+        component: &wasmtime::component::Component,
+        shape: Shape,
+        hash: ModuleHash,
+        size_bytes: u64,
+    ) -> Result<Self, LoadError> {
+        let missing = missing_functions(component);
+        if !missing.is_empty() {
+            return Err(LoadError::MissingExports { names: missing });
+        }
+        let wrong = |name: &str, error: &wasmtime::Error| LoadError::WrongType {
+            name: name.to_owned(),
+            reason: printable(&format!("{error:#}"), REASON_BYTES_MAX),
+        };
+        let pre = engine
+            .linker()
+            .instantiate_pre(component)
+            .map_err(|error| wrong(LOG_INTERFACE, &error))?;
+        let pre = OpTypePre::new(pre).map_err(|error| wrong(OP_BASED_INTERFACE, &error))?;
+        Ok(Self {
+            hash,
+            size_bytes,
+            shape,
+            pre,
+        })
+    }
+
+    pub(crate) fn pre(&self) -> &OpTypePre<GuestState> {
+        &self.pre
+    }
+}
+
+/// The functions of the op-based interface that the component lacks, with the interface's name.
+fn missing_functions(component: &wasmtime::component::Component) -> Vec<String> {
+    let Some(interface) = component.get_export_index(None, OP_BASED_INTERFACE) else {
+        return vec![OP_BASED_INTERFACE.to_owned()];
+    };
+    OP_BASED_FUNCTIONS
+        .iter()
+        .filter(|name| {
+            component
+                .get_export_index(Some(&interface), **name)
+                .is_none()
+        })
+        .map(|name| format!("{OP_BASED_INTERFACE}#{name}"))
+        .collect()
 }
 
 impl Module {
+    /// Asks a compiled component to describe itself.
+    pub(crate) fn describe(
+        engine: Arc<Engine>,
+        compiled: Arc<Compiled>,
+        limits: Limits,
+    ) -> Result<Self, LoadError> {
+        let hash = blake3::Hash::from_bytes(compiled.hash).to_hex();
+        let nameless: Arc<str> = Arc::from(&hash[..8]);
+        let fault = |export| {
+            let module = nameless.to_string();
+            move |kind: FaultKind| Fault {
+                module,
+                export,
+                kind,
+            }
+        };
+        let mut sandbox = Sandbox::new(&engine, &compiled.pre, &limits, Arc::clone(&nameless))
+            .map_err(fault("instantiate"))?;
+        let call = Call {
+            fuel: limits.fuel_describe,
+            output_bytes_max: limits.output_bytes_max,
+            engine: &engine,
+        };
+        let said = sandbox
+            .call(&call, |guest, store| guest.call_describe(store))
+            .map_err(fault("describe"))?;
+        let description = describe::check(said.into())?;
+        let label = format!("{}@{}", description.name, description.version);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                compiled,
+                description,
+                limits,
+                label: Arc::from(label),
+                engine,
+            }),
+        })
+    }
+
     /// BLAKE3 of the component's bytes.
     #[must_use]
     pub fn hash(&self) -> ModuleHash {
-        self.inner.hash
+        self.inner.compiled.hash
     }
 
     /// What the component says of itself, checked.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.inner.description
+    }
+
+    /// `name@version`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.inner.label
     }
 
     /// What its instances may use.
@@ -45,28 +161,51 @@ impl Module {
     /// Bytes of the component.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
-        self.inner.size_bytes
+        self.inner.compiled.size_bytes
     }
 
     /// Names of what it imports, in the component's order.
     #[must_use]
     pub fn imports(&self) -> &[String] {
-        &self.inner.imports
+        &self.inner.compiled.shape.imports
     }
 
     /// Names of what it exports, in the component's order.
     #[must_use]
     pub fn exports(&self) -> &[String] {
-        &self.inner.exports
+        &self.inner.compiled.shape.exports
     }
 
     /// Makes an instance without objects. Takes some microseconds.
     ///
     /// # Errors
     ///
-    /// [`FaultKind::NoRoom`](crate::FaultKind::NoRoom) if the pool has no free place; else the
-    /// component's start functions are at fault.
+    /// [`FaultKind::NoRoom`] if the pool has no free place; else the component's start functions
+    /// are at fault.
     pub fn instantiate(&self) -> Result<Instance, Fault> {
-        Instance::new(self.clone())
+        let inner = &self.inner;
+        let label = Arc::clone(&inner.label);
+        match Sandbox::new(&inner.engine, inner.compiled.pre(), &inner.limits, label) {
+            Ok(sandbox) => Ok(Instance::new(self.clone(), sandbox)),
+            Err(kind) => Err(self.fault("instantiate", kind)),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    pub(crate) fn fault(&self, export: &'static str, kind: FaultKind) -> Fault {
+        Fault {
+            module: self.label().to_owned(),
+            export,
+            kind,
+        }
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Module({})", self.label())
     }
 }

@@ -1,19 +1,41 @@
-//! The engine that all modules of a process share.
+//! The engine that all modules of a process share, and the compiled code that it keeps.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use wasmtime::component::Component;
+
+use crate::cache::DiskCache;
 use crate::config::RuntimeConfig;
+use crate::engine::Engine;
 use crate::error::{LoadError, RuntimeError};
+use crate::guest_log::printable;
 use crate::limits::Limits;
-use crate::module::Module;
+use crate::module::{Compiled, Module, ModuleHash};
+use crate::shape;
+
+/// Bytes of the compiler's explanation why a component is not valid.
+const REASON_BYTES_MAX: usize = 1024;
 
 /// The sandbox of a process: compiles components, keeps them, and bounds what all guests together
-/// take. Clones share everything; when the last clone and the last module are gone, so is the
-/// thread that advances the deadline clock.
+/// take. Clones share everything; when the last clone, the last module and the last instance are
+/// gone, so is the thread that advances the deadline clock.
 #[derive(Clone)]
 pub struct Runtime {
-    config: Arc<RuntimeConfig>,
+    shared: Arc<Shared>,
 }
+
+struct Shared {
+    config: RuntimeConfig,
+    engine: Arc<Engine>,
+    cache: Option<DiskCache>,
+    /// What is compiled at present. The lock of one entry is held while that component is
+    /// compiled, so that nobody else compiles it; the lock of the map only for a look.
+    compiled: Mutex<BTreeMap<ModuleHash, Slot>>,
+}
+
+type Slot = Arc<Mutex<Weak<Compiled>>>;
 
 impl Runtime {
     /// Starts the engine, opens the cache of compiled modules, and starts the deadline clock.
@@ -22,8 +44,16 @@ impl Runtime {
     ///
     /// [`RuntimeError`] says which part failed; nothing is left behind but the cache folder.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        config.check()?;
+        let cache = config.cache.as_ref().map(DiskCache::open).transpose()?;
+        let engine = Arc::new(Engine::new(&config)?);
         Ok(Self {
-            config: Arc::new(config),
+            shared: Arc::new(Shared {
+                config,
+                engine,
+                cache,
+                compiled: Mutex::new(BTreeMap::new()),
+            }),
         })
     }
 
@@ -37,7 +67,65 @@ impl Runtime {
     ///
     /// [`LoadError`] says what is wrong with the component; nothing changed.
     pub fn load(&self, bytes: &[u8], limits: Limits) -> Result<Module, LoadError> {
-        let _ = (bytes, limits, &self.config);
-        Err(LoadError::Invalid("not there yet".to_owned()))
+        self.shared.config.check_limits(&limits)?;
+        let shape = shape::examine(bytes, self.shared.config.component_bytes_max)?;
+        let hash = *blake3::hash(bytes).as_bytes();
+        let compiled = {
+            let slot = self.slot(hash);
+            let mut slot = lock(&slot);
+            match slot.upgrade() {
+                Some(compiled) => compiled,
+                None => {
+                    let component = self.component(bytes, &hash)?;
+                    let size = bytes.len() as u64;
+                    let engine = &self.shared.engine;
+                    let compiled = Compiled::link(engine, &component, shape, hash, size)?;
+                    let compiled = Arc::new(compiled);
+                    *slot = Arc::downgrade(&compiled);
+                    compiled
+                }
+            }
+        };
+        Module::describe(Arc::clone(&self.shared.engine), compiled, limits)
     }
+
+    /// The place for a component's compiled code; also forgets the places that are of no use.
+    fn slot(&self, hash: ModuleHash) -> Slot {
+        let mut compiled = lock(&self.shared.compiled);
+        compiled.retain(|_, slot| {
+            // More than ours: someone is about to fill it.
+            Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0
+        });
+        Arc::clone(compiled.entry(hash).or_default())
+    }
+
+    fn component(&self, bytes: &[u8], hash: &ModuleHash) -> Result<Component, LoadError> {
+        let engine = self.shared.engine.wasmtime();
+        let cache = self.shared.cache.as_ref();
+        if let Some(component) = cache.and_then(|cache| cache.get(engine, hash)) {
+            return Ok(component);
+        }
+        let component = compile(engine, bytes)?;
+        if let Some(cache) = cache {
+            cache.put(engine, hash, &component);
+        }
+        Ok(component)
+    }
+}
+
+/// Compiles in this process. A component that makes the compiler panic is refused like one that
+/// is not valid; one that makes it slow or hungry is bounded by the checks before.
+fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadError> {
+    let compiled = catch_unwind(AssertUnwindSafe(|| Component::from_binary(engine, bytes)));
+    let reason = match compiled {
+        Ok(Ok(component)) => return Ok(component),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "the compiler failed on it".to_owned(),
+    };
+    Err(LoadError::Invalid(printable(&reason, REASON_BYTES_MAX)))
+}
+
+/// Locks, also after a panic of another thread: what our mutexes guard is never half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

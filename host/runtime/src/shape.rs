@@ -1,0 +1,299 @@
+//! Looks at a component without compiling it: what it is, what it imports and exports, and whether
+//! it declares more than the compiler should be asked to handle.
+//!
+//! Types are not looked at here; the linker checks them after compilation.
+
+use wasmparser::{ComponentExternalKind, Encoding, FunctionBody, Parser, Payload, SectionLimited};
+
+use crate::error::LoadError;
+use crate::{LOG_INTERFACE, OP_BASED_INTERFACE};
+
+/// Records that both sides share; an import of it brings no function.
+const TYPES_INTERFACE: &str = "replicant:crdt/types@0.1.0";
+
+/// What a component may declare, all nested modules together. Python components, the largest that
+/// are useful, stay below half of each.
+const DECLARED_MAX: [(&str, u64); 10] = [
+    (FUNCTIONS, 200_000),
+    (MODULES, 100),
+    (COMPONENTS, 100),
+    (INSTANCES, 1_000),
+    (MEMORIES, 64),
+    (TABLES, 128),
+    (GLOBALS, 100_000),
+    (SEGMENTS, 200_000),
+    (IMPORTS, 100),
+    (EXPORTS, 100),
+];
+const FUNCTIONS: &str = "functions";
+const MODULES: &str = "core modules";
+const COMPONENTS: &str = "nested components";
+const INSTANCES: &str = "instances";
+const MEMORIES: &str = "memories";
+const TABLES: &str = "tables";
+const GLOBALS: &str = "globals";
+const SEGMENTS: &str = "data and element segments";
+const IMPORTS: &str = "imports";
+const EXPORTS: &str = "exports";
+
+/// Bytes of one function. Compilation of one function may take more than linear time.
+const FUNCTION_BYTES_MAX: u64 = 1 << 20;
+/// Locals of one function.
+const LOCALS_MAX: u64 = 20_000;
+
+/// Names at the outside of a component, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+}
+
+/// Looks at `bytes`; cost is one pass.
+///
+/// # Errors
+///
+/// Says what is wrong with the component.
+pub(crate) fn examine(bytes: &[u8], bytes_max: u64) -> Result<Shape, LoadError> {
+    let size = bytes.len() as u64;
+    if size > bytes_max {
+        return Err(LoadError::TooLarge {
+            size,
+            limit: bytes_max,
+        });
+    }
+    check_magic(bytes)?;
+    let mut examiner = Examiner::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        examiner.see(payload.map_err(invalid)?)?;
+    }
+    let shape = examiner.shape;
+    check_imports(&shape.imports)?;
+    if !shape.exports.iter().any(|name| name == OP_BASED_INTERFACE) {
+        return Err(LoadError::MissingExports {
+            names: vec![OP_BASED_INTERFACE.to_owned()],
+        });
+    }
+    Ok(shape)
+}
+
+fn check_magic(bytes: &[u8]) -> Result<(), LoadError> {
+    let not = |what: &str| Err(LoadError::NotWasm(what.to_owned()));
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(LoadError::Precompiled);
+    }
+    if bytes.is_empty() {
+        return not("it is empty");
+    }
+    if bytes.trim_ascii_start().starts_with(b"(") {
+        return not("it looks like the text format; encode it first");
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return not("it does not begin with the magic number `\\0asm`");
+    }
+    match bytes.get(4..8) {
+        Some([_, _, 0, 0]) => Err(LoadError::CoreModule),
+        Some(_) => Ok(()),
+        None => not("it ends within its header"),
+    }
+}
+
+fn check_imports(imports: &[String]) -> Result<(), LoadError> {
+    let (wasi, other): (Vec<_>, Vec<_>) = imports
+        .iter()
+        .filter(|name| *name != LOG_INTERFACE && *name != TYPES_INTERFACE)
+        .cloned()
+        .partition(|name| name.starts_with("wasi:"));
+    if !other.is_empty() {
+        return Err(LoadError::ForbiddenImports { names: other });
+    }
+    if !wasi.is_empty() {
+        return Err(LoadError::WasiImports { names: wasi });
+    }
+    Ok(())
+}
+
+fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
+    LoadError::Invalid(error.to_string())
+}
+
+#[derive(Default)]
+struct Examiner {
+    shape: Shape,
+    /// How deep the nested modules and components are that we are in; 0 outside of all.
+    depth: u64,
+    declared: [u64; DECLARED_MAX.len()],
+}
+
+impl Examiner {
+    fn see(&mut self, payload: Payload<'_>) -> Result<(), LoadError> {
+        match payload {
+            Payload::Version { encoding, .. } => self.see_version(encoding)?,
+            Payload::End(_) => self.depth = self.depth.saturating_sub(1),
+            Payload::ModuleSection { .. } => self.declare(MODULES, 1)?,
+            Payload::ComponentSection { .. } => self.declare(COMPONENTS, 1)?,
+            Payload::InstanceSection(section) => self.declare_all(INSTANCES, &section)?,
+            Payload::ComponentInstanceSection(section) => self.declare_all(INSTANCES, &section)?,
+            Payload::MemorySection(section) => self.declare_all(MEMORIES, &section)?,
+            Payload::TableSection(section) => self.declare_all(TABLES, &section)?,
+            Payload::GlobalSection(section) => self.declare_all(GLOBALS, &section)?,
+            Payload::DataSection(section) => self.declare_all(SEGMENTS, &section)?,
+            Payload::ElementSection(section) => self.declare_all(SEGMENTS, &section)?,
+            Payload::CodeSectionStart { count, .. } => self.declare(FUNCTIONS, u64::from(count))?,
+            Payload::CodeSectionEntry(body) => check_function(&body)?,
+            Payload::ComponentImportSection(section) if self.depth == 1 => {
+                self.declare_all(IMPORTS, &section)?;
+                for import in section {
+                    let name = import.map_err(invalid)?.name.name;
+                    self.shape.imports.push(name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if self.depth == 1 => {
+                self.declare_all(EXPORTS, &section)?;
+                for export in section {
+                    let export = export.map_err(invalid)?;
+                    if export.kind != ComponentExternalKind::Type {
+                        self.shape.exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn see_version(&mut self, encoding: Encoding) -> Result<(), LoadError> {
+        if self.depth == 0 && encoding == Encoding::Module {
+            return Err(LoadError::CoreModule);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn declare_all<T>(
+        &mut self,
+        what: &'static str,
+        section: &SectionLimited<'_, T>,
+    ) -> Result<(), LoadError> {
+        self.declare(what, u64::from(section.count()))
+    }
+
+    fn declare(&mut self, what: &'static str, more: u64) -> Result<(), LoadError> {
+        for (index, (name, limit)) in DECLARED_MAX.into_iter().enumerate() {
+            if name == what {
+                self.declared[index] += more;
+                return check_count(what, self.declared[index], limit);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_function(body: &FunctionBody<'_>) -> Result<(), LoadError> {
+    let range = body.range();
+    let size = (range.end - range.start) as u64;
+    check_count("bytes in one function", size, FUNCTION_BYTES_MAX)?;
+    let mut locals = 0;
+    for group in body.get_locals_reader().map_err(invalid)? {
+        let (count, _) = group.map_err(invalid)?;
+        locals += u64::from(count);
+    }
+    check_count("locals in one function", locals, LOCALS_MAX)
+}
+
+fn check_count(what: &'static str, count: u64, limit: u64) -> Result<(), LoadError> {
+    if count > limit {
+        return Err(LoadError::TooMany { what, count, limit });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examine_text(text: &str) -> Result<Shape, LoadError> {
+        examine(&wat::parse_str(text).unwrap(), 1 << 20)
+    }
+
+    #[test]
+    fn what_is_no_component_is_named() {
+        let what = |bytes: &[u8]| examine(bytes, 1 << 20).unwrap_err().to_string();
+        assert!(what(b"").contains("empty"));
+        assert!(what(b"  (component)").contains("text format"));
+        assert!(what(b"#!/bin/sh").contains("magic number"));
+        assert!(what(b"\0asm").contains("header"));
+        assert!(what(b"\x7fELF\x02\x01").contains("precompiled"));
+        assert!(what(&wat::parse_str("(module)").unwrap()).contains("core WebAssembly module"));
+        let component = wat::parse_str("(component (core module))").unwrap();
+        assert!(what(&component[..component.len() - 1]).contains("not valid"));
+    }
+
+    #[test]
+    fn one_byte_too_many_is_too_large() {
+        let bytes = wat::parse_str("(component)").unwrap();
+        let size = bytes.len() as u64;
+        assert!(matches!(
+            examine(&bytes, size),
+            Err(LoadError::MissingExports { .. })
+        ));
+        assert_eq!(
+            examine(&bytes, size - 1),
+            Err(LoadError::TooLarge {
+                size,
+                limit: size - 1
+            })
+        );
+    }
+
+    #[test]
+    fn imports_are_named_before_anything_is_compiled() {
+        let error = examine_text(
+            r#"(component
+                (import "wasi:clocks/wall-clock@0.2.3" (instance))
+                (import "replicant:crdt/log@0.1.0" (instance)))"#,
+        )
+        .unwrap_err();
+        assert_eq!(
+            error,
+            LoadError::WasiImports {
+                names: vec!["wasi:clocks/wall-clock@0.2.3".to_owned()]
+            }
+        );
+        let error = examine_text(r#"(component (import "x:y/z" (instance)))"#).unwrap_err();
+        assert!(error.to_string().contains("imports `x:y/z`"), "{error}");
+    }
+
+    #[test]
+    fn names_inside_of_nested_components_do_not_count() {
+        let error = examine_text(
+            r#"(component (component
+                (instance)
+                (export "replicant:crdt/op-based@0.1.0" (instance 0))))"#,
+        )
+        .unwrap_err();
+        assert!(matches!(error, LoadError::MissingExports { .. }), "{error}");
+    }
+
+    #[test]
+    fn more_than_the_compiler_should_see_is_refused() {
+        let memories = |count: usize| {
+            let module = "(core module (memory 1))".repeat(count);
+            examine_text(&format!("(component {module})")).unwrap_err()
+        };
+        assert!(matches!(memories(64), LoadError::MissingExports { .. }));
+        assert_eq!(
+            memories(65).to_string(),
+            "the component declares 65 memories (limit 64)"
+        );
+        let locals = |count: usize| {
+            let locals = "i32 ".repeat(count);
+            let text = format!("(component (core module (func (local {locals}))))");
+            examine_text(&text).unwrap_err()
+        };
+        assert!(matches!(locals(20_000), LoadError::MissingExports { .. }));
+        assert!(matches!(
+            locals(20_001),
+            LoadError::TooMany { count: 20_001, .. }
+        ));
+    }
+}
