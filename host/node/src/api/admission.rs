@@ -19,7 +19,8 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
         return next.run(request).await;
     }
     let Ok(_permit) = Arc::clone(&api.requests).try_acquire_owned() else {
-        return ErrorReply::busy("the node has as many requests under way as it may").into_response();
+        return ErrorReply::busy("the node has as many requests under way as it may")
+            .into_response();
     };
     let wait = api.config.request_wait;
     match timeout(wait, next.run(request)).await {

@@ -30,7 +30,13 @@ impl ErrorReply {
             message: message.into(),
             hint: hint.into(),
         };
-        Self { status, view: ErrorView { error, outcomes: None } }
+        Self {
+            status,
+            view: ErrorView {
+                error,
+                outcomes: None,
+            },
+        }
     }
 
     /// Every command of an update was refused; the message is what the type said to the first.
@@ -49,7 +55,12 @@ impl ErrorReply {
     }
 
     pub(crate) fn busy(message: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message, "try again in a moment")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            message,
+            "try again in a moment",
+        )
     }
 
     pub(crate) fn too_large(what: &str, max: usize) -> Self {
@@ -61,6 +72,7 @@ impl ErrorReply {
         )
     }
 
+    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -74,7 +86,9 @@ impl IntoResponse for ErrorReply {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self.view)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response.extensions_mut().insert(self);
         response
@@ -89,7 +103,12 @@ impl From<DataError> for ErrorReply {
             DataError::TooDeep => "send flatter data",
             DataError::DuplicateKey(_) => "leave one of the two out",
         };
-        Self::new(StatusCode::BAD_REQUEST, "malformed-body", error.to_string(), hint)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-body",
+            error.to_string(),
+            hint,
+        )
     }
 }
 
@@ -120,51 +139,75 @@ impl From<NodeError> for ErrorReply {
 fn classify(error: &NodeError) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match error {
-        NodeError::UnknownObject { .. } => {
-            (S::NOT_FOUND, "unknown-object", "the first update with `?type=` creates it")
-        }
+        NodeError::UnknownObject { .. } => (
+            S::NOT_FOUND,
+            "unknown-object",
+            "the first update with `?type=` creates it",
+        ),
         NodeError::AmbiguousObject { .. } => {
             (S::CONFLICT, "ambiguous-type", "say which one with `?type=`")
         }
-        NodeError::TypeMissing { .. } => {
-            (S::NOT_FOUND, "unknown-object", "name a type with `?type=` to create it")
-        }
-        NodeError::UnknownType { .. } => {
-            (S::NOT_FOUND, "unknown-type", "see `GET /v1/modules` for the types, or load the module")
-        }
-        NodeError::UnknownModule { .. } => {
-            (S::NOT_FOUND, "unknown-module", "see `GET /v1/modules` for what is loaded")
-        }
-        NodeError::NewerTypeNeeded { .. } => {
-            (S::CONFLICT, "newer-type-needed", "load the newer version of the type on this node")
-        }
-        NodeError::QueryRefused { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "refused", "see the type's query schema in `GET /v1/modules`")
-        }
-        NodeError::GuestFault { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "module-fault", "nothing was changed; other objects go on")
-        }
+        NodeError::TypeMissing { .. } => (
+            S::NOT_FOUND,
+            "unknown-object",
+            "name a type with `?type=` to create it",
+        ),
+        NodeError::UnknownType { .. } => (
+            S::NOT_FOUND,
+            "unknown-type",
+            "see `GET /v1/modules` for the types, or load the module",
+        ),
+        NodeError::UnknownModule { .. } => (
+            S::NOT_FOUND,
+            "unknown-module",
+            "see `GET /v1/modules` for what is loaded",
+        ),
+        NodeError::NewerTypeNeeded { .. } => (
+            S::CONFLICT,
+            "newer-type-needed",
+            "load the newer version of the type on this node",
+        ),
+        NodeError::QueryRefused { .. } => (
+            S::UNPROCESSABLE_ENTITY,
+            "refused",
+            "see the type's query schema in `GET /v1/modules`",
+        ),
+        NodeError::GuestFault { .. } => (
+            S::UNPROCESSABLE_ENTITY,
+            "module-fault",
+            "nothing was changed; other objects go on",
+        ),
         NodeError::ObjectFaulted { .. } => (
             S::INTERNAL_SERVER_ERROR,
             "object-faulted",
             "its ops are kept; a corrected module can bring it back",
         ),
         NodeError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too-large", "send less at a time"),
-        NodeError::NoCommand => {
-            (S::BAD_REQUEST, "bad-request", "send a command, or `{\"commands\": […]}`")
-        }
-        NodeError::BadToken { .. } => {
-            (S::BAD_REQUEST, "bad-request", "`after` takes the `version` of an earlier answer")
-        }
-        NodeError::BadCursor => {
-            (S::BAD_REQUEST, "bad-request", "`after` takes the `next` of an earlier page")
-        }
-        NodeError::ModuleInvalid { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "module-invalid", "nothing was loaded")
-        }
-        NodeError::ModuleConflict { .. } => {
-            (S::CONFLICT, "module-conflict", "raise the version in the type's description")
-        }
+        NodeError::NoCommand => (
+            S::BAD_REQUEST,
+            "bad-request",
+            "send a command, or `{\"commands\": […]}`",
+        ),
+        NodeError::BadToken { .. } => (
+            S::BAD_REQUEST,
+            "bad-request",
+            "`after` takes the `version` of an earlier answer",
+        ),
+        NodeError::BadCursor => (
+            S::BAD_REQUEST,
+            "bad-request",
+            "`after` takes the `next` of an earlier page",
+        ),
+        NodeError::ModuleInvalid { .. } => (
+            S::UNPROCESSABLE_ENTITY,
+            "module-invalid",
+            "nothing was loaded",
+        ),
+        NodeError::ModuleConflict { .. } => (
+            S::CONFLICT,
+            "module-conflict",
+            "raise the version in the type's description",
+        ),
         other => classify_state(other),
     }
 }
@@ -174,9 +217,7 @@ fn classify_state(error: &NodeError) -> (StatusCode, &'static str, &'static str)
     use StatusCode as S;
     match error {
         NodeError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "try again in a moment"),
-        NodeError::ShuttingDown => {
-            (S::SERVICE_UNAVAILABLE, "shutting-down", "ask another node")
-        }
+        NodeError::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "ask another node"),
         NodeError::NotYet => (
             S::GATEWAY_TIMEOUT,
             "not-yet",
@@ -187,6 +228,10 @@ fn classify_state(error: &NodeError) -> (StatusCode, &'static str, &'static str)
             "storage-failed",
             "make room or repair the disk; reads go on as far as they can",
         ),
-        _ => (S::INTERNAL_SERVER_ERROR, "internal", "the node's log says more"),
+        _ => (
+            S::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the node's log says more",
+        ),
     }
 }

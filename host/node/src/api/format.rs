@@ -104,7 +104,9 @@ impl Format {
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let media_type = HeaderValue::from_static(self.media_type());
-        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, media_type);
         response
     }
 }
@@ -142,7 +144,8 @@ impl<S: Sync> FromRequestParts<S> for Format {
     type Rejection = ErrorReply;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ErrorReply> {
-        Self::accepted(&parts.headers).ok_or_else(|| not_acceptable("application/json, application/cbor"))
+        Self::accepted(&parts.headers)
+            .ok_or_else(|| not_acceptable("application/json, application/cbor"))
     }
 }
 
@@ -166,8 +169,12 @@ pub(crate) async fn render_errors(request: Request, next: Next) -> Response {
         let length = HeaderValue::from(body.len());
         *response.body_mut() = Body::from(body);
         let media_type = HeaderValue::from_static(Format::Cbor.media_type());
-        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, media_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length);
     }
     response
 }
@@ -185,17 +192,32 @@ mod tests {
     #[test]
     fn json_is_written_unless_cbor_is_preferred() {
         assert_eq!(Format::accepted(&HeaderMap::new()), Some(Format::Json));
-        for accept in ["*/*", "application/json", "application/cbor, */*", "text/html, */*;q=0.1"] {
+        for accept in [
+            "*/*",
+            "application/json",
+            "application/cbor, */*",
+            "text/html, */*;q=0.1",
+        ] {
             assert_eq!(accepted(accept), Some(Format::Json), "{accept}");
         }
-        for accept in ["application/cbor", "Application/CBOR;q=0.5", "*/*;q=0.1, application/cbor"] {
+        for accept in [
+            "application/cbor",
+            "Application/CBOR;q=0.5",
+            "*/*;q=0.1, application/cbor",
+        ] {
             assert_eq!(accepted(accept), Some(Format::Cbor), "{accept}");
         }
     }
 
     #[test]
     fn a_client_that_takes_neither_is_told_so() {
-        for accept in ["text/html", "application/json;q=0", "application/cbor;q=0", "", "nonsense"] {
+        for accept in [
+            "text/html",
+            "application/json;q=0",
+            "application/cbor;q=0",
+            "",
+            "nonsense",
+        ] {
             assert_eq!(accepted(accept), None, "{accept}");
         }
     }

@@ -61,7 +61,9 @@ fn host(headers: &HeaderMap) -> Result<&str, ErrorReply> {
 /// by whoever sent the request, and names must be on the list.
 fn is_known(host: &str, names: &[String]) -> bool {
     let host = host.to_ascii_lowercase();
-    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     match in_brackets {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => host == "localhost" || host.parse::<IpAddr>().is_ok() || names.contains(&host),
@@ -69,7 +71,10 @@ fn is_known(host: &str, names: &[String]) -> bool {
 }
 
 fn bad_host() -> ErrorReply {
-    ErrorReply::bad_request("the request needs exactly one valid `Host` header", "use HTTP/1.1")
+    ErrorReply::bad_request(
+        "the request needs exactly one valid `Host` header",
+        "use HTTP/1.1",
+    )
 }
 
 fn foreign_host() -> ErrorReply {
@@ -101,18 +106,29 @@ mod tests {
         for (name, value) in pairs {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        check(&Uri::from_static("/v1/status"), &headers, &["node.example".to_owned()])
+        check(
+            &Uri::from_static("/v1/status"),
+            &headers,
+            &["node.example".to_owned()],
+        )
     }
 
     fn status(pairs: &[(&'static str, &'static str)]) -> u16 {
-        judged(pairs).err().map_or(200, |error| error.status().as_u16())
+        judged(pairs)
+            .err()
+            .map_or(200, |error| error.status().as_u16())
     }
 
     #[test]
     fn addresses_and_known_names_are_hosts() {
         for host in [
-            "127.0.0.1:8080", "127.0.0.1", "[::1]:8080", "localhost", "LOCALHOST:1",
-            "node.example:80", "192.168.1.7:8080",
+            "127.0.0.1:8080",
+            "127.0.0.1",
+            "[::1]:8080",
+            "localhost",
+            "LOCALHOST:1",
+            "node.example:80",
+            "192.168.1.7:8080",
         ] {
             assert_eq!(status(&[("host", host)]), 200, "{host}");
         }
@@ -121,8 +137,13 @@ mod tests {
     #[test]
     fn other_names_are_refused() {
         for host in [
-            "evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
-            "localhost@evil.example", "evil.example@localhost", "localhost.", "[evil]",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "localhost.",
+            "[evil]",
         ] {
             assert_ne!(status(&[("host", host)]), 200, "{host}");
         }
@@ -146,7 +167,11 @@ mod tests {
         let host = ("host", "localhost:8080");
         assert_eq!(status(&[host, ("origin", "http://localhost:8080")]), 200);
         for origin in [
-            "http://localhost:8081", "https://localhost:8080", "http://evil.example", "null", "",
+            "http://localhost:8081",
+            "https://localhost:8080",
+            "http://evil.example",
+            "null",
+            "",
         ] {
             assert_eq!(status(&[host, ("origin", origin)]), 403, "{origin}");
         }

@@ -60,9 +60,19 @@ impl Metrics {
         registry.register("api_requests", "Requests answered", requests.clone());
         registry.register("api_request_seconds", "Time to answer", seconds.clone());
         registry.register("api_watches", "Watches open", watches.clone());
-        registry.register("api_watch_overruns", "Watchers told of a gap", overruns.clone());
+        registry.register(
+            "api_watch_overruns",
+            "Watchers told of a gap",
+            overruns.clone(),
+        );
         registry.register_collector(Box::new(NodeFigures { node }));
-        Self { registry, requests, seconds, watches, overruns }
+        Self {
+            registry,
+            requests,
+            seconds,
+            watches,
+            overruns,
+        }
     }
 
     /// Everything in the text format that Prometheus reads (OpenMetrics 1.0).
@@ -90,10 +100,25 @@ pub(crate) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
         _ => "5xx",
     };
     let elapsed = started.elapsed();
-    tracing::debug!(method, route, status = response.status().as_u16(), ?elapsed, "api request");
-    let seconds = api.metrics.seconds.get_or_create(&Route { route: route.clone() });
+    tracing::debug!(
+        method,
+        route,
+        status = response.status().as_u16(),
+        ?elapsed,
+        "api request"
+    );
+    let seconds = api.metrics.seconds.get_or_create(&Route {
+        route: route.clone(),
+    });
     seconds.observe(elapsed.as_secs_f64());
-    api.metrics.requests.get_or_create(&Answered { route, method, status }).inc();
+    api.metrics
+        .requests
+        .get_or_create(&Answered {
+            route,
+            method,
+            status,
+        })
+        .inc();
     response
 }
 

@@ -46,7 +46,10 @@ impl<S: Send + Sync> FromRequestParts<S> for InObject {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
         let (topic, id) = path::<(String, String), S>(parts, state).await?;
-        Ok(Self { topic: topic.parse()?, id: id.parse()? })
+        Ok(Self {
+            topic: topic.parse()?,
+            id: id.parse()?,
+        })
     }
 }
 

@@ -68,7 +68,10 @@ impl ApiServer {
         if !address.ip().is_loopback() && !config.any_address {
             return Err(ApiError::NotLoopback { address });
         }
-        let failed = |error: std::io::Error| ApiError::Listen { address, reason: error.to_string() };
+        let failed = |error: std::io::Error| ApiError::Listen {
+            address,
+            reason: error.to_string(),
+        };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
@@ -76,7 +79,11 @@ impl ApiServer {
         let router = routes::router(Arc::new(Api::new(node, config, address, stopped)));
         let serving = tokio::spawn(connections.serve(listener, router));
         tracing::info!(%address, "the API is served");
-        Ok(Self { address, stop, serving })
+        Ok(Self {
+            address,
+            stop,
+            serving,
+        })
     }
 
     /// Where it listens, with the real port if 0 was configured.
@@ -143,7 +150,10 @@ impl Connections {
             }
         }
         drop(listener);
-        if tokio::time::timeout(self.shutdown_wait, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(self.shutdown_wait, graceful.shutdown())
+            .await
+            .is_err()
+        {
             tracing::warn!("API requests were cut off by the shutdown");
         }
     }
@@ -151,7 +161,10 @@ impl Connections {
     async fn accept(
         &mut self,
         listener: &TcpListener,
-    ) -> Option<(Pin<Box<TimeoutStream<TcpStream>>>, tokio::sync::OwnedSemaphorePermit)> {
+    ) -> Option<(
+        Pin<Box<TimeoutStream<TcpStream>>>,
+        tokio::sync::OwnedSemaphorePermit,
+    )> {
         let permit = Arc::clone(&self.open).acquire_owned().await.ok()?;
         match listener.accept().await {
             Ok((stream, _)) => {

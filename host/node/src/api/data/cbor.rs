@@ -21,7 +21,9 @@ pub(crate) fn check_cbor(bytes: &[u8]) -> Result<(), DataError> {
     check(&mut decoder, DEPTH_MAX)?;
     match bytes.len() - decoder.position() {
         0 => Ok(()),
-        more => Err(DataError::Cbor(format!("{more} bytes follow the end of the data"))),
+        more => Err(DataError::Cbor(format!(
+            "{more} bytes follow the end of the data"
+        ))),
     }
 }
 
@@ -36,31 +38,30 @@ pub(crate) fn split_commands(body: &[u8]) -> Vec<&[u8]> {
 
 fn batch(body: &[u8]) -> Result<Option<Vec<Span>>, DataError> {
     let mut decoder = Decoder::new(body);
-    if !matches!(decoder.datatype().map_err(malformed)?, Type::Map | Type::MapIndef) {
+    if !matches!(
+        decoder.datatype().map_err(malformed)?,
+        Type::Map | Type::MapIndef
+    ) {
         return Ok(None);
     }
     let [(key, value)] = &entries(&mut decoder)?[..] else {
         return Ok(None);
     };
-    let mut value = Decoder::new(&body[value.clone()]).at(value.start, body);
-    let is_array = matches!(value.datatype().map_err(malformed)?, Type::Array | Type::ArrayIndef);
+    let mut value = at(body, value.start);
+    let is_array = matches!(
+        value.datatype().map_err(malformed)?,
+        Type::Array | Type::ArrayIndef
+    );
     if text_of(&body[key.clone()])?.as_deref() != Some("commands") || !is_array {
         return Ok(None);
     }
     items(&mut value).map(Some)
 }
 
-/// Positions that are counted from the start of the whole input.
-trait At<'b> {
-    fn at(self, position: usize, whole: &'b [u8]) -> Decoder<'b>;
-}
-
-impl<'b> At<'b> for Decoder<'b> {
-    fn at(self, position: usize, whole: &'b [u8]) -> Decoder<'b> {
-        let mut decoder = Decoder::new(whole);
-        decoder.set_position(position);
-        decoder
-    }
+fn at(whole: &[u8], position: usize) -> Decoder<'_> {
+    let mut decoder = Decoder::new(whole);
+    decoder.set_position(position);
+    decoder
 }
 
 fn malformed(error: minicbor::decode::Error) -> DataError {
@@ -307,9 +308,9 @@ fn write_array(
 fn write_map(decoder: &mut Decoder<'_>, out: &mut Vec<u8>) -> Result<(), DataError> {
     let input = decoder.input();
     let entries = entries(decoder)?;
-    let is_object = entries.iter().all(|(key, _)| {
-        matches!(text_of(&input[key.clone()]), Ok(Some(key)) if !is_reserved(&key))
-    });
+    let is_object = entries.iter().all(
+        |(key, _)| matches!(text_of(&input[key.clone()]), Ok(Some(key)) if !is_reserved(&key)),
+    );
     let (open, pair, colon, end): (&str, &str, u8, &str) = match is_object {
         true => ("{", "", b':', "}"),
         false => (&format!("{{\"{MAP}\":["), "[", b',', "]}"),
@@ -354,8 +355,14 @@ fn bignum(is_negative: bool, bytes: &[u8]) -> Option<i128> {
     if bytes.len() > 16 {
         return None;
     }
-    let magnitude = bytes.iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+    let magnitude = bytes
+        .iter()
+        .fold(0u128, |number, byte| number << 8 | u128::from(*byte));
     let magnitude = i128::try_from(magnitude).ok()?;
-    let value = if is_negative { -1 - magnitude } else { magnitude };
+    let value = if is_negative {
+        -1 - magnitude
+    } else {
+        magnitude
+    };
     (value.unsigned_abs() < DIGITS_END.unsigned_abs()).then_some(value)
 }

@@ -33,9 +33,29 @@ fn there_and_back(text: &str) {
 #[test]
 fn json_comes_back_as_it_was() {
     for text in [
-        "null", "true", "false", "0", "23", "24", "255", "256", "65535", "65536", "4294967295",
-        "4294967296", "-1", "-24", "-25", "-256", "-257", "\"\"", "\"é\\n\\\"\\u0000😀\"", "[]",
-        "{}", "[1,[2,[]],{}]", "{\"b\":1,\"a\":[{\"c\":null}]}",
+        "null",
+        "true",
+        "false",
+        "0",
+        "23",
+        "24",
+        "255",
+        "256",
+        "65535",
+        "65536",
+        "4294967295",
+        "4294967296",
+        "-1",
+        "-24",
+        "-25",
+        "-256",
+        "-257",
+        "\"\"",
+        "\"é\\n\\\"\\u0000😀\"",
+        "[]",
+        "{}",
+        "[1,[2,[]],{}]",
+        "{\"b\":1,\"a\":[{\"c\":null}]}",
     ] {
         there_and_back(text);
     }
@@ -44,7 +64,9 @@ fn json_comes_back_as_it_was() {
 #[test]
 fn integers_of_64_bits_are_exact() {
     for text in [
-        "9007199254740993", "18446744073709551615", "9223372036854775807",
+        "9007199254740993",
+        "18446744073709551615",
+        "9223372036854775807",
         "-9223372036854775808",
     ] {
         there_and_back(text);
@@ -53,31 +75,59 @@ fn integers_of_64_bits_are_exact() {
 
 #[test]
 fn integers_beyond_64_bits_keep_their_digits_or_are_refused() {
-    for text in ["18446744073709551616", "-9223372036854775809", "[1, 123456789012345678901]"] {
+    for text in [
+        "18446744073709551616",
+        "-9223372036854775809",
+        "[1, 123456789012345678901]",
+    ] {
         assert!(refusal(text).contains("$integer"), "{text}");
     }
     for text in [
-        "18446744073709551616", "-9223372036854775809", "-18446744073709551616",
-        "-18446744073709551617", "99999999999999999999999999999999999999",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "-18446744073709551616",
+        "-18446744073709551617",
+        "99999999999999999999999999999999999999",
     ] {
         there_and_back(&format!("{{\"$integer\":\"{text}\"}}"));
     }
     assert_eq!(from_json("{\"$integer\": \"7\"}"), Value::from(7));
-    for text in ["", "-", "+1", "1.5", "0x10", "1000000000000000000000000000000000000000"] {
+    for text in [
+        "",
+        "-",
+        "+1",
+        "1.5",
+        "0x10",
+        "1000000000000000000000000000000000000000",
+    ] {
         assert!(refusal(&format!("{{\"$integer\": \"{text}\"}}")).contains("$integer"));
     }
     // Digits inside a string, or of a float, are no integer.
     there_and_back("\"\\\"123456789012345678901\"");
-    assert_eq!(from_json("123456789012345678901.0"), Value::Float(123456789012345678901.0));
+    assert_eq!(
+        from_json("123456789012345678901.0"),
+        Value::Float(123456789012345678901.0)
+    );
 }
 
 #[test]
 fn floats_are_exact_and_stay_floats() {
-    for text in ["0.1", "1.0", "-0.0", "5e-324", "1.7976931348623157e308", "3.141592653589793"] {
+    for text in [
+        "0.1",
+        "1.0",
+        "-0.0",
+        "5e-324",
+        "1.7976931348623157e+308",
+        "3.141592653589793",
+    ] {
         there_and_back(text);
     }
     assert_eq!(from_json("1e3"), Value::Float(1000.0));
-    assert_eq!(to_json(&[0xf9, 0x3e, 0x00]), "1.5", "half precision is read too");
+    assert_eq!(
+        to_json(&[0xf9, 0x3e, 0x00]),
+        "1.5",
+        "half precision is read too"
+    );
     assert!(refusal("1e400").contains("out of range"));
 }
 
@@ -94,7 +144,10 @@ fn floats_without_json_notation_become_null_and_are_refused_as_json() {
 #[test]
 fn byte_strings_are_base64() {
     there_and_back("{\"$bytes\":\"3q2+7w==\"}");
-    assert_eq!(from_json("{\"$bytes\": \"3q2+7w\"}"), Value::Bytes(vec![0xde, 0xad, 0xbe, 0xef]));
+    assert_eq!(
+        from_json("{\"$bytes\": \"3q2+7w\"}"),
+        Value::Bytes(vec![0xde, 0xad, 0xbe, 0xef])
+    );
     assert!(refusal("{\"$bytes\": \"!\"}").contains("base64"));
     refusal("{\"$bytes\": 7}");
 }
@@ -104,10 +157,17 @@ fn tags_and_maps_with_other_keys_have_a_notation() {
     there_and_back("{\"$tag\":[1,1700000000]}");
     there_and_back("{\"$map\":[[1,\"a\"],[null,[]],[{\"x\":1},2]]}");
     there_and_back("{\"$map\":[[\"$bytes\",\"not bytes\"]]}");
-    assert_eq!(from_json("{\"$map\": [[\"a\", 1]]}"), from_json("{\"a\": 1}"));
+    assert_eq!(
+        from_json("{\"$map\": [[\"a\", 1]]}"),
+        from_json("{\"a\": 1}")
+    );
     for text in [
-        "{\"$map\": [[1]]}", "{\"$map\": [[1, 2, 3]]}", "{\"$map\": {}}", "{\"$tag\": [1]}",
-        "{\"$tag\": [-1, 0]}", "{\"$tag\": [1, 2, 3]}",
+        "{\"$map\": [[1]]}",
+        "{\"$map\": [[1, 2, 3]]}",
+        "{\"$map\": {}}",
+        "{\"$tag\": [1]}",
+        "{\"$tag\": [-1, 0]}",
+        "{\"$tag\": [1, 2, 3]}",
     ] {
         refusal(text);
     }
@@ -115,7 +175,10 @@ fn tags_and_maps_with_other_keys_have_a_notation() {
 
 #[test]
 fn reserved_keys_stand_alone_wherever_they_come() {
-    for text in ["{\"$bytes\": \"\", \"a\": 1}", "{\"a\": 1, \"$bytes\": \"\"}"] {
+    for text in [
+        "{\"$bytes\": \"\", \"a\": 1}",
+        "{\"a\": 1, \"$bytes\": \"\"}",
+    ] {
         assert!(refusal(text).contains("$map"), "{text}");
     }
     there_and_back("{\"$ref\":\"#/a\",\"$other\":1}");
@@ -123,20 +186,29 @@ fn reserved_keys_stand_alone_wherever_they_come() {
 
 #[test]
 fn a_key_twice_is_refused() {
-    for text in ["{\"a\": 1, \"a\": 2}", "[{\"b\": {\"a\\u0062\": 1, \"ab\": 2}}]"] {
+    for text in [
+        "{\"a\": 1, \"a\": 2}",
+        "[{\"b\": {\"a\\u0062\": 1, \"ab\": 2}}]",
+    ] {
         assert!(refusal(text).contains("twice"), "{text}");
     }
     assert!(refusal("{\"$map\": [[1, 2], [1, 3]]}").contains("twice"));
     // {"a": 1, "a": 2} with the second key's length in a longer form.
     let bytes = [0xa2, 0x61, b'a', 1, 0x78, 1, b'a', 2];
-    assert_eq!(check_cbor(&bytes), Err(DataError::DuplicateKey("\"a\"".to_owned())));
+    assert_eq!(
+        check_cbor(&bytes),
+        Err(DataError::DuplicateKey("\"a\"".to_owned()))
+    );
 }
 
 #[test]
 fn nesting_is_bounded_in_both_notations() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     there_and_back(&nested(DEPTH_MAX));
-    assert_eq!(json_to_cbor(nested(DEPTH_MAX + 1).as_bytes()), Err(DataError::TooDeep));
+    assert_eq!(
+        json_to_cbor(nested(DEPTH_MAX + 1).as_bytes()),
+        Err(DataError::TooDeep)
+    );
     for depth in [1_000, 1_000_000] {
         json_to_cbor(nested(depth).as_bytes()).unwrap_err();
         json_to_cbor("[".repeat(depth).as_bytes()).unwrap_err();
@@ -149,7 +221,18 @@ fn nesting_is_bounded_in_both_notations() {
 
 #[test]
 fn what_is_not_json_is_refused_with_its_place() {
-    for text in ["", "{", "[1,]", "{a:1}", "'a'", "1 2", "{\"a\":1}x", "\"\\ud800\"", "01", "\u{feff}1"] {
+    for text in [
+        "",
+        "{",
+        "[1,]",
+        "{a:1}",
+        "'a'",
+        "1 2",
+        "{\"a\":1}x",
+        "\"\\ud800\"",
+        "01",
+        "\u{feff}1",
+    ] {
         refusal(text);
     }
     assert!(refusal("[1,\n 2,\n x]").contains("line 3"));
@@ -159,8 +242,20 @@ fn what_is_not_json_is_refused_with_its_place() {
 #[test]
 fn what_is_not_cbor_is_refused() {
     let cases: [&[u8]; 14] = [
-        b"", b"\x18", b"\x62a", b"\x61\xff", b"\x5f\x61a\xff", b"\x5f\x41a", b"\x82\x01",
-        b"\xa1\x01", b"\xff", b"\x1c", b"\xf8\x10", b"\xe0", b"\x01\x01", b"\xc1",
+        b"",
+        b"\x18",
+        b"\x62a",
+        b"\x61\xff",
+        b"\x5f\x61a\xff",
+        b"\x5f\x41a",
+        b"\x82\x01",
+        b"\xa1\x01",
+        b"\xff",
+        b"\x1c",
+        b"\xf8\x10",
+        b"\xe0",
+        b"\x01\x01",
+        b"\xc1",
     ];
     for bytes in cases {
         assert!(check_cbor(bytes).is_err(), "{bytes:x?}");
@@ -198,14 +293,29 @@ fn large_bignums_are_shown_as_the_tags_that_they_are() {
 fn commands_are_taken_out_of_a_batch() {
     let split = |text: &str| {
         let body = json_to_cbor(text.as_bytes()).unwrap();
-        split_commands(&body).into_iter().map(to_json).collect::<Vec<_>>()
+        split_commands(&body)
+            .into_iter()
+            .map(to_json)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(split("{\"commands\": [1, {\"a\": [2]}, \"x\"]}"), ["1", "{\"a\":[2]}", "\"x\""]);
+    assert_eq!(
+        split("{\"commands\": [1, {\"a\": [2]}, \"x\"]}"),
+        ["1", "{\"a\":[2]}", "\"x\""]
+    );
     assert!(split("{\"commands\": []}").is_empty());
-    for one in ["{\"commands\":1}", "{\"commands\":[],\"more\":1}", "[1,2]", "\"commands\"", "{}"] {
+    for one in [
+        "{\"commands\":1}",
+        "{\"commands\":[],\"more\":1}",
+        "[1,2]",
+        "\"commands\"",
+        "{}",
+    ] {
         assert_eq!(split(one), [one]);
     }
-    assert_eq!(split_commands(b"\xbf\x68commands\x9f\x01\x02\xff\xff"), [&b"\x01"[..], b"\x02"]);
+    assert_eq!(
+        split_commands(b"\xbf\x68commands\x9f\x01\x02\xff\xff"),
+        [&b"\x01"[..], b"\x02"]
+    );
 }
 
 #[test]
@@ -236,7 +346,11 @@ fn random(next: &mut impl FnMut() -> u64, depth: u32) -> Value {
         5 => Value::Text(format!("${}", next())),
         6 => Value::Array((0..count).map(|_| random(next, depth - 1)).collect()),
         7 => Value::Tag(6 + count, Box::new(random(next, depth - 1))),
-        _ => Value::Map((0..count).map(|key| (Value::from(key), random(next, depth - 1))).collect()),
+        _ => Value::Map(
+            (0..count)
+                .map(|key| (Value::from(key), random(next, depth - 1)))
+                .collect(),
+        ),
     }
 }
 

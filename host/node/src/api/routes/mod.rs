@@ -78,7 +78,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(format::render_errors))
         .layer(from_fn_with_state(Arc::clone(&api), metrics::observe))
-        .layer(SetResponseHeaderLayer::overriding(no_sniff, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::overriding(
+            no_sniff,
+            HeaderValue::from_static("nosniff"),
+        ))
         .with_state(api)
 }
 
@@ -179,9 +182,15 @@ mod tests {
         assert_eq!(document["openapi"], "3.1.0");
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+                assert!(
+                    operation["summary"].is_string(),
+                    "{method} {path} has no summary"
+                );
                 let answers = operation["responses"].as_object().unwrap();
-                assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
+                assert!(
+                    answers.keys().any(|status| status.starts_with('2')),
+                    "{method} {path}"
+                );
                 assert!(
                     answers.contains_key("default") || !path.starts_with("/v1/"),
                     "{method} {path} does not describe its errors"

@@ -60,7 +60,10 @@ pub(super) async fn set_network(
     document: Document,
 ) -> Result<Response, ErrorReply> {
     let switch: NetworkSwitch = ciborium::from_reader(&document.cbor[..]).map_err(|_| {
-        ErrorReply::bad_request("the body is not a network switch", "send `{\"enabled\": false}`")
+        ErrorReply::bad_request(
+            "the body is not a network switch",
+            "send `{\"enabled\": false}`",
+        )
     })?;
     api.node.set_network(switch.enabled).await;
     format.reply(StatusCode::OK, &NetworkView::from(api.node.network()))

@@ -52,7 +52,10 @@ pub(super) async fn read(
     Query(query): Query<ReadQuery>,
     format: Format,
 ) -> Result<Response, ErrorReply> {
-    let object = api.node.value(topic, id, query.type_name()?, query.after()?).await?;
+    let object = api
+        .node
+        .value(topic, id, query.type_name()?, query.after()?)
+        .await?;
     let head = ObjectHead {
         topic: object.topic.to_string(),
         id: object.id.to_string(),
@@ -90,9 +93,20 @@ pub(super) async fn update(
     format: Format,
     document: Document,
 ) -> Result<Response, ErrorReply> {
-    let commands = split_commands(&document.cbor).into_iter().map(<[u8]>::to_vec).collect();
+    let commands = split_commands(&document.cbor)
+        .into_iter()
+        .map(<[u8]>::to_vec)
+        .collect();
     let type_name = query.type_name()?;
-    let updated = api.node.update(Update { topic, id, type_name, commands }).await?;
+    let updated = api
+        .node
+        .update(Update {
+            topic,
+            id,
+            type_name,
+            commands,
+        })
+        .await?;
     let updated = UpdatedView::from(updated);
     match all_refused(&updated.outcomes) {
         Some(message) => Err(ErrorReply::refused(message, updated.outcomes)),
@@ -133,7 +147,12 @@ pub(super) async fn query(
     document: Document,
 ) -> Result<Response, ErrorReply> {
     let (type_name, after) = (query.type_name()?, query.after()?);
-    let answer = api.node.query(topic, id, type_name, document.cbor, after).await?;
-    let head = AnswerHead { version: answer.version.to_string() };
+    let answer = api
+        .node
+        .query(topic, id, type_name, document.cbor, after)
+        .await?;
+    let head = AnswerHead {
+        version: answer.version.to_string(),
+    };
     format.reply_with(&head, "answer", &answer.answer)
 }

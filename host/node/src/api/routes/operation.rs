@@ -34,8 +34,12 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, 
     match storage.writable {
         true => Ok("ready\n"),
         false => {
-            let reason = storage.reason.unwrap_or_else(|| "no reason given".to_owned());
-            Err(not_ready(&format!("the disk does not take writes: {reason}")))
+            let reason = storage
+                .reason
+                .unwrap_or_else(|| "no reason given".to_owned());
+            Err(not_ready(&format!(
+                "the disk does not take writes: {reason}"
+            )))
         }
     }
 }

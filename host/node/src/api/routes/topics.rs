@@ -24,7 +24,13 @@ pub(super) async fn list(
     State(api): State<Arc<Api>>,
     format: Format,
 ) -> Result<Response, ErrorReply> {
-    let topics: Vec<TopicView> = api.node.topics().await?.into_iter().map(Into::into).collect();
+    let topics: Vec<TopicView> = api
+        .node
+        .topics()
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect();
     format.reply(StatusCode::OK, &topics)
 }
 
@@ -52,7 +58,10 @@ pub(super) async fn objects(
 ) -> Result<Response, ErrorReply> {
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(ErrorReply::bad_request("`limit` is out of range", "use 1 to 10000"));
+        return Err(ErrorReply::bad_request(
+            "`limit` is out of range",
+            "use 1 to 10000",
+        ));
     }
     let objects = api.node.objects(topic.clone(), page.after, limit).await?;
     format.reply(StatusCode::OK, &ObjectsView::new(&topic, objects))

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::IntoResponse;
 use futures::Stream;
 use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
@@ -104,7 +104,10 @@ impl Follower {
             api: Arc::clone(api),
             stopped: api.stopped.clone(),
             has_begun: false,
-            _open: OpenWatch { gauge, _permit: permit },
+            _open: OpenWatch {
+                gauge,
+                _permit: permit,
+            },
         }
     }
 
@@ -152,7 +155,11 @@ fn describe(change: Change) -> String {
         id: change.id.to_string(),
         type_name: change.type_name.to_string(),
         version: change.version.to_string(),
-        events: change.events.iter().map(|event| event_json(event)).collect(),
+        events: change
+            .events
+            .iter()
+            .map(|event| event_json(event))
+            .collect(),
     };
     // Names, tokens and JSON text: nothing in it can fail to be written.
     serde_json::to_string(&described).unwrap_or_else(|_| "{}".to_owned())

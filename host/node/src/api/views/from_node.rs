@@ -28,14 +28,19 @@ impl StatusView {
                 reason: status.storage.reason,
             },
             network: status.network.into(),
-            counters: counters.map(|(name, count)| (name.to_owned(), count)).collect(),
+            counters: counters
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
         }
     }
 }
 
 impl From<NetworkInfo> for NetworkView {
     fn from(network: NetworkInfo) -> Self {
-        Self { enabled: network.enabled, sessions: network.sessions }
+        Self {
+            enabled: network.enabled,
+            sessions: network.sessions,
+        }
     }
 }
 
@@ -69,7 +74,9 @@ impl From<ModuleInfo> for ModuleView {
             },
             writes: module.writes,
             reads: module.reads,
-            limits: limits.map(|(name, limit)| (name.to_owned(), limit)).collect(),
+            limits: limits
+                .map(|(name, limit)| (name.to_owned(), limit))
+                .collect(),
             imports: module.imports,
             exports: module.exports,
             built_in: module.built_in,
@@ -85,7 +92,11 @@ fn schema(text: String) -> Value {
 
 impl From<TopicInfo> for TopicView {
     fn from(topic: TopicInfo) -> Self {
-        Self { topic: topic.name.to_string(), ops: topic.ops, objects: topic.objects }
+        Self {
+            topic: topic.name.to_string(),
+            ops: topic.ops,
+            objects: topic.objects,
+        }
     }
 }
 
@@ -95,7 +106,11 @@ impl ObjectsView {
             type_name: type_name.to_string(),
             id: id.to_string(),
         });
-        Self { topic: topic.to_string(), objects: objects.collect(), next: page.next }
+        Self {
+            topic: topic.to_string(),
+            objects: objects.collect(),
+            next: page.next,
+        }
     }
 }
 
@@ -116,7 +131,11 @@ impl From<Updated> for UpdatedView {
     fn from(updated: Updated) -> Self {
         Self {
             version: updated.version.to_string(),
-            outcomes: updated.outcomes.into_iter().map(OutcomeView::from).collect(),
+            outcomes: updated
+                .outcomes
+                .into_iter()
+                .map(OutcomeView::from)
+                .collect(),
         }
     }
 }
