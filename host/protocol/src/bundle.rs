@@ -182,6 +182,19 @@ impl SignedBundle {
         }
     }
 
+    /// How much memory the bundle takes, about: its bytes and what was decoded from them.
+    pub fn memory_bytes(&self) -> usize {
+        let body = self.body();
+        self.as_bytes().len()
+            + body
+                .ops
+                .iter()
+                .map(|op| op.bytes.len() + limits::OP_MEMORY_BYTES)
+                .sum::<usize>()
+            + body.objects.len() * limits::OBJECT_MEMORY_BYTES
+            + body.dependencies.len() * limits::DEPENDENCY_MEMORY_BYTES
+    }
+
     /// The timestamp of all ops.
     pub fn hlc(&self) -> Hlc {
         self.body().hlc

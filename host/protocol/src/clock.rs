@@ -182,6 +182,11 @@ impl HybridClock {
         }
     }
 
+    /// Takes note of a timestamp that was accepted before, whatever the wall clock says now.
+    pub fn witness(&mut self, hlc: Hlc) {
+        self.latest = self.latest.max(hlc);
+    }
+
     /// How long a remote timestamp has to wait until it is no longer too far in the future; none
     /// if it is acceptable now.
     pub fn wait(&self, hlc: Hlc, wall_ms: u64) -> Option<Duration> {

@@ -23,5 +23,6 @@ pub mod bundle;
 pub mod clock;
 pub mod identity;
 pub mod ids;
+pub mod replication;
 pub mod session;
 pub mod version;

@@ -15,3 +15,13 @@ pub const OBJECTS_MAX: usize = OPS_MAX;
 pub const OP_BYTES_MAX: usize = 1 << 20;
 /// Dependencies of one bundle: one on every replica that a version can name.
 pub const DEPENDENCIES_MAX: usize = crate::version::REPLICAS_MAX;
+
+/// Memory of a decoded op besides its bytes, about.
+pub(crate) const OP_MEMORY_BYTES: usize = 56;
+/// Memory of a decoded object, about.
+pub(crate) const OBJECT_MEMORY_BYTES: usize = 160;
+/// Memory of a decoded dependency.
+pub(crate) const DEPENDENCY_MEMORY_BYTES: usize = 48;
+/// Memory of the largest decoded bundle is below this: 4 MiB of bytes, the same again in ops, and
+/// 14 MB for as many ops, objects and dependencies as there can be.
+pub const MEMORY_BYTES_MAX: usize = 24 << 20;

@@ -18,6 +18,8 @@ pub struct ReplicaId(u64);
 impl ReplicaId {
     /// Stands in for 0 where a number is derived from a hash.
     pub(crate) const ONE: Self = Self(1);
+    /// No replica id is larger.
+    pub(crate) const LARGEST: Self = Self(u64::MAX);
 
     const WHAT: &str = "a replica id";
     const ACCEPTED: &str = "16 lower-case hexadecimal digits, not all 0, are accepted";

@@ -1,0 +1,374 @@
+//! Anti-entropy: finding the topics in which two nodes differ.
+//!
+//! Guarantee: while two nodes are connected, each learns of every topic in which the other's
+//! version is a different one, at the latest one `interval` times the number of its peers later
+//! (in expectation; peers are chosen at random).
+//!
+//! Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance" (PODC 1987),
+//! section 1.3: compare a checksum of everything first, lists only where it differs. Deviation:
+//! each side pulls for itself, page by page, so that no one has to hold or take more than a page.
+//!
+//! Inputs: sessions ([`State::handle_peer_up`]), versions of topics ([`State::handle_version`]),
+//! messages, time. Outputs: messages, and [`OutEvent::Differs`] for the topic's own
+//! [`replication`](super::State) to repair. Timers: one comparison with a random peer each
+//! `interval`; a page that does not come within `page_timeout` ends its comparison.
+//!
+//! Invariants: one comparison for each peer at a time; pages ascend strictly, so a comparison
+//! ends; it ends at `topics_max` topics at the latest.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+use rand::{Rng, RngExt};
+
+use crate::bounded;
+use crate::identity::NodeId;
+use crate::ids::{Hash, TopicName};
+
+/// How many topics stand on one page.
+pub const PAGE_COUNT_MAX: usize = 512;
+
+/// What can be tuned. Nodes may differ in all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How often to compare with a random peer. Shorter repairs faster what broadcast missed, and
+    /// costs a message each time.
+    pub interval: Duration,
+    /// How long to wait for a page.
+    pub page_timeout: Duration,
+    /// How many topics of a peer to look at in one comparison. Larger than the number of topics
+    /// that any node has.
+    pub topics_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(10),
+            page_timeout: Duration::from_secs(10),
+            topics_max: 1_000_000,
+        }
+    }
+}
+
+/// What nodes say to each other to compare their topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Asks for a page.
+    DigestRequest(DigestRequest),
+    /// A page.
+    DigestPage(DigestPage),
+}
+
+/// Asks for the topics behind `after`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DigestRequest {
+    /// The last topic of the page before; none for the first page.
+    #[n(0)]
+    pub after: Option<TopicName>,
+    /// Hash of all topics and versions of the asking node. A peer with the same has nothing to
+    /// tell.
+    #[n(1)]
+    pub root: Hash,
+}
+
+/// Topics with the hashes of their versions.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct DigestPage {
+    /// The `after` of the request.
+    #[n(0)]
+    pub after: Option<TopicName>,
+    /// Ascending by topic, all behind `after`.
+    #[n(1)]
+    #[cbor(decode_with = "bounded::vec::<_, _, { PAGE_COUNT_MAX }>")]
+    pub topics: Vec<TopicDigest>,
+    /// Whether this is the last page. A page that is not has at least one topic.
+    #[n(2)]
+    pub is_last: bool,
+}
+
+/// A topic with the hash of its version.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct TopicDigest {
+    /// The topic.
+    #[n(0)]
+    pub topic: TopicName,
+    /// [`VersionVector::hash`](crate::version::VersionVector::hash) of its version.
+    #[n(1)]
+    pub version: Hash,
+}
+
+/// What the driver has to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutEvent {
+    /// Send a message to one peer. May be lost.
+    Send {
+        /// To whom.
+        peer: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// A peer's version of a topic is not this node's, which may not have the topic at all. Make
+    /// it if so (within the node's bound on topics), and tell its
+    /// [`replication`](super::State::handle_peer_differs).
+    Differs {
+        /// The peer.
+        peer: NodeId,
+        /// The topic.
+        topic: TopicName,
+    },
+    /// A peer's page breaks the rules; no honest node sends that: close the session.
+    Reject {
+        /// The peer.
+        peer: NodeId,
+        /// What is wrong with the page.
+        reason: PageError,
+    },
+}
+
+/// What is wrong with a page. The sending peer's fault; the comparison has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// Topics do not ascend, or are not behind what was asked for.
+    #[error("the topics of a page do not ascend")]
+    Order,
+    /// A page with nothing on it that is not the last.
+    #[error("an empty page that is not the last")]
+    Empty,
+    /// More topics than a node can have.
+    #[error("more topics than a node can have")]
+    TooMany,
+}
+
+/// A comparison under way: what was asked for last.
+#[derive(Debug)]
+struct Comparison {
+    after: Option<TopicName>,
+    seen_count: usize,
+    deadline: Duration,
+}
+
+/// The comparison of a node's topics with those of its peers.
+///
+/// Call [`poll`](Self::poll) until nothing comes after every input, and
+/// [`handle_timeout`](Self::handle_timeout) at [`next_timeout`](Self::next_timeout).
+#[derive(Debug)]
+pub struct State {
+    config: Config,
+    topics: BTreeMap<TopicName, Hash>,
+    root: Option<Hash>,
+    peers: BTreeMap<NodeId, Option<Comparison>>,
+    next_round: Duration,
+    out: VecDeque<OutEvent>,
+    unsolicited: u64,
+}
+
+impl State {
+    /// Makes the state of a node without topics and peers.
+    pub fn new(now: Duration, config: Config) -> Self {
+        Self {
+            next_round: now.saturating_add(config.interval),
+            config,
+            topics: BTreeMap::new(),
+            root: None,
+            peers: BTreeMap::new(),
+            out: VecDeque::new(),
+            unsolicited: 0,
+        }
+    }
+
+    /// The stored version of a topic is now the one with this hash. A topic whose version is empty
+    /// need not be mentioned.
+    pub fn handle_version(&mut self, topic: TopicName, version: Hash) {
+        if self.topics.insert(topic, version) != Some(version) {
+            self.root = None;
+        }
+    }
+
+    /// A session with a peer opened: compare with it now.
+    pub fn handle_peer_up(&mut self, now: Duration, peer: NodeId) {
+        self.peers.insert(peer, None);
+        self.compare(now, peer);
+    }
+
+    /// The session with a peer closed.
+    pub fn handle_peer_down(&mut self, peer: NodeId) {
+        self.peers.remove(&peer);
+    }
+
+    /// Pages that came without having been asked for.
+    pub fn unsolicited_count(&self) -> u64 {
+        self.unsolicited
+    }
+
+    /// Takes a message from a peer.
+    pub fn on_message(&mut self, now: Duration, peer: NodeId, message: Message) {
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        match message {
+            Message::DigestRequest(request) => self.on_request(peer, request),
+            Message::DigestPage(page) => self.on_page(now, peer, page),
+        }
+    }
+
+    fn on_request(&mut self, peer: NodeId, request: DigestRequest) {
+        let topics = if request.root == self.root() {
+            Vec::new()
+        } else {
+            self.page(&request)
+        };
+        let is_last = topics.len() < PAGE_COUNT_MAX;
+        let page = DigestPage {
+            after: request.after,
+            topics,
+            is_last,
+        };
+        self.out.push_back(OutEvent::Send {
+            peer,
+            message: Message::DigestPage(page),
+        });
+    }
+
+    fn page(&self, request: &DigestRequest) -> Vec<TopicDigest> {
+        let from = request
+            .after
+            .as_ref()
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let topics = self.topics.range::<TopicName, _>((from, Bound::Unbounded));
+        let digest = |(topic, version): (&TopicName, &Hash)| TopicDigest {
+            topic: topic.clone(),
+            version: *version,
+        };
+        topics.take(PAGE_COUNT_MAX).map(digest).collect()
+    }
+
+    fn on_page(&mut self, now: Duration, peer: NodeId, page: DigestPage) {
+        let asked = self.peers.get_mut(&peer);
+        let answered = asked.and_then(|asked| asked.take_if(|asked| asked.after == page.after));
+        let Some(comparison) = answered else {
+            self.unsolicited += 1;
+            return;
+        };
+        let seen_count = comparison.seen_count + page.topics.len();
+        if let Err(reason) = self.check(&page, seen_count) {
+            self.out.push_back(OutEvent::Reject { peer, reason });
+            return;
+        }
+        for digest in &page.topics {
+            if self.topics.get(&digest.topic) != Some(&digest.version) {
+                let topic = digest.topic.clone();
+                self.out.push_back(OutEvent::Differs { peer, topic });
+            }
+        }
+        if !page.is_last {
+            let after = page.topics.last().map(|digest| digest.topic.clone());
+            self.ask(now, peer, after, seen_count);
+        }
+    }
+
+    fn check(&self, page: &DigestPage, seen_count: usize) -> Result<(), PageError> {
+        let ascends = page.topics.is_sorted_by(|a, b| a.topic < b.topic);
+        let is_behind = page
+            .topics
+            .first()
+            .is_none_or(|first| Some(&first.topic) > page.after.as_ref());
+        if !ascends || !is_behind {
+            return Err(PageError::Order);
+        }
+        if page.topics.is_empty() && !page.is_last {
+            return Err(PageError::Empty);
+        }
+        if seen_count > self.config.topics_max {
+            return Err(PageError::TooMany);
+        }
+        Ok(())
+    }
+
+    /// Begins a comparison with a peer, unless one is under way.
+    fn compare(&mut self, now: Duration, peer: NodeId) {
+        if matches!(self.peers.get(&peer), Some(None)) {
+            self.ask(now, peer, None, 0);
+        }
+    }
+
+    fn ask(&mut self, now: Duration, peer: NodeId, after: Option<TopicName>, seen_count: usize) {
+        let deadline = now.saturating_add(self.config.page_timeout);
+        let request = DigestRequest {
+            after: after.clone(),
+            root: self.root(),
+        };
+        self.peers.insert(
+            peer,
+            Some(Comparison {
+                after,
+                seen_count,
+                deadline,
+            }),
+        );
+        self.out.push_back(OutEvent::Send {
+            peer,
+            message: Message::DigestRequest(request),
+        });
+    }
+
+    /// Hash of all topics and versions; recomputed after a change only.
+    fn root(&mut self) -> Hash {
+        let topics = &self.topics;
+        *self.root.get_or_insert_with(|| {
+            let mut bytes = Vec::new();
+            for (topic, version) in topics {
+                // No topic contains a zero byte.
+                bytes.extend_from_slice(topic.as_str().as_bytes());
+                bytes.push(0);
+                bytes.extend_from_slice(version.as_bytes());
+            }
+            Hash::derive("replicant 2026-11 topics and versions", &[&bytes])
+        })
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    pub fn next_timeout(&self) -> Duration {
+        let pages = self
+            .peers
+            .values()
+            .flatten()
+            .map(|comparison| comparison.deadline);
+        pages
+            .chain([self.next_round])
+            .min()
+            .unwrap_or(self.next_round)
+    }
+
+    /// Ends comparisons whose page did not come, and begins one with a random peer when a round is
+    /// due.
+    pub fn handle_timeout(&mut self, now: Duration, rng: &mut impl Rng) {
+        for comparison in self.peers.values_mut() {
+            comparison.take_if(|comparison| comparison.deadline <= now);
+        }
+        if self.next_round > now {
+            return;
+        }
+        self.next_round = now.saturating_add(self.config.interval);
+        if !self.peers.is_empty() {
+            let index = rng.random_range(0..self.peers.len());
+            if let Some(peer) = self.peers.keys().nth(index).copied() {
+                self.compare(now, peer);
+            }
+        }
+    }
+
+    /// The next thing to do, or nothing.
+    pub fn poll(&mut self) -> Option<OutEvent> {
+        self.out.pop_front()
+    }
+}
+
+#[cfg(test)]
+#[path = "anti_entropy/tests.rs"]
+mod tests;
