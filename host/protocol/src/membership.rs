@@ -1,0 +1,169 @@
+//! Membership: every node knows every other, and notices within seconds when one is gone.
+//!
+//! Source: Das, Gupta and Motivala, "SWIM: Scalable Weakly-consistent Infection-style Process Group
+//! Membership Protocol" (DSN 2002). From it: randomized round-robin probing (section 4.3), indirect
+//! probes (3.1), suspicion (4.2), dissemination piggybacked on probes (4.1). Deviations, with
+//! reasons:
+//!
+//! * *Inside sessions.* Messages travel in authenticated, ordered sessions instead of datagrams. A
+//!   session that breaks is a hint: its peer is probed next ([`Membership::handle_session_closed`]).
+//! * *Signed records.* What a node says of itself {address, generation, incarnation, leaving} is
+//!   signed by its key ([`Record`]). So nobody else can raise an incarnation, move an address or
+//!   say goodbye for another. Suspicion and death stay unsigned hearsay, as in the paper, and hold
+//!   for one incarnation: the accused refutes them with the next.
+//! * *One order.* (incarnation, record, status) is ordered, and a table entry only ever becomes
+//!   larger: merging is commutative, associative and idempotent, so the order of gossip does not
+//!   matter. In particular *dead* yields to a larger incarnation (the paper's *confirm* does not):
+//!   a member that comes back is alive again.
+//! * *Push-pull.* Two nodes exchange full tables when they first meet and now and then after, one
+//!   of them possibly thought dead. That is what joins, and what heals partitions; the paper
+//!   leaves it open.
+//! * *A suspect hears of it.* A probe of a suspect always carries the suspicion.
+//!
+//! What a hostile member can do: spread suspicion and death of others, who refute it, at the cost
+//! of one message each time; answer for a dead node when asked to probe it; join with many keys,
+//! up to [`Config::members_max`]. Admission by certificate comes with a later release.
+//!
+//! [`Membership`] is the face; [`Swim`] stands behind it. Partial views (HyParView) can stand
+//! beside it. Not here: sockets and sessions, who may be a member, and subscriptions.
+
+mod config;
+mod gossip;
+mod hearsay;
+mod message;
+mod probing;
+mod record;
+mod swim;
+mod table;
+
+#[cfg(test)]
+mod simulation_tests;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::Rng;
+
+use crate::ids::{Generation, NodeId};
+
+pub use config::{Config, Local, MEMBERS_MAX};
+pub use message::{MESSAGE_BYTES_MAX, Message, MessageError, Rumour};
+pub use record::Record;
+pub use swim::{Counts, Swim};
+
+/// What is thought of a member. Ordered: at equal incarnation the later wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// It answers, or nobody doubted it yet.
+    Alive,
+    /// It did not answer somebody. It has some time to refute.
+    Suspect,
+    /// It did not refute in time. It can come back with a larger incarnation.
+    Dead,
+    /// It said goodbye.
+    Left,
+}
+
+/// A member as this node sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub node: NodeId,
+    /// Where it says that it listens. Signed by it, but still a claim.
+    pub address: SocketAddr,
+    /// How often it started over with a fresh replica id.
+    pub generation: Generation,
+    /// How often it spoke up for itself. Compared, never interpreted.
+    pub incarnation: u64,
+    /// What is thought of it.
+    pub status: Status,
+}
+
+/// What the driver has to do, or may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutEvent {
+    /// Send a message. If there is no session with `to`, dial `address`, expecting `to`; if that
+    /// fails drop the message: the protocol expects losses.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// Where it listens, as far as is known.
+        address: SocketAddr,
+        /// What.
+        message: Message,
+    },
+    /// Somebody joined, or came back from dead or left.
+    MemberUp(Member),
+    /// A member's address or generation changed.
+    MemberChanged(Member),
+    /// A member did not answer. It is still counted as there.
+    MemberSuspect(NodeId),
+    /// A suspect spoke up for itself.
+    MemberRefuted(NodeId),
+    /// A member is given up.
+    MemberDown(NodeId),
+    /// A member said goodbye.
+    MemberLeft(NodeId),
+}
+
+/// A strategy of membership.
+///
+/// # Operating it
+///
+/// *Join.* Make the state, dial a seed; once a session is established call
+/// [`handle_session_opened`](Membership::handle_session_opened). The rest follows. Do this for
+/// every session, whoever dialed; call
+/// [`handle_session_closed`](Membership::handle_session_closed) when the last session with a peer
+/// is over.
+///
+/// *Run.* Give messages of peers to [`on_message`](Membership::on_message), with the node id that
+/// the session proved. After every input drain [`poll_event`](Membership::poll_event) and arm one
+/// timer for [`next_timeout`](Membership::next_timeout).
+///
+/// *Leave.* Call [`handle_leave`](Membership::handle_leave), send what comes out, then close the
+/// sessions.
+///
+/// `now` is monotonic. The generator decides whom to probe and ask; it need not be secret, but one
+/// that others can guess lets them know whom this node probes next.
+pub trait Membership {
+    /// A session with `peer` is established; `address` is where it said that it listens.
+    fn handle_session_opened(
+        &mut self,
+        now: Duration,
+        peer: NodeId,
+        address: SocketAddr,
+        rng: &mut impl Rng,
+    );
+
+    /// The last session with `peer` is over, for whatever reason.
+    fn handle_session_closed(&mut self, now: Duration, peer: NodeId, rng: &mut impl Rng);
+
+    /// Takes a message of `from`.
+    ///
+    /// # Errors
+    /// [`MessageError`]: the peer's fault. What stood before the fault in the message was taken.
+    fn on_message(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        message: Message,
+        rng: &mut impl Rng,
+    ) -> Result<(), MessageError>;
+
+    /// Says goodbye to some members, who tell the others. Nothing is sent after that.
+    fn handle_leave(&mut self, now: Duration, rng: &mut impl Rng);
+
+    /// Does what is due. May be called at any time.
+    fn handle_timeout(&mut self, now: Duration, rng: &mut impl Rng);
+
+    /// When [`handle_timeout`](Membership::handle_timeout) is due at the latest.
+    fn next_timeout(&self) -> Option<Duration>;
+
+    /// The next thing to do or to know.
+    fn poll_event(&mut self) -> Option<OutEvent>;
+
+    /// All that is known, this node included, in the order of ids.
+    fn members(&self) -> Vec<Member>;
+}
