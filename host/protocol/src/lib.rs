@@ -24,7 +24,7 @@ pub mod clock;
 pub mod content;
 pub mod identity;
 pub mod ids;
-pub mod replication;
 pub mod membership;
+pub mod replication;
 pub mod session;
 pub mod version;
