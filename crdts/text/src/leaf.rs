@@ -1,0 +1,250 @@
+//! A leaf of the tree: a few dozen runs with the text of the visible ones.
+//!
+//! The text lies with its runs, so that an op that comes from elsewhere and names characters needs
+//! no position in the document.
+
+use crate::id::Id;
+use crate::run::Run;
+
+/// The most runs in a leaf. More make fewer leaves, and longer walks inside one.
+pub(crate) const LEAF_RUNS_MAX: usize = 32;
+/// The most bytes of text in a leaf. More make fewer leaves, and longer moves at an insertion.
+pub(crate) const LEAF_TEXT_BYTES_MAX: usize = 2048;
+
+/// No leaf, or no node.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Some runs that stand beside each other, and the text of the visible ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    /// The runs in the order of the document; empty only in a tree without any run.
+    pub(crate) runs: Vec<Run>,
+    /// What the visible runs say.
+    pub(crate) text: String,
+    /// How many characters `text` has.
+    pub(crate) chars: usize,
+    /// The node above.
+    pub(crate) parent: u32,
+    /// Which child of that node this leaf is.
+    pub(crate) slot: u32,
+    /// The leaf before, or [`NONE`].
+    pub(crate) previous: u32,
+    /// The leaf behind, or [`NONE`].
+    pub(crate) next: u32,
+}
+
+impl Leaf {
+    /// Makes an empty leaf that is not linked anywhere.
+    pub(crate) fn new() -> Self {
+        Self {
+            runs: Vec::new(),
+            text: String::new(),
+            chars: 0,
+            parent: NONE,
+            slot: 0,
+            previous: NONE,
+            next: NONE,
+        }
+    }
+
+    /// Returns run and offset of a character, none if it is not in this leaf.
+    #[inline]
+    pub(crate) fn find(&self, id: Id) -> Option<(usize, u32)> {
+        self.runs
+            .iter()
+            .enumerate()
+            .find_map(|(index, run)| run.offset_of(id).map(|offset| (index, offset)))
+    }
+
+    /// Returns how many visible characters stand before a run.
+    #[inline]
+    pub(crate) fn chars_before(&self, run: usize) -> usize {
+        self.runs.iter().take(run).map(Run::visible_len).sum()
+    }
+
+    /// Returns run and offset of the `index`-th visible character, none if there are fewer.
+    #[inline]
+    pub(crate) fn locate(&self, mut index: usize) -> Option<(usize, u32)> {
+        for (position, run) in self.runs.iter().enumerate() {
+            let visible = run.visible_len();
+            if index < visible {
+                return Some((position, index as u32));
+            }
+            index -= visible;
+        }
+        None
+    }
+
+    /// Returns where in the text the `index`-th visible character begins, in bytes.
+    #[inline]
+    pub(crate) fn byte_at(&self, index: usize) -> usize {
+        if self.text.len() == self.chars {
+            return index.min(self.chars);
+        }
+        byte_of_char(&self.text, index)
+    }
+
+    /// Returns `count` visible characters from the `start`-th on; fewer if the leaf ends.
+    pub(crate) fn slice(&self, start: usize, count: usize) -> &str {
+        let from = self.byte_at(start);
+        let to = self.byte_at(start.saturating_add(count).min(self.chars));
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// Cuts run `run` at `offset` (in `1..len`), so that what is at and behind it is run `run + 1`.
+    pub(crate) fn split_run(&mut self, run: usize, offset: u32) {
+        let rest = self.runs[run].split_off(offset);
+        self.runs.insert(run + 1, rest);
+    }
+
+    /// Inserts text before the visible character number `index`.
+    #[inline]
+    pub(crate) fn insert_text(&mut self, index: usize, text: &str, chars: usize) {
+        let at = self.byte_at(index);
+        self.text.insert_str(at, text);
+        self.chars += chars;
+    }
+
+    /// Drops `count` characters of text from the visible character number `start` on.
+    #[inline]
+    fn drop_text(&mut self, start: usize, count: usize) {
+        let from = self.byte_at(start);
+        let to = self.byte_at(start + count);
+        self.text.drain(from..to);
+        self.chars -= count;
+    }
+
+    /// Deletes `count` characters of the visible run `run` from `offset` on, and drops their text.
+    /// The leaf must have room for two more runs.
+    pub(crate) fn delete(&mut self, run: usize, offset: u32, count: u32) {
+        let start = self.chars_before(run) + offset as usize;
+        self.drop_text(start, count as usize);
+        let len = self.runs[run].len;
+        if count == len {
+            self.runs[run].visible = false;
+            self.join(run);
+        } else if offset == 0 {
+            self.delete_prefix(run, count);
+        } else {
+            if offset + count < len {
+                self.split_run(run, offset + count);
+            }
+            self.delete_suffix(run, count);
+        }
+    }
+
+    /// Deletes the first `count` characters of a longer run; joins them with the run before.
+    #[inline]
+    fn delete_prefix(&mut self, run: usize, count: u32) {
+        let rest = self.runs[run].split_off(count);
+        let mut deleted = self.runs[run];
+        deleted.visible = false;
+        if let Some(before) = run.checked_sub(1)
+            && self.runs[before].can_absorb(&deleted)
+        {
+            self.runs[before].absorb(&deleted);
+            self.runs[run] = rest;
+            return;
+        }
+        self.runs[run] = deleted;
+        self.runs.insert(run + 1, rest);
+    }
+
+    /// Deletes the last `count` characters of a longer run; joins them with the run behind.
+    #[inline]
+    fn delete_suffix(&mut self, run: usize, count: u32) {
+        let keep = self.runs[run].len - count;
+        let mut deleted = self.runs[run].split_off(keep);
+        deleted.visible = false;
+        if let Some(behind) = self.runs.get_mut(run + 1)
+            && deleted.can_absorb(behind)
+        {
+            deleted.absorb(behind);
+            *behind = deleted;
+            return;
+        }
+        self.runs.insert(run + 1, deleted);
+    }
+
+    /// Joins a run with its neighbours where they are one stretch.
+    fn join(&mut self, run: usize) {
+        if let Some(next) = self.runs.get(run + 1).copied()
+            && self.runs[run].can_absorb(&next)
+        {
+            self.runs[run].absorb(&next);
+            self.runs.remove(run + 1);
+        }
+        let this = self.runs[run];
+        if let Some(before) = run.checked_sub(1)
+            && self.runs[before].can_absorb(&this)
+        {
+            self.runs[before].absorb(&this);
+            self.runs.remove(run);
+        }
+    }
+
+    /// Moves all runs from `run` on, with their text, to a new leaf that is not linked anywhere.
+    pub(crate) fn split_off(&mut self, run: usize) -> Self {
+        let chars = self.chars_before(run);
+        let mut rest = Self::new();
+        rest.text = self.text.split_off(self.byte_at(chars));
+        rest.runs = self.runs.split_off(run);
+        rest.chars = self.chars - chars;
+        self.chars = chars;
+        rest
+    }
+}
+
+/// Returns where the `index`-th character of `text` begins, or the length if there are fewer.
+pub(crate) fn byte_of_char(text: &str, index: usize) -> usize {
+    let bytes = text.as_bytes();
+    let mut rest = index;
+    let mut at = 0;
+    for block in bytes.chunks(32) {
+        let starts = block.iter().filter(|byte| is_char_start(**byte)).count();
+        if rest < starts {
+            break;
+        }
+        rest -= starts;
+        at += block.len();
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if is_char_start(byte) {
+            if rest == 0 {
+                break;
+            }
+            rest -= 1;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Returns the part of `text` from character `start` on, `count` characters long.
+pub(crate) fn char_slice(text: &str, start: usize, count: usize) -> &str {
+    let from = byte_of_char(text, start);
+    let rest = text.get(from..).unwrap_or_default();
+    rest.get(..byte_of_char(rest, count)).unwrap_or_default()
+}
+
+/// Says whether a byte of UTF-8 begins a character.
+#[inline]
+fn is_char_start(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_found_in_text_of_mixed_widths() {
+        let text = "aé漢😀".repeat(40);
+        let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        for (index, start) in starts.iter().enumerate() {
+            assert_eq!(byte_of_char(&text, index), *start);
+        }
+        assert_eq!(byte_of_char(&text, starts.len()), text.len());
+        assert_eq!(byte_of_char(&text, usize::MAX), text.len());
+    }
+}

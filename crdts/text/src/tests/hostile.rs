@@ -1,0 +1,182 @@
+//! Replicas that lie about what they know: the others still agree, and nothing breaks.
+
+use replicant_sdk::Random;
+
+use super::world::{World, name};
+use crate::id::{CharId, NUMBER_MAX};
+use crate::op::{Anchor, Insertion, Op, RANGE_CHARS_MAX, Range};
+
+/// Any character: one that is there, was there, will be, or never is.
+fn any_name(random: &mut Random) -> CharId {
+    let number = match random.below(12) {
+        0 => NUMBER_MAX - 1 - random.below(3),
+        1 => random.below(1_000),
+        _ => random.below(30),
+    };
+    CharId {
+        replica: name(random.index(4)),
+        number,
+    }
+}
+
+fn any_range(random: &mut Random) -> Range {
+    let first = any_name(random);
+    let room = NUMBER_MAX - first.number;
+    let len = match random.below(10) {
+        0 => RANGE_CHARS_MAX,
+        _ => 1 + random.below(5),
+    };
+    Range {
+        first,
+        len: len.min(room),
+    }
+}
+
+fn any_op(random: &mut Random, author: usize) -> Vec<u8> {
+    const WORDS: [&str; 3] = ["x", "yz", "long one"];
+    let mut op = Op::default();
+    if random.chance(70) {
+        let number = match random.below(20) {
+            0 => NUMBER_MAX - 1 - random.below(9),
+            _ => random.below(40),
+        };
+        let own_is_older = |id: &CharId| id.replica != name(author) || id.number < number;
+        let parent = Some(any_name(random)).filter(own_is_older);
+        let right = Some(any_name(random)).filter(own_is_older);
+        let anchor = match (random.below(4), parent) {
+            (0, _) if number > 0 => Anchor::Continues,
+            (1, Some(parent)) => Anchor::Before { parent },
+            _ => Anchor::After {
+                parent: parent.filter(|_| random.chance(80)),
+                right: right.filter(|_| random.chance(70)),
+            },
+        };
+        op.insertion = Some(Insertion {
+            number,
+            anchor,
+            text: random.pick(&WORDS).copied().unwrap_or("x"),
+        });
+    }
+    if op.insertion.is_none() || random.chance(30) {
+        let mut ranges: Vec<Range> = (0..1 + random.below(3))
+            .map(|_| any_range(random))
+            .collect();
+        ranges.sort_unstable_by_key(|range| range.first);
+        let mut ranges = ranges.into_iter();
+        op.first_range = ranges.next();
+        op.more_ranges = ranges.collect();
+    }
+    let mut bytes = Vec::new();
+    op.encode(name(author), &mut bytes);
+    bytes
+}
+
+#[test]
+fn lies_have_the_same_outcome_in_every_order() {
+    for seed in 0..600 {
+        let mut random = Random::new(seed);
+        let mut world = World::new(4);
+        for _ in 0..12 {
+            let author = random.index(4);
+            if author < 2 && random.chance(70) {
+                let bytes = any_op(&mut random, author);
+                world.send(author, bytes);
+            } else {
+                let length = world.replicas[author].text.length();
+                let at = random.index(length + 1);
+                let delete = random.index((length - at).min(4) + 1);
+                world.edit_among_liars(author, at, delete, "word");
+            }
+            if random.chance(10) {
+                world.replicas[author].reload();
+            }
+            let ops = random.index(6);
+            world.gossip(&mut random, ops);
+        }
+        world.settle(&mut random);
+        world.check();
+    }
+}
+
+#[test]
+fn an_insertion_that_reuses_a_number_is_ignored_wholly() {
+    let mut random = Random::new(1);
+    let mut world = World::new(2);
+    world.edit(0, 0, 0, "abc");
+    let op = Op {
+        insertion: Some(Insertion {
+            number: 2,
+            anchor: Anchor::Continues,
+            text: "forged",
+        }),
+        ..Op::default()
+    };
+    let mut bytes = Vec::new();
+    op.encode(name(0), &mut bytes);
+    world.send(0, bytes);
+    world.settle(&mut random);
+    assert_eq!(world.check(), "abc");
+    world.edit(0, 3, 0, "d");
+    world.settle(&mut random);
+    assert_eq!(world.check(), "abcd");
+}
+
+#[test]
+fn a_replica_whose_next_numbers_were_deleted_skips_them() {
+    let mut random = Random::new(1);
+    let mut world = World::new(2);
+    world.edit(0, 0, 0, "abc");
+    world.settle(&mut random);
+    let op = Op {
+        first_range: Some(Range {
+            first: CharId {
+                replica: name(0),
+                number: 3,
+            },
+            len: RANGE_CHARS_MAX,
+        }),
+        ..Op::default()
+    };
+    let mut bytes = Vec::new();
+    op.encode(name(1), &mut bytes);
+    world.send(1, bytes);
+    world.settle(&mut random);
+    world.edit(0, 3, 0, "def");
+    world.settle(&mut random);
+    assert_eq!(world.check(), "abcdef");
+}
+
+#[test]
+fn damaged_saved_bytes_are_refused_or_load_as_something() {
+    let mut random = Random::new(9);
+    let mut world = World::new(3);
+    for step in 0..40 {
+        let author = step % 3;
+        let length = world.replicas[author].text.length();
+        let at = random.index(length + 1);
+        let delete = random.index((length - at).min(4) + 1);
+        world.edit(author, at, delete, "ab漢");
+        world.gossip(&mut random, 3);
+    }
+    let bytes = any_op(&mut random, 0);
+    world.send(0, bytes);
+    world.settle(&mut random);
+    let saved = world.replicas[0].text.to_bytes();
+    for at in 0..saved.len() {
+        assert!(crate::Text::from_bytes(&saved[..at]).is_none());
+        for bit in 0..8 {
+            let mut damaged = saved.clone();
+            damaged[at] ^= 1 << bit;
+            let Some(mut text) = crate::Text::from_bytes(&damaged) else {
+                continue;
+            };
+            let _ = (text.content(), text.to_bytes());
+            for author in 0..3 {
+                let bytes = any_op(&mut random, author);
+                if let Ok(op) = Op::decode(&bytes, name(author)) {
+                    text.apply(name(author), &op, &mut replicant_sdk::Events::collected());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of the algebra: many replicas, random edits, random causal orders of delivery, liars.
+
+mod convergence;
+mod hostile;
+mod interleaving;
+mod reference;
+mod world;
