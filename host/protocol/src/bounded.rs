@@ -1,13 +1,30 @@
-//! Decoding with limits: how much a length field may claim before anything is read.
+//! CBOR with one encoding for each value, and limits on what a length field may claim before
+//! anything is read.
 //!
-//! Used as `#[cbor(decode_with = "...")]` on fields of messages. Lengths must be definite, as in
-//! deterministic CBOR.
+//! [`vec`] and [`bytes`] are used as `#[cbor(decode_with = "...")]` on fields of messages.
 
-use minicbor::Decode;
 use minicbor::decode::{Decoder, Error};
+use minicbor::{Decode, Encode};
 
 /// How many elements are reserved at once on the word of a length field.
 const RESERVE_MAX: usize = 1_024;
+
+/// Encodes a value.
+pub(crate) fn to_bytes<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = minicbor::encode(value, &mut bytes);
+    bytes
+}
+
+/// Decodes a value that takes up all bytes and is in its one encoding.
+pub(crate) fn from_bytes<T: for<'b> Decode<'b, ()> + Encode<()>>(bytes: &[u8]) -> Result<T, Error> {
+    let value: T = minicbor::decode(bytes)?;
+    if to_bytes(&value) != bytes {
+        return Err(Error::message("not the canonical encoding"));
+    }
+    Ok(value)
+}
 
 /// Decodes an array of at most `MAX` elements.
 pub(crate) fn vec<'b, C, T: Decode<'b, C>, const MAX: usize>(

@@ -28,3 +28,4 @@ pub mod membership;
 pub mod replication;
 pub mod session;
 pub mod version;
+pub mod wire;

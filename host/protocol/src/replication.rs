@@ -78,8 +78,8 @@ pub use event::{Held, OutEvent, RejectReason};
 pub use history::{Boundary, BoundaryLog, ChainHead, LogUnavailable};
 pub use local::{GenerationError, OpenError, Opened, SealError};
 pub use message::{
-    BundleBytes, CHUNK_BYTES_MAX, CHUNK_COUNT_MAX, ChunkBuilder, Message, RequestId, Served,
-    SyncChunk, SyncRequest,
+    BundleBytes, CHUNK_BYTES_MAX, CHUNK_COUNT_MAX, ChunkBuilder, Message, MessageError, RequestId,
+    Served, SyncChunk, SyncRequest,
 };
 pub use state::{RestoreError, State, Writer};
 pub use stats::Stats;

@@ -23,6 +23,7 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 use rand::{Rng, RngExt};
 
+use super::MessageError;
 use crate::bounded;
 use crate::identity::NodeId;
 use crate::ids::{Hash, TopicName};
@@ -54,12 +55,31 @@ impl Default for Config {
 }
 
 /// What nodes say to each other to compare their topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Message {
     /// Asks for a page.
-    DigestRequest(DigestRequest),
+    #[n(0)]
+    DigestRequest(#[n(0)] DigestRequest),
     /// A page.
-    DigestPage(DigestPage),
+    #[n(1)]
+    DigestPage(#[n(0)] DigestPage),
+}
+
+impl Message {
+    /// Encodes the message; see `docs/wire-format.md`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        bounded::to_bytes(self)
+    }
+
+    /// Decodes a message. Total over any bytes; holds a small multiple of their length.
+    ///
+    /// # Errors
+    /// [`MessageError`]: the sender's fault.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MessageError> {
+        bounded::from_bytes(bytes).map_err(|error| MessageError {
+            reason: error.to_string(),
+        })
+    }
 }
 
 /// Asks for the topics behind `after`.

@@ -20,15 +20,41 @@ pub const CHUNK_BYTES_MAX: usize = 2 << 20;
 pub struct RequestId(#[n(0)] pub u64);
 
 /// What nodes say to each other to repair one topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Message {
     /// Asks for what a version lacks.
-    SyncRequest(SyncRequest),
+    #[n(0)]
+    SyncRequest(#[n(0)] SyncRequest),
     /// Answers with some of it.
-    SyncChunk(SyncChunk),
+    #[n(1)]
+    SyncChunk(#[n(0)] SyncChunk),
+}
+
+/// Bytes are not a replication message. The sending peer's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a replication message: {reason}")]
+pub struct MessageError {
+    /// What is wrong.
+    pub reason: String,
 }
 
 impl Message {
+    /// Encodes the message; see `docs/wire-format.md`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        bounded::to_bytes(self)
+    }
+
+    /// Decodes a message. Total over any bytes; holds a small multiple of their length. Bundles in
+    /// it are not looked at.
+    ///
+    /// # Errors
+    /// [`MessageError`]: the sender's fault.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MessageError> {
+        bounded::from_bytes(bytes).map_err(|error| MessageError {
+            reason: error.to_string(),
+        })
+    }
+
     /// The topic that it is about.
     pub fn topic(&self) -> &TopicName {
         match self {

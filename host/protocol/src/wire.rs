@@ -1,0 +1,234 @@
+//! The one type of all messages between two nodes: which layer a message is for.
+//!
+//! Guarantee: decoding is total over any bytes and holds at most a small multiple of their length;
+//! a message has one encoding, and nothing else is accepted.
+//!
+//! One byte names the layer, the rest is that layer's message. A number that is not known is an
+//! error and closes the session: both sides agreed in the handshake on a protocol version, and
+//! every version says exactly which messages there are. So a new message needs a new version, and
+//! nodes that speak an older one never get to see it. `docs/wire-format.md` describes all of them.
+//!
+//! This is the only module that sees all layers. Not here: encryption and the lengths that
+//! surround a message (see [`session`](crate::session)).
+
+use crate::replication::anti_entropy;
+use crate::{broadcast, content, membership, replication, session};
+
+/// How long a message may be, in bytes: what a session can carry.
+pub const MESSAGE_BYTES_MAX: usize = session::MESSAGE_BYTES_MAX;
+
+/// A message between two nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Who is alive.
+    Membership(membership::Message),
+    /// Something for everyone: a bundle.
+    Broadcast(broadcast::Message),
+    /// Modules: who knows which, and their bytes.
+    Content(content::Message),
+    /// Repair of one topic.
+    Replication(replication::Message),
+    /// Which topics differ.
+    AntiEntropy(anti_entropy::Message),
+}
+
+/// Why bytes are not a message of this protocol version. The sending peer's fault; no honest node
+/// sends such a thing: close the session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// No bytes at all.
+    #[error("an empty message")]
+    Empty,
+    /// More bytes than a session can carry.
+    #[error("a message of {length} bytes; at most {MESSAGE_BYTES_MAX} are accepted")]
+    TooLong {
+        /// Its length.
+        length: usize,
+    },
+    /// A layer that this version of the protocol does not have.
+    #[error("a message for the unknown layer {layer}")]
+    Layer {
+        /// Its number.
+        layer: u8,
+    },
+    /// Not a membership message.
+    #[error(transparent)]
+    Membership(#[from] membership::MessageError),
+    /// Not a broadcast message.
+    #[error(transparent)]
+    Broadcast(#[from] broadcast::MessageError),
+    /// Not a content message.
+    #[error(transparent)]
+    Content(#[from] content::MessageError),
+    /// Not a message of replication or anti-entropy.
+    #[error(transparent)]
+    Replication(#[from] replication::MessageError),
+}
+
+const MEMBERSHIP: u8 = 1;
+const BROADCAST: u8 = 2;
+const CONTENT: u8 = 3;
+const REPLICATION: u8 = 4;
+const ANTI_ENTROPY: u8 = 5;
+
+impl Message {
+    /// Encodes the message.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (layer, message) = match self {
+            Self::Membership(message) => (MEMBERSHIP, message.to_bytes()),
+            Self::Broadcast(message) => (BROADCAST, message.to_bytes()),
+            Self::Content(message) => (CONTENT, message.to_bytes()),
+            Self::Replication(message) => (REPLICATION, message.to_bytes()),
+            Self::AntiEntropy(message) => (ANTI_ENTROPY, message.to_bytes()),
+        };
+        let mut bytes = Vec::with_capacity(1 + message.len());
+        bytes.push(layer);
+        bytes.extend_from_slice(&message);
+        bytes
+    }
+
+    /// Decodes a message.
+    ///
+    /// # Errors
+    /// [`WireError`]: the sender's fault.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let length = bytes.len();
+        if length > MESSAGE_BYTES_MAX {
+            return Err(WireError::TooLong { length });
+        }
+        let (layer, message) = bytes.split_first().ok_or(WireError::Empty)?;
+        Ok(match *layer {
+            MEMBERSHIP => Self::Membership(membership::Message::from_bytes(message)?),
+            BROADCAST => Self::Broadcast(broadcast::Message::from_bytes(message)?),
+            CONTENT => Self::Content(content::Message::from_bytes(message)?),
+            REPLICATION => Self::Replication(replication::Message::from_bytes(message)?),
+            ANTI_ENTROPY => Self::AntiEntropy(anti_entropy::Message::from_bytes(message)?),
+            layer => return Err(WireError::Layer { layer }),
+        })
+    }
+}
+
+impl From<membership::Message> for Message {
+    fn from(message: membership::Message) -> Self {
+        Self::Membership(message)
+    }
+}
+
+impl From<broadcast::Message> for Message {
+    fn from(message: broadcast::Message) -> Self {
+        Self::Broadcast(message)
+    }
+}
+
+impl From<content::Message> for Message {
+    fn from(message: content::Message) -> Self {
+        Self::Content(message)
+    }
+}
+
+impl From<replication::Message> for Message {
+    fn from(message: replication::Message) -> Self {
+        Self::Replication(message)
+    }
+}
+
+impl From<anti_entropy::Message> for Message {
+    fn from(message: anti_entropy::Message) -> Self {
+        Self::AntiEntropy(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::limits::SIGNED_BYTES_MAX;
+    use crate::ids::{Counter, ReplicaId};
+    use crate::replication::{BundleBytes, CHUNK_COUNT_MAX, RequestId, SyncChunk};
+    use crate::version::{REPLICAS_MAX, VersionVector};
+    use proptest::prelude::*;
+
+    fn chunk(bundles: Vec<BundleBytes>, version: VersionVector) -> Message {
+        let topic = ["x"; 128].join("").get(..64).unwrap().parse().unwrap();
+        let request = RequestId(u64::MAX);
+        replication::Message::SyncChunk(SyncChunk {
+            topic,
+            request,
+            bundles,
+            more: true,
+            version,
+        })
+        .into()
+    }
+
+    fn largest_version() -> VersionVector {
+        let replica = |r: usize| ReplicaId::new(u64::MAX - r as u64).unwrap();
+        (0..REPLICAS_MAX)
+            .map(|r| (replica(r), Counter::new(u64::MAX)))
+            .collect()
+    }
+
+    #[test]
+    fn the_largest_chunks_fit_into_a_message() {
+        let one_large = vec![BundleBytes(vec![0; SIGNED_BYTES_MAX])];
+        let bytes_each = crate::replication::CHUNK_BYTES_MAX / CHUNK_COUNT_MAX;
+        let many = vec![BundleBytes(vec![0; bytes_each]); CHUNK_COUNT_MAX];
+        for bundles in [one_large, many] {
+            let message = chunk(bundles, largest_version());
+            let bytes = message.to_bytes();
+            assert!(bytes.len() <= MESSAGE_BYTES_MAX);
+            assert_eq!(Message::from_bytes(&bytes), Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_chunk_beyond_a_limit_is_refused() {
+        let too_many = vec![BundleBytes(Vec::new()); CHUNK_COUNT_MAX + 1];
+        let too_large = vec![BundleBytes(vec![0; SIGNED_BYTES_MAX + 1])];
+        for bundles in [too_many, too_large] {
+            let bytes = chunk(bundles, VersionVector::new()).to_bytes();
+            assert!(matches!(
+                Message::from_bytes(&bytes),
+                Err(WireError::Replication(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn unknown_layers_empty_and_endless_messages_are_named() {
+        assert_eq!(Message::from_bytes(&[]), Err(WireError::Empty));
+        for layer in [0, 6, 255] {
+            assert_eq!(
+                Message::from_bytes(&[layer, 1, 2]),
+                Err(WireError::Layer { layer })
+            );
+        }
+        let length = MESSAGE_BYTES_MAX + 1;
+        assert_eq!(
+            Message::from_bytes(&vec![1; length]),
+            Err(WireError::TooLong { length })
+        );
+    }
+
+    #[test]
+    fn a_second_encoding_of_a_message_is_refused() {
+        let mut bytes = chunk(Vec::new(), VersionVector::new()).to_bytes();
+        bytes.push(0);
+        assert!(matches!(
+            Message::from_bytes(&bytes),
+            Err(WireError::Replication(_))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(
+            layer in 0_u8..7,
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let bytes = [&[layer][..], &bytes].concat();
+            if let Ok(message) = Message::from_bytes(&bytes) {
+                prop_assert_eq!(message.to_bytes(), bytes);
+            }
+        }
+    }
+}
