@@ -17,7 +17,7 @@ use crate::{
 /// keep `BTreeMap` and `BTreeSet` in it, not `HashMap`, and nothing that depends on the order in
 /// which ops came.
 ///
-/// Everything after [`sample`](Self::sample) has a default that fits most types.
+/// Everything from [`query`](Self::query) on has a default that fits most types.
 pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     /// The name of the type: lower-case letters, digits and `-`, at most 64, a letter first.
     const NAME: &'static str;
@@ -29,7 +29,7 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     /// a command that cannot be read.
     const COMMAND_SCHEMA: &'static str = "{}";
     /// JSON Schema of a query.
-    const QUERY_SCHEMA: &'static str = "{}";
+    const QUERY_SCHEMA: &'static str = r#"{"const": "value"}"#;
     /// JSON Schema of the value.
     const VALUE_SCHEMA: &'static str = "{}";
     /// JSON Schema of an event.
@@ -43,9 +43,10 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     type Command: Serialize + DeserializeOwned;
     /// What is replicated.
     type Op: Serialize + DeserializeOwned;
-    /// What a user can ask about the state; `()` if nothing but the value.
+    /// What a user can ask about the state beyond `"value"`, which the SDK answers for every type;
+    /// `()` if nothing.
     type Query: DeserializeOwned;
-    /// The answer to a query.
+    /// The answer to a query; `()` if there are none.
     type Answer: Serialize;
     /// What a user reads.
     type Value: Serialize;
@@ -73,16 +74,22 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     /// Returns what users read.
     fn value(&self) -> Self::Value;
 
-    /// Answers a query.
+    /// Makes a command that is valid in the present state, for the checkers. Every kind of
+    /// command should come up, and the same keys and values often, so that they collide.
+    fn sample(&self, random: &mut Random) -> Self::Command;
+
+    /// Answers a query. The default has no answers.
     ///
     /// # Errors
     ///
     /// [`Refusal`] if the query has no answer; its sender reads why.
-    fn query(&self, query: Self::Query) -> Result<Self::Answer, Refusal>;
-
-    /// Makes a command that is valid in the present state, for the checkers. Every kind of
-    /// command should come up, and the same keys and values often, so that they collide.
-    fn sample(&self, random: &mut Random) -> Self::Command;
+    fn query(&self, query: Self::Query) -> Result<Self::Answer, Refusal> {
+        let _ = query;
+        Err(Refusal::new(format!(
+            "{} answers no query but \"value\"",
+            Self::NAME
+        )))
+    }
 
     /// Forgets what no future op can need, and says whether more can be forgotten later.
     ///

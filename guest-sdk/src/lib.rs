@@ -23,7 +23,7 @@
 //!     type Command = u64;
 //!     type Op = u64;
 //!     type Query = ();
-//!     type Answer = u64;
+//!     type Answer = ();
 //!     type Value = u64;
 //!     type Event = u64;
 //!
@@ -40,10 +40,6 @@
 //!
 //!     fn value(&self) -> u64 {
 //!         self.best
-//!     }
-//!
-//!     fn query(&self, _: ()) -> Result<u64, Refusal> {
-//!         Ok(self.best)
 //!     }
 //!
 //!     fn sample(&self, random: &mut Random) -> u64 {

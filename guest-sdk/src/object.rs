@@ -166,7 +166,8 @@ impl<T: Crdt> Object<T> {
         encoded(emitted)
     }
 
-    /// Returns the value in CBOR, or the answer to a query in CBOR.
+    /// Returns the value in CBOR, or the answer to a query in CBOR. The query `"value"` asks for
+    /// the value, whatever the type.
     ///
     /// # Errors
     ///
@@ -174,7 +175,7 @@ impl<T: Crdt> Object<T> {
     pub fn query(&self, query: Option<&[u8]>) -> Result<Vec<u8>, Refusal> {
         let mut answer = Vec::new();
         let written = match query {
-            None => cbor::encode(&self.state.value(), &mut answer),
+            None | Some(VALUE_QUERY) => cbor::encode(&self.state.value(), &mut answer),
             Some(query) => {
                 let query = cbor::decode(query).map_err(|error| {
                     Refusal::new(format!(
@@ -214,6 +215,9 @@ impl<T: Crdt> Object<T> {
         bytes
     }
 }
+
+/// The CBOR text `value`.
+const VALUE_QUERY: &[u8] = b"\x65value";
 
 fn collector<E>(wanted: bool) -> Events<E> {
     if wanted {

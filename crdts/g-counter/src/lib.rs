@@ -1,49 +1,39 @@
 //! A counter that only grows.
 //!
 //! Source: Marc Shapiro, Nuno Preguiça, Carlos Baquero and Marek Zawirski, "A comprehensive study of
-//! Convergent and Commutative Replicated Data Types" (INRIA RR-7506, 2011), section 3.1.1, in its
-//! op-based form: every op is added exactly once on every replica, so the state is the sum.
+//! Convergent and Commutative Replicated Data Types" (INRIA RR-7506, 2011), section 3.1.1. As every
+//! op is applied exactly once, the sum alone is the state.
 
 use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
 use serde::{Deserialize, Serialize};
 
-/// The sum of all increments, which stops at the largest number.
+/// The sum of all increments. It stops at the largest number, which still commutes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct GCounter(u64);
 
-/// What a user asks for.
+/// Adds `increment` to the counter.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Command {
-    /// Adds so much.
-    Increment(u64),
-}
-
-/// What a user can ask.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Query {
-    /// The sum.
-    Value,
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    increment: u64,
 }
 
 impl Crdt for GCounter {
     const NAME: &'static str = "g-counter";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const SUMMARY: &'static str = "A counter that only grows; concurrent increments all count.";
+    const SUMMARY: &'static str = "A counter that only grows. Concurrent increments all count.";
+    const COMMAND_SCHEMA: &'static str = include_str!("../schemas/command.json");
+    const VALUE_SCHEMA: &'static str = r#"{"type": "integer", "minimum": 0}"#;
+    const EVENT_SCHEMA: &'static str = Self::VALUE_SCHEMA;
     type Command = Command;
     type Op = u64;
-    type Query = Query;
-    type Answer = u64;
+    type Query = ();
+    type Answer = ();
     type Value = u64;
     type Event = u64;
 
-    fn prepare(
-        &self,
-        _: &Context,
-        Command::Increment(by): Command,
-    ) -> Result<Option<u64>, Refusal> {
-        Ok((by > 0).then_some(by))
+    fn prepare(&self, _: &Context, command: Command) -> Result<Option<u64>, Refusal> {
+        Ok(Some(command.increment).filter(|by| *by > 0))
     }
 
     fn effect(&mut self, _: &Context, by: u64, events: &mut Events<u64>) {
@@ -55,13 +45,14 @@ impl Crdt for GCounter {
         self.0
     }
 
-    fn query(&self, Query::Value: Query) -> Result<u64, Refusal> {
-        Ok(self.0)
-    }
-
     fn sample(&self, random: &mut Random) -> Command {
-        Command::Increment(random.below(10))
+        Command {
+            increment: random.below(10),
+        }
     }
 }
 
 replicant_sdk::export!(GCounter);
+
+#[cfg(test)]
+mod tests;
