@@ -38,6 +38,8 @@ mod statement;
 mod transport;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;

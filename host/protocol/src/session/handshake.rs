@@ -27,9 +27,6 @@ const PROLOGUE: &[u8] = b"replicant session 1";
 /// Bytes of a X25519 key.
 const KEY_BYTES: usize = 32;
 
-/// The smallest handshake frame: an ephemeral key.
-pub(super) const HANDSHAKE_BYTES_MIN: usize = KEY_BYTES;
-
 /// A handshake under way.
 pub(super) struct Handshake {
     noise: HandshakeState,
@@ -38,6 +35,7 @@ pub(super) struct Handshake {
     role: Role,
     local: Local,
     expected: Option<NodeId>,
+    is_first_read: bool,
 }
 
 /// Where a handshake message led.
@@ -68,12 +66,26 @@ impl Handshake {
             role,
             local,
             expected,
+            is_first_read: false,
         })
     }
 
     /// Writes the initiator's first message.
     pub(super) fn start(&mut self, out: &mut Vec<u8>) -> Result<(), SessionError> {
         self.write(&[], out)
+    }
+
+    /// How long the peer's next message may be. The first is a key and nothing else.
+    pub(super) fn frame_bounds(&self) -> (usize, usize) {
+        if self.is_first_awaited() {
+            (KEY_BYTES, KEY_BYTES)
+        } else {
+            (KEY_BYTES, HANDSHAKE_BYTES_MAX)
+        }
+    }
+
+    fn is_first_awaited(&self) -> bool {
+        self.role == Role::Responder && !self.is_first_read
     }
 
     /// Takes a message of the peer and answers it. What is written to `out` is sent also when the
@@ -86,12 +98,8 @@ impl Handshake {
     ) -> Result<Step, SessionError> {
         let hash_before = self.noise.get_handshake_hash().to_vec();
         let payload = self.read(frame)?;
-        if self.role == Role::Responder && self.noise.get_remote_static().is_none() {
-            if !payload.is_empty() {
-                return Err(SessionError::Statement {
-                    what: "it came in the clear",
-                });
-            }
+        if self.is_first_awaited() {
+            self.is_first_read = true;
             self.write_statement(config, out)?;
             return Ok(Step::Wait(self));
         }

@@ -8,13 +8,10 @@ use rand::CryptoRng;
 use crate::ids::NodeId;
 
 use super::frame::{FRAME_BYTES_MAX, FrameReader, Plain, TAG_BYTES};
-use super::handshake::{HANDSHAKE_BYTES_MIN, Handshake, Step};
+use super::handshake::{Handshake, Step};
 use super::statement::Role;
 use super::transport::{Received, Transport};
-use super::{
-    CloseReason, Config, HANDSHAKE_BYTES_MAX, Local, MESSAGE_BYTES_MAX, OutEvent, SendError,
-    SessionError,
-};
+use super::{CloseReason, Config, Local, MESSAGE_BYTES_MAX, OutEvent, SendError, SessionError};
 
 /// One end of a connection between two nodes: bytes in, bytes out, messages in, messages out.
 ///
@@ -221,9 +218,9 @@ impl Session {
 
     fn read_frames(&mut self, now: Duration, mut bytes: &[u8]) -> Result<(), SessionError> {
         loop {
-            let (min, max) = match self.phase {
+            let (min, max) = match &self.phase {
                 Phase::Over => return Ok(()),
-                Phase::Handshake(_) => (HANDSHAKE_BYTES_MIN, HANDSHAKE_BYTES_MAX),
+                Phase::Handshake(handshake) => handshake.frame_bounds(),
                 Phase::Open(_) => (TAG_BYTES + 1, FRAME_BYTES_MAX),
             };
             let Some(frame) = self.reader.read(&mut bytes, min, max)? else {
