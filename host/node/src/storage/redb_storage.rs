@@ -36,16 +36,19 @@ struct State {
 
 impl RedbStorage {
     /// Opens the file, or makes it, with a page cache of `cache_bytes`. After a crash redb
-    /// first checks every page of it.
+    /// first checks every page of it. A new file gets its name only when it is whole on disk.
     ///
     /// # Errors
     /// [`StorageError::Failed`], [`StorageError::Format`].
     pub fn open(file: &Path, cache_bytes: usize) -> Result<Self> {
         let file = file.to_path_buf();
+        if !file.exists() {
+            make_file(&file)?;
+        }
         Self::open_with(Box::new(move || {
             redb::Builder::new()
                 .set_cache_size(cache_bytes)
-                .create(&file)
+                .open(&file)
         }))
     }
 
@@ -192,6 +195,27 @@ impl fmt::Debug for RedbStorage {
         f.debug_struct("RedbStorage")
             .field("state", &self.state)
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes an empty database under another name, then gives it its own.
+fn make_file(file: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| StorageError::Failed {
+        reason: error.to_string(),
+    };
+    let unfinished = file.with_extension("new");
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let database = prepare(Database::create(&unfinished)?)?;
+    database.close()?;
+    std::fs::rename(&unfinished, file).map_err(failed)?;
+    match file.parent() {
+        Some(folder) => std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed),
+        None => Ok(()),
     }
 }
 

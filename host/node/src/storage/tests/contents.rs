@@ -1,5 +1,6 @@
 //! What is written is what is read; what was altered is named.
 
+use redb::ReadableTable;
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{Counter, Hash, ModuleHash, NodeId, ObjectKey, ReplicaId};
 
