@@ -1,0 +1,105 @@
+use replicant_sdk::{Object, Packed, Run};
+
+use super::*;
+
+fn context(replica: u64, counter: u64) -> Context {
+    Context {
+        dot: Dot { replica, counter },
+        timestamp: counter,
+        schema: 1,
+    }
+}
+
+fn apply(set: &mut OrSet, context: &Context, op: Op) -> Vec<Event> {
+    let mut events = Events::collected();
+    set.effect(context, op, &mut events);
+    events.into_vec()
+}
+
+fn prepared(set: &OrSet, command: Command) -> Option<Op> {
+    set.prepare(&context(9, 9), command).unwrap()
+}
+
+#[test]
+fn an_addition_wins_over_a_concurrent_removal() {
+    let (mut here, mut there) = (OrSet::default(), OrSet::default());
+    for set in [&mut here, &mut there] {
+        apply(set, &context(1, 1), Op::Add("x".into()));
+    }
+    let removal = || prepared(&OrSet(here.0.clone()), Command::Remove("x".into())).unwrap();
+    let first = removal();
+    apply(&mut here, &context(1, 2), first);
+    apply(&mut here, &context(2, 1), Op::Add("x".into()));
+    apply(&mut there, &context(2, 1), Op::Add("x".into()));
+    let seen = vec![Dot {
+        replica: 1,
+        counter: 1,
+    }];
+    apply(&mut there, &context(1, 2), Op::Remove("x".into(), seen));
+    assert_eq!(here.value(), ["x"]);
+    assert_eq!(here.save(), there.save());
+}
+
+#[test]
+fn what_is_not_there_needs_no_removal() {
+    let set = OrSet::default();
+    assert!(prepared(&set, Command::Remove("x".into())).is_none());
+    assert!(prepared(&set, Command::Clear).is_none());
+}
+
+#[test]
+fn only_elements_that_come_or_go_are_told() {
+    let mut set = OrSet::default();
+    assert_eq!(
+        apply(&mut set, &context(1, 1), Op::Add("x".into())),
+        [Event::Added("x".into())]
+    );
+    assert_eq!(apply(&mut set, &context(2, 1), Op::Add("x".into())), []);
+    let clear = prepared(&set, Command::Clear).unwrap();
+    assert_eq!(
+        apply(&mut set, &context(1, 2), clear),
+        [Event::Removed("x".into())]
+    );
+}
+
+#[test]
+fn queries_are_answered_in_plain_cbor() {
+    let mut set = Object::<OrSet>::new();
+    let mut commands = Packed::default();
+    commands.push(b"\xa1\x63add\x61b");
+    commands.push(b"\xa1\x63add\x61a");
+    set.update(&context(1, 1), &commands, false);
+    assert_eq!(set.query(Some(b"\x64size")).unwrap(), b"\x02");
+    assert_eq!(set.query(Some(b"\xa1\x68contains\x61a")).unwrap(), b"\xf5");
+    assert_eq!(set.query(None).unwrap(), b"\x82\x61a\x61b");
+    assert_eq!(set.query(Some(b"\x65value")), set.query(None));
+}
+
+#[test]
+fn a_borrowed_op_has_the_same_bytes_as_an_owned_one() {
+    let mut run = Run {
+        replica: 1,
+        timestamp: 1,
+        schema: 1,
+        ..Run::default()
+    };
+    for (counter, op) in [(1, Op::Add("x".to_owned())), (2, Op::Add("y".to_owned()))] {
+        run.counters.push(counter);
+        postcard_bytes::append(&op, &mut run.ops.bytes);
+        run.ops.ends.push(run.ops.bytes.len() as u32);
+    }
+    let mut set = Object::<OrSet>::new();
+    set.apply(&run, false);
+    assert_eq!(set.state().value(), ["x", "y"]);
+}
+
+#[test]
+fn a_command_that_is_none_is_refused_with_what_would_do() {
+    let mut set = Object::<OrSet>::new();
+    let mut commands = Packed::default();
+    commands.push(b"\xa1\x65added\x61b");
+    let refusals = set.update(&context(1, 1), &commands, false).refusals;
+    let message = refusals[0].1.message();
+    assert!(message.contains("unknown variant `added`"), "{message}");
+    assert!(message.contains(OrSet::COMMAND_SCHEMA), "{message}");
+}
