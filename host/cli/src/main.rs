@@ -1,3 +1,27 @@
-//! The `replicant` command.
+//! The `replicant` command: starts a node, or talks to one over its HTTP API.
+//!
+//! Every command is a thin client of the library or of the API. Results go to standard output,
+//! everything else to standard error. The exit code says how it went; see [`exit`].
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod arguments;
+mod client;
+mod commands;
+mod exit;
+mod logs;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match commands::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}

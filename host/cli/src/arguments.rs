@@ -1,0 +1,134 @@
+//! The command line as a whole; each command's own arguments stand beside the command.
+
+use std::io;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::client::{Client, ClientError};
+use crate::{commands, exit, output};
+
+/// Replicates data types that you write yourself.
+#[derive(Parser)]
+#[command(name = "replicant", version, arg_required_else_help = true, after_help = exit::HELP)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a folder for a node's data, with a key of its own
+    Init(commands::init::InitArguments),
+    /// Run a node
+    Serve(commands::serve::ServeArguments),
+    /// Show how the node is doing
+    Status(commands::status::StatusArguments),
+    /// List the members of the cluster
+    Members(commands::members::MembersArguments),
+    /// Take the node off the network, or put it back
+    Network(commands::network::NetworkArguments),
+    /// Load and list the modules that implement types
+    #[command(subcommand)]
+    Module(commands::module::ModuleCommand),
+    /// Carry out commands on an object
+    Update(commands::update::UpdateArguments),
+    /// Print an object's value
+    Get(commands::get::GetArguments),
+    /// Ask an object a question
+    Query(commands::query::QueryArguments),
+    /// Follow the changes of a topic or of one object
+    Watch(commands::watch::WatchArguments),
+    /// List the objects of a topic
+    Objects(commands::objects::ObjectsArguments),
+    /// List the topics
+    Topics(commands::topics::TopicsArguments),
+    /// Hash a topic's contents, to compare nodes
+    Digest(commands::digest::DigestArguments),
+    /// See three nodes on this machine replicate, fail and recover
+    Demo(commands::demo::DemoArguments),
+}
+
+/// Which node a command talks to.
+#[derive(Args)]
+pub(crate) struct NodeArguments {
+    /// The API of the node
+    #[arg(
+        long,
+        env = "REPLICANT_API",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    api: String,
+}
+
+impl NodeArguments {
+    pub(crate) fn client(&self) -> Result<Client, ClientError> {
+        Client::new(&self.api)
+    }
+}
+
+/// For commands that read: which node, and how to print.
+#[derive(Args)]
+pub(crate) struct ReadArguments {
+    #[command(flatten)]
+    node: NodeArguments,
+    /// Print the API's answer as it is, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl ReadArguments {
+    pub(crate) fn client(&self) -> Result<Client, ClientError> {
+        self.node.client()
+    }
+
+    /// Reads a path and prints the answer: as it is, or as `print` shows it to people.
+    pub(crate) fn read(
+        &self,
+        path: &str,
+        print: impl FnOnce(&Value) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let client = self.client()?;
+        let answer = client.get_text(path)?;
+        self.print(&client, &answer, print)
+    }
+
+    /// Prints an answer: as it is, or as `print` shows it to people.
+    pub(crate) fn print(
+        &self,
+        client: &Client,
+        answer: &str,
+        print: impl FnOnce(&Value) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self.json {
+            true => output::json(answer)?,
+            false => print(&client.parse(answer)?)?,
+        }
+        Ok(())
+    }
+}
+
+/// Which object.
+#[derive(Args)]
+pub(crate) struct ObjectArguments {
+    /// The topic, as in shop/eu/carts
+    pub(crate) topic: String,
+    /// The object's id
+    pub(crate) id: String,
+    /// The object's type; needed if several objects have this id
+    #[arg(long = "type", value_name = "NAME")]
+    pub(crate) type_name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a request had no result.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Why a request had no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The person gave an address that cannot be used. Nothing was sent.
+    #[error("`{address}` is not the address of a node's API: {reason}")]
+    Address { address: String, reason: String },
+    /// The node did not answer. Whether it got the request is not known.
+    #[error("no answer from the node at {url}: {reason}")]
+    Unreachable { url: String, reason: String },
+    /// The node's answer broke off or cannot be understood.
+    #[error("the answer of the node at {url} cannot be used: {reason}")]
+    Broken { url: String, reason: String },
+    /// The node refused, and says why. Nothing was changed unless the status says otherwise.
+    #[error("{message}")]
+    Refused {
+        status: u16,
+        message: String,
+        hint: String,
+        /// For an update of which every command was refused: what became of each.
+        outcomes: Vec<Value>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Body {
+    error: Failure,
+    #[serde(default)]
+    outcomes: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    message: String,
+    #[serde(default)]
+    hint: String,
+}
+
+impl ClientError {
+    pub(super) fn refused(status: u16, body: &str) -> Self {
+        match serde_json::from_str::<Body>(body) {
+            Ok(Body { error, outcomes }) => Self::Refused {
+                status,
+                message: error.message,
+                hint: error.hint,
+                outcomes,
+            },
+            Err(_) => Self::Refused {
+                status,
+                message: format!("the node answered with status {status} and no reason"),
+                hint: "is this the address of a node's API?".to_owned(),
+                outcomes: Vec::new(),
+            },
+        }
+    }
+
+    /// What to do next.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Address { .. } => Some("give --api or REPLICANT_API as http://HOST:PORT"),
+            Self::Unreachable { .. } => {
+                Some("is it running? choose a node with --api URL or REPLICANT_API")
+            }
+            Self::Broken { .. } => Some("try again; the node's log may say more"),
+            Self::Refused { hint, .. } if hint.is_empty() => None,
+            Self::Refused { hint, .. } => Some(hint),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nodes_own_words_are_kept() {
+        let body =
+            r#"{"error":{"code":"x","message":"no","hint":"do"},"outcomes":[{"refused":"no"}]}"#;
+        let error = ClientError::refused(422, body);
+        assert_eq!(error.to_string(), "no");
+        assert_eq!(error.hint(), Some("do"));
+        assert!(matches!(error, ClientError::Refused { outcomes, .. } if outcomes.len() == 1));
+    }
+
+    #[test]
+    fn an_answer_of_something_else_is_not_taken_for_a_nodes() {
+        let error = ClientError::refused(502, "<html>");
+        assert!(error.to_string().contains("502"));
+    }
+}

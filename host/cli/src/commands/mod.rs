@@ -1,0 +1,48 @@
+//! The commands, one file or folder each.
+
+pub(crate) mod demo;
+pub(crate) mod digest;
+pub(crate) mod get;
+pub(crate) mod init;
+pub(crate) mod members;
+pub(crate) mod module;
+pub(crate) mod network;
+pub(crate) mod objects;
+pub(crate) mod query;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod topics;
+pub(crate) mod update;
+pub(crate) mod watch;
+
+use anyhow::{Context as _, Result};
+use serde_json::value::RawValue;
+
+use crate::arguments::{Arguments, Command};
+
+/// Does what the command line says.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.command {
+        Command::Init(arguments) => init::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
+        Command::Members(arguments) => members::run(arguments),
+        Command::Network(arguments) => network::run(arguments),
+        Command::Module(command) => module::run(command),
+        Command::Update(arguments) => update::run(arguments),
+        Command::Get(arguments) => get::run(arguments),
+        Command::Query(arguments) => query::run(arguments),
+        Command::Watch(arguments) => watch::run(arguments),
+        Command::Objects(arguments) => objects::run(arguments),
+        Command::Topics(arguments) => topics::run(arguments),
+        Command::Digest(arguments) => digest::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+    }
+}
+
+/// A JSON document that was given as an argument, kept as it is written.
+fn json_argument<'a>(what: &str, text: &'a str) -> Result<&'a RawValue> {
+    serde_json::from_str(text).with_context(|| {
+        format!("the {what} is not JSON (in a shell, a word needs both quotes: '\"clear\"')")
+    })
+}

@@ -1,0 +1,188 @@
+//! `replicant serve`: runs a node in this process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use replicant::api::{ApiConfig, ApiServer};
+use replicant::{Node, NodeConfig};
+use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::logs::LogArguments;
+use crate::output;
+
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// The node's data folder, made by `replicant init`
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where to listen for other nodes (port 0 takes a free one)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7001")]
+    listen: SocketAddr,
+    /// Where to serve the HTTP API (port 0 takes a free one)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    api: SocketAddr,
+    /// A node to join, as host:port; may be given more than once
+    #[arg(long, value_name = "ADDR")]
+    join: Vec<String>,
+    /// Where other nodes find this one, if that is not where it listens
+    #[arg(long, value_name = "ADDR")]
+    advertise: Option<String>,
+    /// Serve the API where other machines reach it. Nobody is asked who they are: whoever reaches
+    /// it may do everything
+    #[arg(long)]
+    api_insecure_any_address: bool,
+    /// A host name that clients of the API use, besides localhost and plain addresses; may be
+    /// given more than once
+    #[arg(long, value_name = "NAME")]
+    api_host: Vec<String>,
+    /// How often members are probed, in milliseconds; shorter notices failures sooner
+    #[arg(long, value_name = "MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    probe_interval_ms: u64,
+    /// Write the addresses to this file, as JSON, once the node is ready
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Print the ready line as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// What is told once the node is ready.
+#[derive(Serialize)]
+struct Ready {
+    node: String,
+    cluster: String,
+    listen: SocketAddr,
+    api: SocketAddr,
+    pid: u32,
+}
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
+    arguments.log.start()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the asynchronous runtime")?;
+    runtime.block_on(serve(arguments))
+}
+
+async fn serve(arguments: &ServeArguments) -> Result<()> {
+    // From here on a signal ends the node in order; nothing is started before.
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let node = tokio::select! {
+        node = Node::start(arguments.node_config()) => node?,
+        () = signals.next() => return Ok(()),
+    };
+    let served = until_signalled(arguments, &node, &mut signals).await;
+    tokio::select! {
+        () = node.shutdown() => {}
+        () = signals.next() => tracing::warn!("a second signal: stopping at once"),
+    }
+    served
+}
+
+async fn until_signalled(
+    arguments: &ServeArguments,
+    node: &Node,
+    signals: &mut Signals,
+) -> Result<()> {
+    let api = ApiServer::start(node.clone(), arguments.api_config())
+        .await
+        .map_err(|error| match error {
+            replicant::api::ApiError::NotLoopback { .. } => anyhow::Error::new(error)
+                .context("start it with --api-insecure-any-address if that is what you want"),
+            error => error.into(),
+        })?;
+    let ready = Ready {
+        node: node.id().to_string(),
+        cluster: node.cluster().to_string(),
+        listen: node.address(),
+        api: api.address(),
+        pid: std::process::id(),
+    };
+    let announced = announce(arguments, &ready);
+    if announced.is_ok() {
+        signals.next().await;
+        tracing::info!("stopping");
+    }
+    api.shutdown().await;
+    announced
+}
+
+fn announce(arguments: &ServeArguments, ready: &Ready) -> Result<()> {
+    let json = serde_json::to_string(ready)?;
+    if let Some(path) = &arguments.ready_file {
+        write_at_once(path, &json).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let Ready {
+        node,
+        cluster,
+        listen,
+        api,
+        ..
+    } = ready;
+    let line = match arguments.json {
+        true => json,
+        false => format!(
+            "ready: node {node}, cluster {cluster}, listening on {listen}, API on http://{api}"
+        ),
+    };
+    Ok(output::line(&line)?)
+}
+
+/// Whoever looks sees the whole file or none.
+fn write_at_once(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)
+}
+
+impl ServeArguments {
+    fn node_config(&self) -> NodeConfig {
+        let mut config = NodeConfig::new(&self.data, self.listen);
+        config.join.clone_from(&self.join);
+        config.advertise.clone_from(&self.advertise);
+        config.probe_interval = Duration::from_millis(self.probe_interval_ms);
+        config
+    }
+
+    fn api_config(&self) -> ApiConfig {
+        let mut config = ApiConfig::new(self.api);
+        config.any_address = self.api_insecure_any_address;
+        config.host_names = self
+            .api_host
+            .iter()
+            .map(|name| name.to_lowercase())
+            .collect();
+        config
+    }
+}
+
+/// The signals that mean to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

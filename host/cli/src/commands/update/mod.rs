@@ -1,0 +1,197 @@
+//! `replicant update`: carries out commands on an object.
+
+mod lines;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use self::lines::{Batch, Lines};
+use super::json_argument;
+use crate::arguments::{ObjectArguments, ReadArguments};
+use crate::client::{Client, ClientError, batch_body, update_path};
+use crate::output::{self, grouped, printable, text};
+
+#[derive(Args)]
+pub(crate) struct UpdateArguments {
+    #[command(flatten)]
+    object: ObjectArguments,
+    /// The command, in JSON, as the type's command schema says (see `replicant module show`); `-`
+    /// reads many from standard input, one a line
+    #[arg(value_name = "COMMAND_JSON", allow_hyphen_values = true)]
+    command: String,
+    #[command(flatten)]
+    read: ReadArguments,
+}
+
+impl UpdateArguments {
+    fn path(&self) -> String {
+        let object = &self.object;
+        update_path(&object.topic, &object.id, object.type_name.as_deref())
+    }
+}
+
+pub(crate) fn run(arguments: &UpdateArguments) -> Result<()> {
+    let client = arguments.read.client()?;
+    match arguments.command.as_str() {
+        "-" => Stream::new(arguments, &client).run(),
+        command => one(arguments, &client, json_argument("command", command)?),
+    }
+}
+
+fn one(arguments: &UpdateArguments, client: &Client, command: &RawValue) -> Result<()> {
+    let body = batch_body(&[command]);
+    let answer = client.post_text(&arguments.path(), &body)?;
+    arguments.read.print(client, &answer, |updated| {
+        match &updated["outcomes"][0]["applied"] {
+            Value::Null => output::line("nothing to change"),
+            _ => output::line(&format!("done, version {}", text(updated, "version"))),
+        }
+    })
+}
+
+/// Many commands from standard input.
+struct Stream<'a> {
+    arguments: &'a UpdateArguments,
+    client: &'a Client,
+    path: String,
+    progress: ProgressBar,
+    applied: u64,
+    unchanged: u64,
+    refused: u64,
+    version: String,
+}
+
+impl<'a> Stream<'a> {
+    fn new(arguments: &'a UpdateArguments, client: &'a Client) -> Self {
+        Self {
+            arguments,
+            client,
+            path: arguments.path(),
+            progress: crate::progress::counter("commands"),
+            applied: 0,
+            unchanged: 0,
+            refused: 0,
+            version: String::new(),
+        }
+    }
+
+    fn run(mut self) -> Result<()> {
+        let sent = self.send_all(&Lines::of_standard_input());
+        self.progress.finish_and_clear();
+        let summary = format!(
+            "{} applied, {} without effect, {} refused",
+            grouped(self.applied),
+            grouped(self.unchanged),
+            grouped(self.refused)
+        );
+        if let Err(error) = sent {
+            eprintln!("before that: {summary}");
+            return Err(error);
+        }
+        self.print(&summary)?;
+        match self.refused {
+            0 => Ok(()),
+            count => bail!(
+                "{} commands were refused; the others are done",
+                grouped(count)
+            ),
+        }
+    }
+
+    fn print(&self, summary: &str) -> Result<()> {
+        if !self.arguments.read.json {
+            return Ok(output::line(summary)?);
+        }
+        let counts = serde_json::json!({
+            "applied": self.applied,
+            "unchanged": self.unchanged,
+            "refused": self.refused,
+            "version": self.version,
+        });
+        Ok(output::line(&counts.to_string())?)
+    }
+
+    fn send_all(&mut self, lines: &Lines) -> Result<()> {
+        while let Some(batch) = lines.next_batch() {
+            self.send(&batch)?;
+            if let Some(error) = batch.then {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a batch; where the node refuses the request as such, line by line, so that the line
+    /// at fault can be named.
+    fn send(&mut self, batch: &Batch) -> Result<()> {
+        match self.request(&batch.commands) {
+            Ok(outcomes) => self.count(&batch.numbers, &outcomes),
+            Err(ClientError::Refused {
+                status: 400 | 413, ..
+            }) if batch.commands.len() > 1 => {
+                for (number, command) in batch.numbers.iter().zip(&batch.commands) {
+                    let outcomes = self
+                        .request(std::slice::from_ref(command))
+                        .with_context(|| format!("line {number}"))?;
+                    self.count(&[*number], &outcomes)?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error).with_context(|| match batch.numbers[..] {
+                [number] => format!("line {number}"),
+                [first, .., last] => format!("lines {first} to {last}"),
+                [] => String::new(),
+            }),
+        }
+    }
+
+    fn request(&mut self, commands: &[Box<RawValue>]) -> Result<Vec<Value>, ClientError> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.client.post_text(&self.path, &batch_body(commands)) {
+            Ok(answer) => {
+                let mut answer = self.client.parse(&answer)?;
+                text(&answer, "version").clone_into(&mut self.version);
+                match answer["outcomes"].take() {
+                    Value::Array(outcomes) => Ok(outcomes),
+                    _ => Ok(Vec::new()),
+                }
+            }
+            // Every command was refused; the answer says why for each.
+            Err(ClientError::Refused {
+                status: 422,
+                outcomes,
+                ..
+            }) if !outcomes.is_empty() => Ok(outcomes),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn count(&mut self, numbers: &[u64], outcomes: &[Value]) -> Result<()> {
+        if numbers.len() != outcomes.len() {
+            bail!(
+                "the node answered {} commands with {}",
+                numbers.len(),
+                outcomes.len()
+            );
+        }
+        for (number, outcome) in numbers.iter().zip(outcomes) {
+            if let Some(message) = outcome["refused"].as_str() {
+                self.refused += 1;
+                let message = printable(message);
+                self.progress
+                    .suspend(|| eprintln!("line {number} was refused: {message}"));
+            } else if outcome.get("applied").is_some() {
+                self.applied += 1;
+            } else {
+                self.unchanged += 1;
+            }
+        }
+        self.progress.inc(numbers.len() as u64);
+        Ok(())
+    }
+}

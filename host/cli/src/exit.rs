@@ -1,0 +1,49 @@
+//! Exit codes, and how a failure is told.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | 0 | done |
+//! | 1 | refused by the node or a type, or failed |
+//! | 2 | the command line was wrong; nothing was tried |
+//! | 3 | the node could not be reached, or went away |
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::client::ClientError;
+use crate::output::printable;
+
+const FAILED: u8 = 1;
+const UNREACHABLE: u8 = 3;
+
+/// What `--help` says of it.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  refused by the node or a type, or failed
+  2  the command line was wrong; nothing was tried
+  3  the node could not be reached, or went away";
+
+/// Tells the person what happened, why, and what to do next; says which exit code it is.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        // Whoever read the output has seen enough: `replicant objects … | head`.
+        return ExitCode::SUCCESS;
+    }
+    let client_error = error.downcast_ref::<ClientError>();
+    eprintln!("error: {}", printable(&format!("{error:#}")));
+    if let Some(hint) = client_error.and_then(ClientError::hint) {
+        eprintln!("  hint: {}", printable(hint));
+    }
+    match client_error {
+        Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => {
+            ExitCode::from(UNREACHABLE)
+        }
+        _ => ExitCode::from(FAILED),
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let as_io = error.downcast_ref::<io::Error>();
+    as_io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
