@@ -1,6 +1,12 @@
 //! The generated types of the interface, and their way to and from the public ones. Nothing
 //! outside of this crate sees them.
 
+use wasmtime::Store;
+use wasmtime::component::{
+    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, ResourceAny,
+};
+
+use crate::OP_BASED_INTERFACE;
 use crate::packed::{Packed, PackedError};
 use crate::values;
 
@@ -40,6 +46,63 @@ pub(crate) const OP_BASED_FUNCTIONS: [&str; 9] = [
     "[method]object.compact",
     "[method]object.sample",
 ];
+
+/// The first function whose type is not that of the interface, and how it differs. Costs an
+/// instance, so only for explaining why there is none.
+pub(crate) fn first_mismatch<T>(
+    instance: &Instance,
+    store: &mut Store<T>,
+) -> Option<(&'static str, wasmtime::Error)> {
+    type Own = ResourceAny;
+    type Text<T> = (Result<T, String>,);
+    let interface = instance.get_export_index(&mut *store, None, OP_BASED_INTERFACE)?;
+    let mut check = Check {
+        instance,
+        interface,
+        store,
+        found: None,
+    };
+    check.function::<(), (Description,)>("describe");
+    check.function::<(), (Own,)>("[constructor]object");
+    check.function::<(&[u8], &str), Text<Own>>("[static]object.load");
+    check.function::<(Own, Context, PackedParam<'_>, bool), (Updated,)>("[method]object.update");
+    check.function::<(Own, Run<'_>, bool), (PackedResult,)>("[method]object.apply");
+    check.function::<(Own, Option<&[u8]>), Text<Vec<u8>>>("[method]object.query");
+    check.function::<(Own,), (Vec<u8>,)>("[method]object.save");
+    check.function::<(Own, &[Dot], u64, u64), (bool,)>("[method]object.compact");
+    check.function::<(Own, u64), (Vec<u8>,)>("[method]object.sample");
+    check.found
+}
+
+struct Check<'a, T: 'static> {
+    instance: &'a Instance,
+    interface: ComponentExportIndex,
+    store: &'a mut Store<T>,
+    found: Option<(&'static str, wasmtime::Error)>,
+}
+
+impl<T> Check<'_, T> {
+    fn function<P, R>(&mut self, name: &'static str)
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        if self.found.is_some() {
+            return;
+        }
+        let index = self
+            .instance
+            .get_export_index(&mut *self.store, Some(&self.interface), name);
+        let fits = match index {
+            Some(index) => self
+                .instance
+                .get_typed_func::<P, R>(&mut *self.store, index)
+                .map(drop),
+            None => Err(wasmtime::Error::msg("it is missing")),
+        };
+        self.found = fits.err().map(|error| (name, error));
+    }
+}
 
 impl<'a> From<&'a Packed> for PackedParam<'a> {
     fn from(packed: &'a Packed) -> Self {

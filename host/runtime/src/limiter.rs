@@ -72,19 +72,10 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    /// Comes after `memory_growing` said yes and the machine did not have it, and also for more
-    /// than 32 bits can address, which is beyond any limit of ours.
+    /// Comes after `memory_growing` said yes, and the machine did not have it.
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        let kind = if error.to_string().contains("memory type's limits") {
-            FaultKind::Memory {
-                limit: self.memory_bytes_max,
-            }
-        } else {
-            FaultKind::Host {
-                reason: format!("memory: {error:#}"),
-            }
-        };
-        Err(self.refuse(kind))
+        let reason = format!("memory: {error:#}");
+        Err(self.refuse(FaultKind::Host { reason }))
     }
 
     fn table_growing(

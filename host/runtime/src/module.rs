@@ -10,7 +10,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::guest_log::printable;
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::sandbox::{Call, GuestState, Sandbox};
+use crate::sandbox::{Call, GuestState, Sandbox, explain_types};
 use crate::shape::Shape;
 use crate::values::Description;
 use crate::{LOG_INTERFACE, OP_BASED_INTERFACE};
@@ -103,16 +103,22 @@ impl Module {
     ) -> Result<Self, LoadError> {
         let hash = blake3::Hash::from_bytes(compiled.hash).to_hex();
         let nameless: Arc<str> = Arc::from(&hash[..8]);
-        let fault = |export| {
-            let module = nameless.to_string();
-            move |kind: FaultKind| Fault {
-                module,
-                export,
-                kind,
-            }
+        let fault = |export, kind| Fault {
+            module: nameless.to_string(),
+            export,
+            kind,
         };
-        let mut sandbox = Sandbox::new(&engine, &compiled.pre, &limits, Arc::clone(&nameless))
-            .map_err(fault("instantiate"))?;
+        let made = Sandbox::new(&engine, &compiled.pre, &limits, Arc::clone(&nameless));
+        let mut sandbox = made.map_err(|kind| {
+            let types = explain_types(&engine, &compiled.pre, &limits);
+            match types.filter(|_| matches!(kind, FaultKind::Malformed { .. })) {
+                Some((name, reason)) => LoadError::WrongType {
+                    name: format!("{OP_BASED_INTERFACE}#{name}"),
+                    reason,
+                },
+                None => LoadError::Fault(fault("instantiate", kind)),
+            }
+        })?;
         let call = Call {
             fuel: limits.fuel_describe,
             output_bytes_max: limits.output_bytes_max,
@@ -120,7 +126,7 @@ impl Module {
         };
         let said = sandbox
             .call(&call, |guest, store| guest.call_describe(store))
-            .map_err(fault("describe"))?;
+            .map_err(|kind| fault("describe", kind))?;
         let description = describe::check(said.into())?;
         let label = format!("{}@{}", description.name, description.version);
         Ok(Self {

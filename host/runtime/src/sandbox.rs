@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
-use crate::bindings::{Guest, OpType, OpTypePre};
+use crate::bindings::{Guest, OpType, OpTypePre, first_mismatch};
 use crate::engine::Engine;
 use crate::fault::FaultKind;
 use crate::guest_log::{LogGate, printable};
@@ -47,18 +47,8 @@ impl Sandbox {
         limits: &Limits,
         module: Arc<str>,
     ) -> Result<Self, FaultKind> {
-        let state = GuestState {
-            limiter: Limiter::new(limits),
-            log: LogGate::new(),
-            module,
-        };
-        let mut store = Store::new(engine.wasmtime(), state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_max_component_handles(limits.objects_max as usize + SPARE_HANDLES);
-        let output = usize::try_from(limits.output_bytes_max).unwrap_or(usize::MAX);
-        store.set_hostcall_fuel(output.saturating_mul(3).saturating_add(SPARE_RESULT_BYTES));
         let ticks = engine.deadline_ticks();
-        prepare(&mut store, limits.fuel_instantiate, ticks)?;
+        let mut store = new_store(engine, limits, module)?;
         let made = pre.instantiate(&mut store);
         let fuel_used = used(&store, limits.fuel_instantiate);
         match made {
@@ -98,6 +88,38 @@ impl Sandbox {
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.store.data().limiter.memory_bytes()
     }
+}
+
+/// Tells which function of a component that could not be instantiated has another type than the
+/// interface says, and how it differs; none if that is not why.
+pub(crate) fn explain_types(
+    engine: &Engine,
+    pre: &OpTypePre<GuestState>,
+    limits: &Limits,
+) -> Option<(&'static str, String)> {
+    let mut store = new_store(engine, limits, Arc::from("")).ok()?;
+    let instance = pre.instance_pre().instantiate(&mut store).ok()?;
+    let (name, error) = first_mismatch(&instance, &mut store)?;
+    Some((name, printable(&format!("{error:#}"), REASON_BYTES_MAX)))
+}
+
+fn new_store(
+    engine: &Engine,
+    limits: &Limits,
+    module: Arc<str>,
+) -> Result<Store<GuestState>, FaultKind> {
+    let state = GuestState {
+        limiter: Limiter::new(limits),
+        log: LogGate::new(),
+        module,
+    };
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_max_component_handles(limits.objects_max as usize + SPARE_HANDLES);
+    let output = usize::try_from(limits.output_bytes_max).unwrap_or(usize::MAX);
+    store.set_hostcall_fuel(output.saturating_mul(3).saturating_add(SPARE_RESULT_BYTES));
+    prepare(&mut store, limits.fuel_instantiate, engine.deadline_ticks())?;
+    Ok(store)
 }
 
 fn prepare(store: &mut Store<GuestState>, fuel: u64, ticks: u64) -> Result<(), FaultKind> {

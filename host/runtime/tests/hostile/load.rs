@@ -1,0 +1,204 @@
+//! What is not loaded, and why.
+
+use replicant_runtime::{Limits, LoadError};
+
+use crate::guest::Guest;
+use crate::{limits, runtime};
+
+fn refusal(bytes: &[u8]) -> String {
+    runtime().load(bytes, limits()).unwrap_err().to_string()
+}
+
+fn component(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn what_is_no_component_is_refused_with_what_it_is() {
+    assert!(refusal(b"").contains("empty"));
+    assert!(refusal(b"hello").contains("magic number"));
+    assert!(refusal(b"\x7fELF and more").contains("precompiled machine code"));
+    assert!(refusal(&component("(module)")).contains("core WebAssembly module"));
+    let mut garbage = component("(component)");
+    garbage.extend([0xff; 100]);
+    assert!(refusal(&garbage).contains("not valid"));
+}
+
+#[test]
+fn every_truncation_of_a_component_is_refused() {
+    let whole = Guest::new("cut").build();
+    for length in (0..whole.len()).step_by(7) {
+        runtime().load(&whole[..length], limits()).unwrap_err();
+    }
+}
+
+#[test]
+fn a_component_of_another_world_is_told_what_it_lacks() {
+    assert_eq!(
+        refusal(&component("(component)")),
+        "the component does not export `replicant:crdt/op-based@0.1.0`"
+    );
+    let empty = component(
+        r#"(component (instance $i) (export "replicant:crdt/op-based@0.1.0" (instance $i)))"#,
+    );
+    let text = refusal(&empty);
+    assert!(
+        text.contains("`replicant:crdt/op-based@0.1.0#describe`"),
+        "{text}"
+    );
+    assert!(text.contains("#[method]object.update`"), "{text}");
+}
+
+#[test]
+fn a_missing_function_is_named() {
+    let mut wit = full_wit();
+    wit = wit.replace("sample: func(seed: u64) -> list<u8>;", "");
+    let mut guest = Guest::new("lacking").wit(&wit);
+    guest = guest.without("sample");
+    assert_eq!(
+        refusal(&guest.build()),
+        "the component does not export \
+         `replicant:crdt/op-based@0.1.0#[method]object.sample`"
+    );
+}
+
+#[test]
+fn a_function_of_another_type_is_named() {
+    let wit = full_wit().replace(
+        "sample: func(seed: u64) -> list<u8>;",
+        "sample: func(seed: u64) -> string;",
+    );
+    let text = refusal(&Guest::new("other").wit(&wit).build());
+    let begin =
+        "the component's `replicant:crdt/op-based@0.1.0#[method]object.sample` does not fit";
+    assert!(text.starts_with(begin), "{text}");
+    assert!(text.ends_with("expected `list` found `string`"), "{text}");
+}
+
+#[test]
+fn imports_beyond_the_log_are_refused_by_name() {
+    let text = refusal(&component(
+        r#"(component (import "wasi:random/random@0.2.3" (instance)))"#,
+    ));
+    assert!(
+        text.contains("WASI") && text.contains("wasi:random/random@0.2.3"),
+        "{text}"
+    );
+    let text = refusal(&component(r#"(component (import "evil" (func)))"#));
+    assert!(text.contains("imports `evil`"), "{text}");
+}
+
+#[test]
+fn a_log_import_of_another_type_is_refused() {
+    let wit = full_wit().replace("write: func(level: u8,", "write: func(level: u32,");
+    let guest = Guest::new("log").wit(&wit);
+    let guest = guest.body(
+        "save",
+        "(call $log (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const 600)",
+    );
+    let text = refusal(&guest.build());
+    assert!(
+        text.contains("`replicant:crdt/log@0.1.0` does not fit"),
+        "{text}"
+    );
+}
+
+#[test]
+fn features_that_are_off_are_refused() {
+    for module in [
+        "(module (memory i64 1))",
+        "(module (memory 1) (memory 1))",
+        "(module (memory 1 1 shared))",
+        "(module (type (struct)))",
+        "(module (func (param v128 v128 v128) (drop (f32x4.relaxed_madd
+            (local.get 0) (local.get 1) (local.get 2)))))",
+        "(module (tag))",
+    ] {
+        let core = module.replacen("(module", "(core module", 1);
+        let text = format!(
+            r#"(component {core} (instance $i)
+                (export "replicant:crdt/op-based@0.1.0" (instance $i)))"#
+        );
+        let text = refusal(&component(&text));
+        assert!(text.contains("not valid"), "{module}: {text}");
+    }
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_refused() {
+    let bytes = Guest::new("limits").build();
+    for limits in [
+        Limits {
+            memory_bytes_max: (1 << 30) + 1,
+            ..limits()
+        },
+        Limits {
+            output_bytes_max: 2,
+            input_bytes_max: 1,
+            ..limits()
+        },
+    ] {
+        let error = runtime().load(&bytes, limits).unwrap_err();
+        assert!(matches!(error, LoadError::Limits(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_description_is_named() {
+    let text = refusal(&Guest::new("Bad Name").build());
+    assert!(text.contains("describes itself wrongly: name"), "{text}");
+    let text = refusal(&Guest::new("good").version("one").build());
+    assert!(text.contains("version"), "{text}");
+}
+
+#[test]
+fn loading_runs_under_limits_too() {
+    let spinning = "(loop $on (br $on)) (unreachable)";
+    let text = refusal(&Guest::new("spin").body("describe", spinning).build());
+    assert!(
+        text.ends_with("describe ran out of fuel (limit 100,000)"),
+        "{text}"
+    );
+    let start = "(func $spin (loop $on (br $on))) (start $spin)";
+    let text = refusal(&Guest::new("start").extra(start).build());
+    assert!(
+        text.ends_with("instantiate ran out of fuel (limit 100,000)"),
+        "{text}"
+    );
+    let text = refusal(&Guest::new("wide").memory("100").build());
+    assert!(
+        text.ends_with("instantiate wanted too much memory (limit 4,194,304 bytes)"),
+        "{text}"
+    );
+    let table = "(table 1001 funcref)";
+    let text = refusal(&Guest::new("tables").extra(table).build());
+    assert!(
+        text.ends_with("instantiate wanted too large tables (limit 1,000 elements)"),
+        "{text}"
+    );
+}
+
+/// Not found faults in the compiler, but what once took it down elsewhere.
+#[test]
+fn deep_and_wide_functions_do_not_take_the_compiler_down() {
+    let deep = format!("{}{}", "block ".repeat(50_000), "end ".repeat(50_000));
+    let wide = "(drop (i32.const 1))".repeat(100_000);
+    let targets = "0 ".repeat(50_000);
+    let table = format!("(block (br_table {targets} (i32.const 0)))");
+    for body in [deep, wide, table] {
+        let guest = Guest::new("large").extra(&format!("(func {body})"));
+        runtime().load(&guest.build(), limits()).unwrap();
+    }
+}
+
+/// The interface as one text, to be changed.
+fn full_wit() -> String {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/replicant-crdt-0.1.0");
+    let header = "package replicant:crdt@0.1.0;";
+    let files = ["types", "log", "op-based", "world"].map(|name| {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.wit"))).unwrap();
+        text.replace(header, "")
+    });
+    format!("{header}\n{}", files.concat())
+}
