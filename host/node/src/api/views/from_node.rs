@@ -16,7 +16,7 @@ impl StatusView {
     pub(crate) fn new(status: Status, api: String) -> Self {
         let counters = status.counters.into_iter();
         Self {
-            id: status.id.to_string(),
+            node: status.id.to_string(),
             cluster: status.cluster.to_string(),
             version: status.version.to_owned(),
             listen: status.listen.to_string(),

@@ -35,7 +35,7 @@ pub struct Failure {
 #[serde(deny_unknown_fields)]
 pub struct StatusView {
     /// The node's id: its public key in hexadecimal.
-    pub id: String,
+    pub node: String,
     /// The cluster's id.
     pub cluster: String,
     /// The release that the node runs.
