@@ -72,12 +72,12 @@ impl Crdt for Text {
         command: Self::Command,
     ) -> Result<Option<EncodedOp>, Refusal> {
         let author = context.dot.replica;
-        let op = self.prepare_edit(author, command.edit())?;
-        Ok(op.map(|op| {
-            let mut bytes = Vec::new();
-            op.encode(author, &mut bytes);
-            EncodedOp(bytes)
-        }))
+        let Some(op) = self.prepare_edit(author, command.edit())? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        op.encode_within_limit(author, &mut bytes)?;
+        Ok(Some(EncodedOp(bytes)))
     }
 
     fn effect(&mut self, context: &Context, op: EncodedOp, events: &mut Events<Event>) {
@@ -167,7 +167,7 @@ impl Text {
         let Some(op) = self.prepare_edit(author, edit)? else {
             return Ok(false);
         };
-        op.encode(author, out);
+        op.encode_within_limit(author, out)?;
         self.apply(author, &op, events);
         Ok(true)
     }

@@ -18,7 +18,7 @@
 //!
 //! Numbers are LEB128 in the shortest form. Bytes that are anything else are no op.
 
-use replicant_sdk::Malformed;
+use replicant_sdk::{Malformed, Refusal};
 
 use crate::id::{CharId, NUMBER_MAX};
 use crate::varint::{self, Reader};
@@ -32,6 +32,9 @@ const RIGHT_SHIFT: u8 = 5;
 /// The most characters in one range to delete. So nobody can delete, before they are typed, all
 /// the numbers that a replica may ever give: there are [`NUMBER_MAX`], and it skips deleted ones.
 pub(crate) const RANGE_CHARS_MAX: u64 = 1 << 24;
+
+/// The most bytes of an op that is made here: what hosts take as one op by default.
+pub(crate) const OP_BYTES_MAX: usize = 1 << 20;
 
 /// Where the first character of an insertion hangs in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +114,30 @@ impl<'a> Op<'a> {
             out.extend_from_slice(insertion.text.as_bytes());
         }
         out[at] = header;
+    }
+
+    /// Appends the bytes of the op if they are not too many to be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if they are more than [`OP_BYTES_MAX`]; `out` is unchanged.
+    #[inline]
+    pub(crate) fn encode_within_limit(
+        &self,
+        author: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let before = out.len();
+        self.encode(author, out);
+        let bytes = out.len() - before;
+        if bytes > OP_BYTES_MAX {
+            out.truncate(before);
+            return Err(Refusal::new(format!(
+                "this edit takes {bytes} bytes, more than the {OP_BYTES_MAX} that can be sent at \
+                 once; insert or delete in several steps"
+            )));
+        }
+        Ok(())
     }
 
     /// Reads an op made by `author`.
