@@ -235,3 +235,85 @@ fn classify_state(error: &NodeError) -> (StatusCode, &'static str, &'static str)
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: NodeError) -> (u16, String, String) {
+        let reply = ErrorReply::from(error);
+        let error = &reply.view().error;
+        (
+            reply.status().as_u16(),
+            error.code.clone(),
+            error.message.clone(),
+        )
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_with_its_reason() {
+        let reason = "No space left on device (os error 28)".to_owned();
+        let (status, code, message) = told(NodeError::StorageFailed { reason });
+        assert_eq!((status, code.as_str()), (507, "storage-failed"));
+        assert!(message.contains("No space left on device"), "{message}");
+    }
+
+    #[test]
+    fn what_a_type_says_is_passed_on_as_it_is() {
+        let message = "the stock is empty; order first".to_owned();
+        let said = told(NodeError::QueryRefused {
+            message: message.clone(),
+        });
+        assert_eq!(said, (422, "refused".to_owned(), message));
+    }
+
+    #[test]
+    fn passing_troubles_ask_to_come_back() {
+        for error in [
+            NodeError::Busy { queue: "the shard" },
+            NodeError::ShuttingDown,
+        ] {
+            let response = ErrorReply::from(error).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        }
+    }
+
+    #[test]
+    fn errors_that_name_files_of_this_machine_are_not_passed_on() {
+        let path = std::path::PathBuf::from("/home/somebody/secret.key");
+        for error in [
+            NodeError::Folder {
+                path: path.clone(),
+                reason: "ed25519:abc".to_owned(),
+            },
+            NodeError::NotInitialised {
+                folder: path.clone(),
+            },
+            NodeError::FolderInUse { folder: path },
+        ] {
+            let (status, code, message) = told(error);
+            assert_eq!((status, code.as_str()), (500, "internal"));
+            assert!(
+                !message.contains("secret") && !message.contains("ed25519"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_faulty_module_is_told_from_a_faulted_object() {
+        let fault = "poll@1.0.0: query ran out of fuel (limit 1000)".to_owned();
+        let (status, code, message) = told(NodeError::GuestFault {
+            fault: fault.clone(),
+        });
+        assert_eq!(
+            (status, code.as_str(), message),
+            (422, "module-fault", fault.clone())
+        );
+        let (topic, id) = ("t".parse().unwrap(), "x".parse().unwrap());
+        let (status, code, message) = told(NodeError::ObjectFaulted { topic, id, fault });
+        assert_eq!((status, code.as_str()), (500, "object-faulted"));
+        assert!(message.contains("ran out of fuel"), "{message}");
+    }
+}

@@ -339,7 +339,7 @@ fn random(next: &mut impl FnMut() -> u64, depth: u32) -> Value {
     let count = next() % 4;
     match next() % if depth == 0 { 6 } else { 9 } {
         0 => Value::Null,
-        1 => Value::Bool(next() % 2 == 0),
+        1 => Value::Bool(next().is_multiple_of(2)),
         2 => Value::from(next() >> (next() % 64)),
         3 => Value::from(-1 - (next() >> (next() % 63 + 1)) as i64),
         4 => Value::Bytes(next().to_be_bytes()[..count as usize].to_vec()),

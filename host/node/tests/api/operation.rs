@@ -1,0 +1,170 @@
+//! The node, its modules, health, metrics and the API's own description.
+
+use replicant::api::views::{MemberView, ModuleView, NetworkView, StatusView};
+
+use crate::server::{JSON, Server};
+
+#[test]
+fn the_node_describes_itself() {
+    let server = Server::start();
+    let status: StatusView = serde_json::from_value(server.get("/v1/status").ok()).unwrap();
+    assert_eq!(status.node, server.node.id().to_string());
+    assert_eq!(status.listen, server.node.address().to_string());
+    assert_eq!(status.api, server.address().to_string());
+    assert!(status.storage.writable);
+    let members: Vec<MemberView> = serde_json::from_value(server.get("/v1/members").ok()).unwrap();
+    assert_eq!(members.len(), 1);
+    assert!(members[0].is_self && members[0].state == "alive");
+}
+
+#[test]
+fn the_node_can_be_taken_off_the_network() {
+    let server = Server::start();
+    for enabled in [false, true] {
+        let body = format!("{{\"enabled\": {enabled}}}");
+        let network = server
+            .send("PUT", "/v1/network", &[JSON], body.as_bytes())
+            .ok();
+        let network: NetworkView = serde_json::from_value(network).unwrap();
+        assert_eq!(network.enabled, enabled);
+        assert_eq!(server.get("/v1/network").ok()["enabled"], enabled);
+        assert_eq!(server.get("/v1/status").ok()["network"]["enabled"], enabled);
+    }
+    for body in [
+        "{}",
+        "[]",
+        "{\"enabled\": 1}",
+        "{\"enabled\": true, \"more\": 1}",
+    ] {
+        let reply = server.send("PUT", "/v1/network", &[JSON], body.as_bytes());
+        reply.refused(400, "bad-request");
+    }
+}
+
+#[test]
+fn modules_are_shown_by_name_and_by_version() {
+    let server = Server::start();
+    let modules: Vec<ModuleView> = serde_json::from_value(server.get("/v1/modules").ok()).unwrap();
+    let names: Vec<&str> = modules.iter().map(|module| module.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["g-counter", "lww-register", "or-set", "pn-counter", "text"]
+    );
+    for module in &modules {
+        assert!(module.built_in && module.active);
+        for name in [
+            module.name.clone(),
+            format!("{}@{}", module.name, module.version),
+        ] {
+            let shown = server.get(&format!("/v1/modules/{name}")).ok();
+            assert_eq!(
+                &serde_json::from_value::<ModuleView>(shown).unwrap(),
+                module
+            );
+        }
+    }
+    for name in ["none", "g-counter@9.9.9", "..%2F..", "%00", "g-counter@"] {
+        server
+            .get(&format!("/v1/modules/{name}"))
+            .refused(404, "unknown-module");
+    }
+}
+
+#[test]
+fn loading_what_is_loaded_changes_nothing() {
+    let server = Server::start();
+    let component = replicant_crdts::find("g-counter").unwrap().bytes;
+    let before = server.get("/v1/modules").ok();
+    let wasm = [("Content-Type", "application/wasm")];
+    let loaded = server.send("POST", "/v1/modules", &wasm, component);
+    assert_eq!(loaded.status, 201);
+    assert_eq!(loaded.json()["name"], "g-counter");
+    assert_eq!(server.get("/v1/modules").ok(), before);
+}
+
+#[test]
+fn health_is_told_in_plain_words() {
+    let server = Server::start();
+    for (path, text) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let reply = server.get(path);
+        assert_eq!((reply.status, &reply.body[..]), (200, text.as_bytes()));
+    }
+}
+
+#[test]
+fn metrics_name_routes_as_declared_and_nothing_that_clients_made_up() {
+    let server = Server::start();
+    for index in 0..50 {
+        server.get(&format!("/made/up/{index}"));
+        server.get(&format!("/v1/topics/t{index}/objects/o{index}"));
+        server.send(&format!("MADE{index}"), "/v1/status", &[], b"");
+    }
+    let reply = server.get("/metrics");
+    assert!(
+        reply
+            .header("content-type")
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
+    let text = String::from_utf8(reply.body).unwrap();
+    let requests: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("replicant_api_requests_total"))
+        .collect();
+    let count = |parts: [&str; 3]| {
+        requests
+            .iter()
+            .filter(|line| parts.iter().all(|part| line.contains(part)))
+            .count()
+    };
+    let object = "route=\"/v1/topics/{topic}/objects/{id}\"";
+    assert_eq!(
+        count(["route=\"none\"", "method=\"GET\"", "status=\"4xx\"} 50"]),
+        1,
+        "{text}"
+    );
+    assert_eq!(
+        count([object, "method=\"GET\"", "status=\"4xx\"} 50"]),
+        1,
+        "{text}"
+    );
+    assert_eq!(
+        count(["method=\"other\"", "/v1/status", "} 50"]),
+        1,
+        "{text}"
+    );
+    assert!(
+        !text.contains("made") && !text.contains("MADE") && !text.contains("o17"),
+        "{text}"
+    );
+    assert!(text.contains("replicant_storage_writable 1"), "{text}");
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn every_path_of_the_document_is_served() {
+    let server = Server::start();
+    let document = server.get("/openapi.json").ok();
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path
+            .replace("{topic}", "t")
+            .replace("{id}", "x")
+            .replace("{name}", "text");
+        for method in item.as_object().unwrap().keys() {
+            if path.ends_with("/watch") {
+                server.watch(&path);
+                continue;
+            }
+            let reply = server.send(&method.to_uppercase(), &path, &[], b"");
+            assert_ne!(reply.status, 405, "{method} {path}");
+            if reply.status == 404 {
+                assert_ne!(
+                    reply.json()["error"]["code"],
+                    "no-such-path",
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+}
