@@ -11,8 +11,12 @@
 //! This is the only module that sees all layers. Not here: encryption and the lengths that
 //! surround a message (see [`session`](crate::session)).
 
+mod payload;
+
 use crate::replication::anti_entropy;
 use crate::{broadcast, content, membership, replication, session};
+
+pub use payload::{Payload, PayloadError};
 
 /// How long a message may be, in bytes: what a session can carry.
 pub const MESSAGE_BYTES_MAX: usize = session::MESSAGE_BYTES_MAX;
@@ -22,7 +26,7 @@ pub const MESSAGE_BYTES_MAX: usize = session::MESSAGE_BYTES_MAX;
 pub enum Message {
     /// Who is alive.
     Membership(membership::Message),
-    /// Something for everyone: a bundle.
+    /// Something for everyone: a [`Payload`].
     Broadcast(broadcast::Message),
     /// Modules: who knows which, and their bytes.
     Content(content::Message),
