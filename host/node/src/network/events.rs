@@ -6,6 +6,7 @@ use std::sync::Arc;
 use replicant_protocol::content::{Manifest, Part, SignedAnnouncement};
 use replicant_protocol::ids::{ModuleHash, NodeId};
 use replicant_protocol::replication;
+use replicant_protocol::wire;
 
 /// A message about topics between two nodes. The network carries it and does not look into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,15 @@ pub enum TopicMessage {
     Replication(replication::Message),
     /// Finds the topics that differ.
     AntiEntropy(replication::anti_entropy::Message),
+}
+
+impl From<TopicMessage> for wire::Message {
+    fn from(message: TopicMessage) -> Self {
+        match message {
+            TopicMessage::Replication(message) => Self::Replication(message),
+            TopicMessage::AntiEntropy(message) => Self::AntiEntropy(message),
+        }
+    }
 }
 
 /// Something about modules.
@@ -50,13 +60,6 @@ pub enum ModuleEvent {
     Stalled {
         /// Which.
         module: ModuleHash,
-    },
-    /// A wanted module has another size than its announcement says: it is given up.
-    Failed {
-        /// Which.
-        module: ModuleHash,
-        /// How large it was announced to be.
-        announced_bytes: u32,
     },
 }
 

@@ -78,7 +78,10 @@ impl HalfOpen {
     }
 
     fn evict_oldest(&mut self, source: Source) {
-        let oldest = self.entries.iter().find(|(_, entry)| entry.source == source);
+        let oldest = self
+            .entries
+            .iter()
+            .find(|(_, entry)| entry.source == source);
         if let Some((number, entry)) = oldest {
             entry.token.cancel();
             let number = *number;

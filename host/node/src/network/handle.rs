@@ -7,11 +7,11 @@ use replicant_protocol::content::SignedAnnouncement;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId};
 use replicant_protocol::membership::Member;
 use replicant_protocol::session::CloseReason;
+use replicant_protocol::wire;
 use tokio::sync::{mpsc, oneshot};
 
 use super::events::TopicMessage;
 use super::outbox::Lane;
-use super::routing;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
 
@@ -30,8 +30,9 @@ pub struct Busy;
 /// A request that must not be lost.
 #[derive(Debug)]
 pub(super) enum Request {
-    Announce(Arc<SignedAnnouncement>),
-    Want(ModuleHash),
+    Announce(SignedAnnouncement),
+    Want(ModuleHash, u32),
+    Unwant(ModuleHash),
     SetEnabled(bool, oneshot::Sender<()>),
 }
 
@@ -101,8 +102,8 @@ impl NetworkHandle {
 
     /// Sends a message to one peer. False if it is dropped (and counted): no session, or too much
     /// waits for the peer already.
-    pub fn send(&self, peer: NodeId, message: &TopicMessage) -> bool {
-        let bytes = routing::encode_topic_message(message);
+    pub fn send(&self, peer: NodeId, message: TopicMessage) -> bool {
+        let bytes = wire::Message::from(message).to_bytes();
         self.inner.shared.send(&peer, Lane::Data, bytes)
     }
 
@@ -132,18 +133,26 @@ impl NetworkHandle {
     ///
     /// # Errors
     /// [`Busy`]; nothing changed.
-    pub fn announce(&self, announcement: Arc<SignedAnnouncement>) -> Result<(), Busy> {
+    pub fn announce(&self, announcement: SignedAnnouncement) -> Result<(), Busy> {
         self.request(Request::Announce(announcement))
     }
 
-    /// Fetches a module that is announced. It comes as
+    /// Fetches a module that is announced with this size. It comes as
     /// [`ModuleEvent::Fetched`](super::ModuleEvent::Fetched), some time. Asking twice is asking
     /// once.
     ///
     /// # Errors
     /// [`Busy`]; nothing changed.
-    pub fn want(&self, module: ModuleHash) -> Result<(), Busy> {
-        self.request(Request::Want(module))
+    pub fn want(&self, module: ModuleHash, size_bytes: u32) -> Result<(), Busy> {
+        self.request(Request::Want(module, size_bytes))
+    }
+
+    /// No longer fetches a module: it came another way.
+    ///
+    /// # Errors
+    /// [`Busy`]; nothing changed.
+    pub fn unwant(&self, module: ModuleHash) -> Result<(), Busy> {
+        self.request(Request::Unwant(module))
     }
 
     fn request(&self, request: Request) -> Result<(), Busy> {
@@ -195,7 +204,10 @@ impl NetworkHandle {
         let shared = &self.inner.shared;
         shared.stop.begin();
         let limit = shared.config.limits.flush_timeout;
-        if tokio::time::timeout(limit, shared.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(limit, shared.tasks.wait())
+            .await
+            .is_err()
+        {
             shared.sessions.close_all_at_once(CloseReason::Shutdown);
             shared.stop.kill();
             shared.tasks.wait().await;

@@ -25,16 +25,33 @@
 //! Start: [`BoundNetwork::bind`], then [`BoundNetwork::find_cluster`] if the node is new, then
 //! [`BoundNetwork::start`]. Not here: what messages mean (`replicant_protocol`), storage, topics.
 
+mod bound;
 mod config;
+mod connection;
+mod dial_plan;
+mod dialer;
+mod driver;
 mod error;
 mod events;
 mod half_open;
 mod handle;
+mod handshake;
+mod listener;
 mod outbox;
+mod outputs;
 mod penalties;
+mod pending;
 mod rate;
+mod routing;
+mod sessions;
+mod shared;
 mod statistics;
+mod stop;
 
+#[cfg(test)]
+mod tests;
+
+pub use bound::BoundNetwork;
 pub use config::{NetworkConfig, NetworkLimits};
 pub use error::NetworkError;
 pub use events::{ModuleEvent, ModulePart, NetworkEvents, TopicMessage};

@@ -85,6 +85,11 @@ impl Queue {
         Ok(())
     }
 
+    fn clear(&mut self) {
+        self.messages.clear();
+        self.bytes = 0;
+    }
+
     fn pop(&mut self) -> Option<Arc<[u8]>> {
         let message = self.messages.pop_front()?;
         self.bytes -= message.len();
@@ -142,10 +147,8 @@ impl Outbox {
     pub(super) fn close_at_once(&self, reason: CloseReason) {
         let mut state = self.lock();
         state.closing.get_or_insert(reason);
-        for queue in [&mut state.control, &mut state.data] {
-            queue.messages.clear();
-            queue.bytes = 0;
-        }
+        state.control.clear();
+        state.data.clear();
         drop(state);
         self.wake.notify_one();
     }
@@ -155,15 +158,9 @@ impl Outbox {
         self.lock().closing
     }
 
-    /// Waits until something was pushed, or the outbox was closed, or [`wake`](Self::wake) was
-    /// called, since the last wait.
+    /// Waits until something was pushed or the outbox was closed since the last wait.
     pub(super) async fn changed(&self) {
         self.wake.notified().await;
-    }
-
-    /// Ends a wait of the writer for another reason.
-    pub(super) fn wake(&self) {
-        self.wake.notify_one();
     }
 
     /// How many bytes wait.

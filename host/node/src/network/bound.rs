@@ -1,0 +1,223 @@
+//! Starting: listen, find the cluster, run.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use replicant_protocol::ids::ClusterId;
+use replicant_protocol::session;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::config::NetworkConfig;
+use super::dialer::{self, Dialer};
+use super::driver::{Driver, Inputs};
+use super::error::NetworkError;
+use super::events::NetworkEvents;
+use super::handle::{BROADCASTS_MAX, NetworkHandle, REQUESTS_MAX};
+use super::listener;
+use super::shared::{Clock, Inbox, Shared, seeded_rng};
+use super::statistics::Counters;
+
+/// A node that has its address and does not take part yet: connections wait to be accepted.
+#[derive(Debug)]
+pub struct BoundNetwork {
+    config: NetworkConfig,
+    listener: TcpListener,
+    listen: SocketAddr,
+    advertised: SocketAddr,
+}
+
+impl BoundNetwork {
+    /// Begins to listen, and finds out under which address others find this node.
+    ///
+    /// # Errors
+    /// [`NetworkError::Listen`], [`NetworkError::Advertise`], [`NetworkError::Seed`].
+    pub async fn bind(config: NetworkConfig) -> Result<Self, NetworkError> {
+        config.seeds.iter().try_for_each(|seed| check_seed(seed))?;
+        let failed = |error: std::io::Error| NetworkError::Listen {
+            address: config.listen,
+            reason: error.to_string(),
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listen = listener.local_addr().map_err(failed)?;
+        let advertised = match &config.advertise {
+            None => listen,
+            Some(name) => advertised(name, &config).await?,
+        };
+        check_advertised(advertised, config.advertise.as_deref())?;
+        Ok(Self {
+            config,
+            listener,
+            listen,
+            advertised,
+        })
+    }
+
+    /// Where the node listens, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Asks the seeds which cluster they are in, again and again until one answers or
+    /// [`join_wait`](NetworkConfig::join_wait) is over. For a node that has no cluster yet: it
+    /// stores the answer, then starts.
+    ///
+    /// # Errors
+    /// [`NetworkError::Join`]; asking again is possible.
+    pub async fn find_cluster(&self) -> Result<ClusterId, NetworkError> {
+        let (clock, counters) = (Clock::start(), Counters::default());
+        let dialer = Dialer {
+            config: &self.config,
+            local: session::Local {
+                identity: self.config.identity.clone(),
+                cluster: None,
+                address: self.advertised,
+            },
+            clock: &clock,
+            counters: &counters,
+        };
+        let waited = self.config.join_wait;
+        let mut last = "there is no seed".to_owned();
+        let asking = self.ask_seeds(&dialer, &mut last);
+        match tokio::time::timeout(waited, asking).await {
+            Ok(result) => result,
+            Err(_) => Err(NetworkError::Join { waited, last }),
+        }
+    }
+
+    /// Goes round the seeds; returns when one answered.
+    async fn ask_seeds(
+        &self,
+        dialer: &Dialer<'_>,
+        last: &mut String,
+    ) -> Result<ClusterId, NetworkError> {
+        let limits = &self.config.limits;
+        let mut rng = seeded_rng()?;
+        let mut pause = limits.redial_min.max(Duration::from_millis(1));
+        loop {
+            for seed in &self.config.seeds {
+                let asked = match dialer::resolve(seed, &self.config).await {
+                    Ok(addresses) => dialer.ask_cluster(&addresses).await,
+                    Err(error) => Err(error),
+                };
+                match asked {
+                    Ok(cluster) => return Ok(cluster),
+                    Err(error) => *last = error.to_string(),
+                }
+            }
+            tokio::time::sleep(pause.mul_f64(rng.random_range(0.5..1.5))).await;
+            // A person waits for this: no longer pauses than a few seconds.
+            pause = (pause * 2)
+                .min(limits.redial_max)
+                .min(Duration::from_secs(2));
+        }
+    }
+
+    /// Takes part in the network as a member of `cluster`. Runs within the present tokio runtime.
+    ///
+    /// # Errors
+    /// [`NetworkError::Entropy`].
+    pub fn start(
+        self,
+        cluster: ClusterId,
+        events: Arc<dyn NetworkEvents>,
+    ) -> Result<NetworkHandle, NetworkError> {
+        let rng = seeded_rng()?;
+        let inbox_max = self.config.limits.inbox_messages_max.max(1);
+        let (control, control_inputs) = mpsc::channel(inbox_max);
+        let (data, data_inputs) = mpsc::channel(inbox_max);
+        let (requests, request_inputs) = mpsc::channel(REQUESTS_MAX);
+        let (broadcasts, broadcast_inputs) = mpsc::channel(BROADCASTS_MAX);
+        let shared = Arc::new(Shared::new(
+            self.config,
+            cluster,
+            (self.listen, self.advertised),
+            Clock::start(),
+            events,
+            Inbox { control, data },
+        ));
+        let driver = Driver::new(shared.clone(), rng);
+        let inputs = Inputs {
+            control: control_inputs,
+            data: data_inputs,
+            requests: request_inputs,
+            broadcasts: broadcast_inputs,
+        };
+        shared.tasks.spawn(driver.run(inputs));
+        let listener = listener::run(shared.clone(), self.listener);
+        shared.tasks.spawn(listener);
+        shared.tasks.close();
+        Ok(NetworkHandle::new(shared, requests, broadcasts))
+    }
+}
+
+/// Whether a seed is `host:port`.
+fn check_seed(seed: &str) -> Result<(), NetworkError> {
+    let failed = |reason| NetworkError::Seed {
+        seed: seed.to_owned(),
+        reason,
+    };
+    let (host, port) = seed.rsplit_once(':').ok_or(failed("the port is missing"))?;
+    if host.is_empty() {
+        return Err(failed("the host is missing"));
+    }
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => Err(failed("the port is not a number from 1 to 65535")),
+    }
+}
+
+async fn advertised(name: &str, config: &NetworkConfig) -> Result<SocketAddr, NetworkError> {
+    let found = dialer::resolve(name, config).await;
+    let found = found.map_err(|error| error.to_string());
+    let first = found.and_then(|found| found.first().copied().ok_or_else(String::new));
+    first.map_err(|reason| NetworkError::Advertise {
+        address: name.to_owned(),
+        reason,
+    })
+}
+
+fn check_advertised(address: SocketAddr, given: Option<&str>) -> Result<(), NetworkError> {
+    let reason = match (address.ip().is_unspecified(), address.port()) {
+        (true, _) => "nobody can reach this address; give one to advertise",
+        (_, 0) => "the port is 0",
+        _ => return Ok(()),
+    };
+    Err(NetworkError::Advertise {
+        address: given.map_or_else(|| address.to_string(), str::to_owned),
+        reason: reason.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_host_and_port() {
+        for good in ["localhost:1", "10.0.0.1:65535", "[::1]:7000"] {
+            assert!(check_seed(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            ":7000",
+            "localhost:",
+            "localhost:0",
+            "x:70000",
+        ] {
+            assert!(check_seed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_nobody_can_reach_is_not_advertised() {
+        let check = |text: &str| check_advertised(text.parse().unwrap(), None);
+        assert!(check("127.0.0.1:7000").is_ok());
+        assert!(check("0.0.0.0:7000").is_err());
+        assert!(check("[::]:7000").is_err());
+        assert!(check("127.0.0.1:0").is_err());
+    }
+}

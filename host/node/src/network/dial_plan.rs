@@ -1,0 +1,322 @@
+//! Whom to dial, and when.
+//!
+//! Every seed and every member that is thought to be there is dialed until there is a session,
+//! with pauses that double after each failure, up to a bound, and vary by half. A member that is
+//! given up is dialed when membership has something for it, which it has now and then. No socket
+//! here: [`DialPlan::poll`] says what to do, and is told what came of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use replicant_protocol::ids::NodeId;
+use replicant_protocol::membership::{Member, Status};
+
+use super::config::NetworkLimits;
+
+/// A session that lived shorter than this counts as a failed dial: the other side does not want
+/// it, and would be dialed in a loop.
+const STABLE: Duration = Duration::from_secs(5);
+
+/// Whom to dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    /// The seed with this index.
+    Seed(usize),
+    /// A member.
+    Member(NodeId),
+}
+
+/// A dial to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dial {
+    pub(super) target: Target,
+    pub(super) address: DialAddress,
+}
+
+/// Where to dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum DialAddress {
+    /// A name to resolve; whoever answers is right.
+    Name(String),
+    /// An address; only this node is right.
+    Node(NodeId, SocketAddr),
+}
+
+/// What came of a dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialed {
+    /// There is a session with this node, this one or another.
+    Connected(NodeId),
+    /// There is not.
+    Failed,
+    /// It is this node's own address.
+    Oneself,
+    /// It was broken off.
+    Cancelled,
+}
+
+#[derive(Debug)]
+struct Seed {
+    name: String,
+    node: Option<NodeId>,
+    is_oneself: bool,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+struct Known {
+    address: SocketAddr,
+    /// Thought to be there, or not yet judged: dialed by itself.
+    is_wanted: bool,
+    /// Dialed once although not wanted.
+    is_requested: bool,
+    pace: Pace,
+}
+
+#[derive(Debug, Default)]
+struct Pace {
+    failures: u32,
+    next_at: Duration,
+    is_under_way: bool,
+}
+
+/// The plan.
+#[derive(Debug)]
+pub(super) struct DialPlan {
+    own: NodeId,
+    seeds: Vec<Seed>,
+    members: BTreeMap<NodeId, Known>,
+    under_way: usize,
+    dials_max: usize,
+    redial_min: Duration,
+    redial_max: Duration,
+    /// When [`poll`](Self::poll) has something to do; none until something happens.
+    due: Option<Duration>,
+}
+
+impl DialPlan {
+    /// Starts with seeds and members of an earlier run, all of them due.
+    pub(super) fn new(
+        own: NodeId,
+        seeds: &[String],
+        remembered: &[(NodeId, SocketAddr)],
+        limits: &NetworkLimits,
+    ) -> Self {
+        let seeds = seeds.iter().map(|name| Seed {
+            name: name.clone(),
+            node: None,
+            is_oneself: false,
+            pace: Pace::default(),
+        });
+        let others = remembered.iter().filter(|(node, _)| *node != own);
+        let known = |address: &SocketAddr| Known {
+            address: *address,
+            is_wanted: true,
+            is_requested: false,
+            pace: Pace::default(),
+        };
+        Self {
+            own,
+            seeds: seeds.collect(),
+            members: others.map(|(node, at)| (*node, known(at))).collect(),
+            under_way: 0,
+            dials_max: limits.dials_max.max(1),
+            redial_min: limits.redial_min.max(Duration::from_millis(1)),
+            redial_max: limits.redial_max.max(limits.redial_min),
+            due: Some(Duration::ZERO),
+        }
+    }
+
+    /// Takes over what membership knows. As long as that is nobody else, the remembered members
+    /// of an earlier run stay.
+    pub(super) fn set_members(&mut self, now: Duration, members: &[Member]) {
+        if members.iter().all(|member| member.node == self.own) {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.members);
+        for member in members.iter().filter(|member| member.node != self.own) {
+            let known = before.remove(&member.node);
+            let moved = known.as_ref().map(|known| known.address) != Some(member.address);
+            let mut known = known.unwrap_or(Known {
+                address: member.address,
+                is_wanted: false,
+                is_requested: false,
+                pace: Pace::default(),
+            });
+            let is_wanted = matches!(member.status, Status::Alive | Status::Suspect);
+            let is_news = moved || (is_wanted && !known.is_wanted);
+            if is_news && !known.pace.is_under_way {
+                known.pace = Pace::default();
+            }
+            known.address = member.address;
+            known.is_wanted = is_wanted;
+            self.members.insert(member.node, known);
+        }
+        // Dials under way to members that are no longer known still report.
+        before.retain(|_, known| known.pace.is_under_way);
+        for (node, mut known) in before {
+            (known.is_wanted, known.is_requested) = (false, false);
+            self.members.insert(node, known);
+        }
+        self.due = Some(now);
+    }
+
+    /// Dials a member once although it is given up: there is something to send.
+    pub(super) fn request(&mut self, now: Duration, node: NodeId, address: SocketAddr) {
+        if node == self.own {
+            return;
+        }
+        let known = self.members.entry(node).or_insert(Known {
+            address,
+            is_wanted: false,
+            is_requested: false,
+            pace: Pace::default(),
+        });
+        if !known.is_wanted && !known.is_requested {
+            known.is_requested = true;
+            self.due = Some(now);
+        }
+    }
+
+    /// A session with `node`, which lived this long, is over and no other took its place.
+    pub(super) fn handle_lost(
+        &mut self,
+        now: Duration,
+        node: NodeId,
+        lived: Duration,
+        rng: &mut impl Rng,
+    ) {
+        let seeds = self.seeds.iter_mut();
+        let seeds = seeds.filter(|seed| seed.node == Some(node));
+        let paces = seeds.map(|seed| &mut seed.pace);
+        let member = self.members.get_mut(&node).map(|known| &mut known.pace);
+        for pace in paces.chain(member) {
+            pace.failures = match lived < STABLE {
+                true => pace.failures.saturating_add(1),
+                false => 1,
+            };
+            let pause = pause(pace.failures, self.redial_min, self.redial_max, rng);
+            pace.next_at = now.saturating_add(pause);
+        }
+        self.due = Some(now);
+    }
+
+    /// Makes everybody due now, those that are given up too.
+    pub(super) fn dial_all(&mut self, now: Duration) {
+        for seed in &mut self.seeds {
+            (seed.pace.failures, seed.pace.next_at) = (0, now);
+        }
+        for known in self.members.values_mut() {
+            known.is_requested = true;
+            (known.pace.failures, known.pace.next_at) = (0, now);
+        }
+        self.due = Some(now);
+    }
+
+    /// What is to be dialed now. Each dial has to be answered with
+    /// [`handle_dialed`](Self::handle_dialed). Costs O(n); call it when
+    /// [`next_timeout`](Self::next_timeout) says so.
+    pub(super) fn poll(
+        &mut self,
+        now: Duration,
+        is_connected: impl Fn(&NodeId) -> bool,
+    ) -> Vec<Dial> {
+        let mut dials = Vec::new();
+        self.due = None;
+        let members = &self.members;
+        let is_covered = |node: &NodeId| {
+            is_connected(node) || members.get(node).is_some_and(|known| known.is_wanted)
+        };
+        let seeds = self.seeds.iter().enumerate();
+        let seeds = seeds.filter(|(_, seed)| !seed.is_oneself);
+        let seeds = seeds.filter(|(_, seed)| !seed.node.as_ref().is_some_and(is_covered));
+        let seeds = seeds.map(|(index, seed)| (Target::Seed(index), &seed.pace));
+        let others = members
+            .iter()
+            .filter(|(node, known)| (known.is_wanted || known.is_requested) && !is_connected(node));
+        let others = others.map(|(node, known)| (Target::Member(*node), &known.pace));
+        let waiting = seeds.chain(others).filter(|(_, pace)| !pace.is_under_way);
+        let mut targets = Vec::new();
+        for (target, pace) in waiting {
+            if pace.next_at > now {
+                let due = self.due.unwrap_or(pace.next_at);
+                self.due = Some(due.min(pace.next_at));
+            } else if self.under_way + targets.len() < self.dials_max {
+                targets.push(target);
+            }
+            // What finds no place is looked at again when a dial under way reports.
+        }
+        for target in targets {
+            dials.extend(self.begin(target));
+        }
+        dials
+    }
+
+    fn begin(&mut self, target: Target) -> Option<Dial> {
+        let (pace, address) = match target {
+            Target::Seed(index) => {
+                let seed = self.seeds.get_mut(index)?;
+                (&mut seed.pace, DialAddress::Name(seed.name.clone()))
+            }
+            Target::Member(node) => {
+                let known = self.members.get_mut(&node)?;
+                known.is_requested = false;
+                (&mut known.pace, DialAddress::Node(node, known.address))
+            }
+        };
+        pace.is_under_way = true;
+        self.under_way += 1;
+        Some(Dial { target, address })
+    }
+
+    /// Takes note of what came of a dial.
+    pub(super) fn handle_dialed(
+        &mut self,
+        now: Duration,
+        target: Target,
+        dialed: Dialed,
+        rng: &mut impl Rng,
+    ) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.due = Some(now);
+        let pace = match target {
+            Target::Seed(index) => {
+                let Some(seed) = self.seeds.get_mut(index) else {
+                    return;
+                };
+                seed.is_oneself |= dialed == Dialed::Oneself;
+                if let Dialed::Connected(node) = dialed {
+                    seed.node = Some(node);
+                }
+                &mut seed.pace
+            }
+            Target::Member(node) => match self.members.get_mut(&node) {
+                Some(known) => &mut known.pace,
+                None => return,
+            },
+        };
+        pace.is_under_way = false;
+        match dialed {
+            Dialed::Connected(_) | Dialed::Cancelled => {}
+            Dialed::Failed | Dialed::Oneself => {
+                pace.failures = pace.failures.saturating_add(1);
+                let pause = pause(pace.failures, self.redial_min, self.redial_max, rng);
+                pace.next_at = now.saturating_add(pause);
+            }
+        }
+    }
+
+    /// When [`poll`](Self::poll) is due.
+    pub(super) fn next_timeout(&self) -> Option<Duration> {
+        self.due
+    }
+}
+
+/// The pause after so many failures in a row.
+fn pause(failures: u32, min: Duration, max: Duration, rng: &mut impl Rng) -> Duration {
+    let doublings = failures.saturating_sub(1).min(20);
+    let pause = min.saturating_mul(1 << doublings).min(max);
+    pause.mul_f64(rng.random_range(0.5..1.5))
+}

@@ -1,0 +1,402 @@
+//! The one task that owns the protocols with one state for the whole node: membership, flood and
+//! content, and the plan of dials. It turns their outputs into messages, events and dials, and
+//! never waits for anybody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use replicant_protocol::broadcast::{self, Broadcast as _, Flood};
+use replicant_protocol::content;
+use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
+use replicant_protocol::membership::{self, Membership, Swim};
+use replicant_protocol::session::CloseReason;
+use replicant_protocol::wire::Payload;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::dial_plan::{DialPlan, Dialed, Target};
+use super::dialer;
+use super::events::ModulePart;
+use super::handle::{Broadcast, Request};
+use super::pending::Pending;
+use super::sessions::Link;
+use super::shared::Shared;
+use super::statistics::Count;
+
+/// What sessions and dials tell the driver, and messages of failure detection.
+pub(super) enum ControlInput {
+    /// A session is in use.
+    Up(Arc<Link>),
+    /// A session is over.
+    Down(Arc<Link>),
+    /// A dial ended.
+    Dialed { target: Target, dialed: Dialed },
+    /// A message of failure detection.
+    Membership(Arc<Link>, membership::Message),
+}
+
+/// Messages that may be large or many.
+pub(super) enum DataInput {
+    /// A flooded payload.
+    Flood(Arc<Link>, broadcast::Message),
+    /// About modules.
+    Content(Arc<Link>, content::Message),
+    /// A part of a module was read for a peer.
+    Read {
+        to: NodeId,
+        module: ModuleHash,
+        part: content::Part,
+        read: Option<ModulePart>,
+    },
+}
+
+/// What the driver listens to.
+pub(super) struct Inputs {
+    pub(super) control: mpsc::Receiver<ControlInput>,
+    pub(super) data: mpsc::Receiver<DataInput>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) broadcasts: mpsc::Receiver<Broadcast>,
+}
+
+/// A session that the protocols know of.
+struct Session {
+    number: u64,
+    since: Duration,
+}
+
+/// The driver's state.
+pub(super) struct Driver {
+    pub(super) shared: Arc<Shared>,
+    pub(super) membership: Swim,
+    pub(super) flood: Flood,
+    pub(super) content: content::State,
+    pub(super) rng: ChaCha20Rng,
+    plan: DialPlan,
+    sessions: BTreeMap<NodeId, Session>,
+    pub(super) pending: Pending,
+    pub(super) reads: Arc<Semaphore>,
+    is_enabled: bool,
+    /// Whether what membership knows has to be published.
+    pub(super) has_news: bool,
+}
+
+impl Driver {
+    /// Makes the states of the protocols, and restores what was kept of an earlier run.
+    pub(super) fn new(shared: Arc<Shared>, mut rng: ChaCha20Rng) -> Self {
+        let config = &shared.config;
+        let now = shared.clock.now();
+        let local = membership::Local {
+            identity: config.identity.clone(),
+            address: shared.advertised,
+            generation: config.generation,
+            incarnation: config.incarnation,
+        };
+        let membership = Swim::new(config.membership.clone(), local, now, &mut rng);
+        let mut content = content::State::new(config.content.clone(), now, &mut rng);
+        for announcement in &config.announcements {
+            // Checked when it was made: it cannot fail here.
+            let _ = content.restore(announcement.as_bytes());
+        }
+        let limits = &config.limits;
+        let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
+        shared.set_members(membership.members());
+        Self {
+            flood: Flood::new(config.broadcast.clone()),
+            plan,
+            sessions: BTreeMap::new(),
+            pending: Pending::default(),
+            reads: Arc::new(Semaphore::new(limits.chunk_reads_max.max(1))),
+            is_enabled: true,
+            has_news: false,
+            membership,
+            content,
+            rng,
+            shared,
+        }
+    }
+
+    /// Runs until the network stops.
+    pub(super) async fn run(mut self, mut inputs: Inputs) {
+        let shared = self.shared.clone();
+        loop {
+            self.drain();
+            let due = self.next_timeout();
+            tokio::select! {
+                () = shared.stop.begun() => break,
+                Some(input) = inputs.control.recv() => self.handle_control(input),
+                Some(input) = inputs.data.recv() => self.handle_data(input),
+                Some(request) = inputs.requests.recv() => self.handle_request(request),
+                Some(broadcast) = inputs.broadcasts.recv() => self.handle_broadcast(broadcast),
+                () = tokio::time::sleep_until(shared.clock.instant(due)) => {}
+            }
+            self.handle_timeouts();
+        }
+        let now = shared.clock.now();
+        self.membership.handle_leave(now, &mut self.rng);
+        self.drain();
+        shared.sessions.close_all(CloseReason::Shutdown);
+    }
+
+    fn next_timeout(&self) -> Duration {
+        let plan = self.plan.next_timeout().filter(|_| self.is_enabled);
+        let timers = [
+            self.membership.next_timeout(),
+            self.flood.next_timeout(),
+            self.content.next_timeout(),
+            plan,
+        ];
+        timers.into_iter().flatten().min().unwrap_or(Duration::MAX)
+    }
+
+    fn handle_timeouts(&mut self) {
+        let now = self.shared.clock.now();
+        let is_due = |timer: Option<Duration>| timer.is_some_and(|at| at <= now);
+        if is_due(self.membership.next_timeout()) {
+            self.membership.handle_timeout(now, &mut self.rng);
+            self.has_news = true;
+        }
+        if is_due(self.flood.next_timeout()) {
+            self.flood.handle_timeout(now);
+        }
+        if is_due(self.content.next_timeout()) {
+            self.content.handle_timeout(now, &mut self.rng);
+        }
+        if self.is_enabled && is_due(self.plan.next_timeout()) {
+            self.dial(now);
+        }
+    }
+
+    fn dial(&mut self, now: Duration) {
+        let sessions = &self.shared.sessions;
+        for dial in self.plan.poll(now, |node| sessions.contains(node)) {
+            match dial.target {
+                Target::Member(node) if self.shared.is_node_refused(&node) => {
+                    let (target, dialed) = (dial.target, Dialed::Failed);
+                    self.plan.handle_dialed(now, target, dialed, &mut self.rng);
+                }
+                _ => {
+                    let shared = self.shared.clone();
+                    self.shared.tasks.spawn(dialer::run(shared, dial));
+                }
+            }
+        }
+    }
+
+    fn handle_control(&mut self, input: ControlInput) {
+        let now = self.shared.clock.now();
+        match input {
+            ControlInput::Up(link) => self.handle_up(now, &link),
+            ControlInput::Down(link) => self.handle_down(now, &link),
+            ControlInput::Dialed { target, dialed } => {
+                self.plan.handle_dialed(now, target, dialed, &mut self.rng);
+            }
+            ControlInput::Membership(link, message) => {
+                if !self.is_current(&link) {
+                    return;
+                }
+                let from = link.peer.node;
+                let taken = self
+                    .membership
+                    .on_message(now, from, message, &mut self.rng);
+                if let Err(error) = taken {
+                    self.punish(from, &error);
+                }
+            }
+        }
+    }
+
+    fn handle_data(&mut self, input: DataInput) {
+        let now = self.shared.clock.now();
+        match input {
+            DataInput::Flood(link, message) => {
+                let from = link.peer.node;
+                if self.is_current(&link)
+                    && let Err(error) = self.flood.on_message(now, from, message)
+                {
+                    self.punish(from, &error);
+                }
+            }
+            DataInput::Content(link, message) => {
+                let from = link.peer.node;
+                if self.is_current(&link)
+                    && let Err(error) = self.content.on_message(now, from, message, &mut self.rng)
+                {
+                    self.punish(from, &error);
+                }
+            }
+            DataInput::Read {
+                to,
+                module,
+                part,
+                read,
+            } => self.handle_read(to, module, part, read),
+        }
+    }
+
+    fn handle_read(
+        &mut self,
+        to: NodeId,
+        module: ModuleHash,
+        part: content::Part,
+        read: Option<ModulePart>,
+    ) {
+        match part {
+            content::Part::Manifest => {
+                let manifest = match read {
+                    Some(ModulePart::Manifest(manifest)) => Some(manifest),
+                    _ => None,
+                };
+                self.content.handle_served_manifest(to, module, manifest);
+            }
+            content::Part::Chunk(index) => {
+                let bytes = match read {
+                    Some(ModulePart::Chunk(bytes)) => Some(bytes),
+                    _ => None,
+                };
+                self.content.handle_served_chunk(to, module, index, bytes);
+            }
+        }
+    }
+
+    fn handle_request(&mut self, request: Request) {
+        let now = self.shared.clock.now();
+        match request {
+            Request::Announce(announcement) => {
+                if let Err(error) = self.content.handle_announce(announcement) {
+                    tracing::warn!("a module is not announced: {error}");
+                }
+            }
+            Request::Want(module, size_bytes) => {
+                let rng = &mut self.rng;
+                if let Err(error) = self.content.handle_want(now, module, size_bytes, rng) {
+                    tracing::warn!("module {} is not fetched: {error}", module.short());
+                }
+            }
+            Request::Unwant(module) => {
+                self.content.handle_unwant(now, module, &mut self.rng);
+            }
+            Request::SetEnabled(enabled, done) => {
+                self.set_enabled(now, enabled);
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn set_enabled(&mut self, now: Duration, enabled: bool) {
+        self.is_enabled = enabled;
+        if enabled {
+            self.shared.sessions.open();
+            self.plan.dial_all(now);
+            self.dial(now);
+        } else {
+            self.shared.disable();
+            for peer in std::mem::take(&mut self.sessions).into_keys() {
+                self.tell_down(now, peer);
+            }
+        }
+    }
+
+    fn handle_broadcast(&mut self, broadcast: Broadcast) {
+        let now = self.shared.clock.now();
+        match broadcast {
+            Broadcast::Own(bundle) => self.flood(now, Payload::Bundle(&bundle)),
+            Broadcast::Forward(bundle) => {
+                let payload = Payload::Bundle(&bundle).to_bytes();
+                if let Some(delivery) = self.pending.take(&Hash::of(&payload)) {
+                    self.flood.handle_accepted(now, delivery);
+                }
+            }
+        }
+    }
+
+    /// Says something to everybody.
+    pub(super) fn flood(&mut self, now: Duration, payload: Payload<'_>) {
+        let payload = payload.to_bytes().into();
+        if let Err(error) = self.flood.handle_broadcast(now, payload) {
+            tracing::warn!("not broadcast: {error}");
+        }
+    }
+
+    fn handle_up(&mut self, now: Duration, link: &Link) {
+        let peer = link.peer.node;
+        let session = self.sessions.get(&peer);
+        if session.is_some_and(|session| session.number > link.number) {
+            return;
+        }
+        if session.is_some() {
+            self.tell_down(now, peer);
+        }
+        if link.ended.is_cancelled() {
+            // It ended before it was used; the next one reports by itself.
+            self.sessions.remove(&peer);
+            return;
+        }
+        let (number, since) = (link.number, now);
+        self.sessions.insert(peer, Session { number, since });
+        let address = link.peer.address;
+        self.membership
+            .handle_session_opened(now, peer, address, &mut self.rng);
+        self.flood.handle_neighbour_up(now, peer);
+        self.content.handle_peer_up(now, peer, &mut self.rng);
+        self.shared.events.peer_up(peer);
+        tracing::debug!(peer = %peer.short(), "session established");
+    }
+
+    fn handle_down(&mut self, now: Duration, link: &Link) {
+        let peer = link.peer.node;
+        if !self.is_current(link) {
+            return;
+        }
+        if let Some(session) = self.sessions.remove(&peer) {
+            let lived = now.saturating_sub(session.since);
+            self.tell_down(now, peer);
+            self.plan.handle_lost(now, peer, lived, &mut self.rng);
+        }
+    }
+
+    fn tell_down(&mut self, now: Duration, peer: NodeId) {
+        self.membership
+            .handle_session_closed(now, peer, &mut self.rng);
+        self.flood.handle_neighbour_down(now, peer);
+        self.content.handle_peer_down(now, peer, &mut self.rng);
+        self.shared.events.peer_down(peer);
+        tracing::debug!(peer = %peer.short(), "session over");
+    }
+
+    /// Whether the protocols know of this session with its peer, and of no later one.
+    fn is_current(&self, link: &Link) -> bool {
+        let session = self.sessions.get(&link.peer.node);
+        session.is_some_and(|session| session.number == link.number)
+    }
+
+    pub(super) fn punish(&self, node: NodeId, error: &dyn std::fmt::Display) {
+        tracing::warn!(peer = %node.short(), "session closed for misbehaviour: {error}");
+        self.shared.punish_node(node);
+    }
+
+    /// Takes over what membership knows, for the plan and for whoever asks.
+    pub(super) fn publish_members(&mut self, now: Duration, is_changed: bool) {
+        let members = self.membership.members();
+        if is_changed {
+            self.plan.set_members(now, &members);
+        }
+        self.shared.set_members(members);
+    }
+
+    /// A message cannot be sent for lack of a session: try to open one.
+    pub(super) fn request_dial(
+        &mut self,
+        now: Duration,
+        node: NodeId,
+        address: std::net::SocketAddr,
+    ) {
+        self.plan.request(now, node, address);
+    }
+
+    /// Counts a message dropped for lack of a session.
+    pub(super) fn count_unsent(&self) {
+        self.shared.counters.add(Count::DroppedNoSession);
+    }
+}

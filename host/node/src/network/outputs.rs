@@ -1,0 +1,167 @@
+//! What the protocols want done, carried out by the driver.
+
+use std::time::Duration;
+
+use replicant_protocol::broadcast::{self, Broadcast as _};
+use replicant_protocol::content::{self, Misbehaviour};
+use replicant_protocol::ids::{ModuleHash, NodeId};
+use replicant_protocol::membership::{self, Membership};
+use replicant_protocol::wire::{self, Payload};
+
+use super::driver::{DataInput, Driver};
+use super::events::ModuleEvent;
+use super::outbox::Lane;
+use super::statistics::Count;
+
+impl Driver {
+    /// Does all that the protocols want done. One's output may be another's input, so it goes on
+    /// until none has any; each output follows from one input, so that ends.
+    pub(super) fn drain(&mut self) {
+        let now = self.shared.clock.now();
+        let mut are_members_changed = false;
+        loop {
+            if let Some(event) = self.membership.poll_event() {
+                are_members_changed |= self.on_membership(now, event);
+            } else if let Some(event) = self.flood.poll_event() {
+                self.on_flood(now, event);
+            } else if let Some(event) = self.content.poll_event() {
+                self.on_content(now, event);
+            } else {
+                break;
+            }
+        }
+        if are_members_changed || std::mem::take(&mut self.has_news) {
+            self.publish_members(now, are_members_changed);
+        }
+    }
+
+    /// Says whether a member changed.
+    fn on_membership(&mut self, now: Duration, event: membership::OutEvent) -> bool {
+        match event {
+            membership::OutEvent::Send {
+                to,
+                address,
+                message,
+            } => {
+                if self.shared.sessions.contains(&to) {
+                    let bytes = wire::Message::from(message).to_bytes();
+                    self.shared.send(&to, Lane::Control, bytes);
+                } else {
+                    self.count_unsent();
+                    self.request_dial(now, to, address);
+                }
+                return false;
+            }
+            membership::OutEvent::MemberUp(member)
+            | membership::OutEvent::MemberChanged(member) => {
+                self.shared.events.member_known(member.node, member.address);
+            }
+            membership::OutEvent::MemberDown(node) => {
+                tracing::info!(member = %node.short(), "member is given up");
+            }
+            membership::OutEvent::MemberLeft(node) => {
+                tracing::info!(member = %node.short(), "member left");
+            }
+            membership::OutEvent::MemberSuspect(_) | membership::OutEvent::MemberRefuted(_) => {}
+        }
+        true
+    }
+
+    fn on_flood(&mut self, now: Duration, event: broadcast::OutEvent) {
+        match event {
+            broadcast::OutEvent::Send { to, message } => {
+                let bytes: std::sync::Arc<[u8]> = wire::Message::from(message).to_bytes().into();
+                for peer in to {
+                    self.shared.send(&peer, Lane::Data, bytes.clone());
+                }
+            }
+            broadcast::OutEvent::Deliver(delivery) => self.on_delivery(now, delivery),
+        }
+    }
+
+    fn on_delivery(&mut self, now: Duration, delivery: broadcast::Delivery) {
+        let from = delivery.from;
+        match Payload::from_bytes(&delivery.payload) {
+            Ok(Payload::Bundle(bytes)) => {
+                if self.shared.events.bundle(from, bytes.to_vec()) {
+                    self.pending.add(delivery);
+                } else {
+                    self.shared.counters.add(Count::DroppedNodeBusy);
+                }
+            }
+            Ok(Payload::Announcement(bytes)) => match self.content.on_broadcast(bytes) {
+                Ok(true) => self.flood.handle_accepted(now, delivery),
+                Ok(false) => {}
+                Err(error) => self.punish(from, &error),
+            },
+            Err(error) => self.punish(from, &error),
+        }
+    }
+
+    fn on_content(&mut self, now: Duration, event: content::OutEvent) {
+        let event = match event {
+            content::OutEvent::Send { to, message } => {
+                let bytes = wire::Message::from(message).to_bytes();
+                self.shared.send(&to, Lane::Data, bytes);
+                return;
+            }
+            content::OutEvent::Broadcast(bytes) => {
+                return self.flood(now, Payload::Announcement(&bytes));
+            }
+            content::OutEvent::Serve { to, module, part } => return self.serve(to, module, part),
+            content::OutEvent::Misbehaved { peer, module, what } => {
+                return self.on_misbehaved(peer, module, what);
+            }
+            content::OutEvent::Learned(announcement) => ModuleEvent::Learned(announcement),
+            content::OutEvent::Forgotten(announcement) => ModuleEvent::Forgotten(announcement),
+            content::OutEvent::Activated {
+                announcement,
+                replaced,
+            } => ModuleEvent::Activated {
+                announcement,
+                replaced,
+            },
+            content::OutEvent::Conflict { active, other } => {
+                ModuleEvent::Conflict { active, other }
+            }
+            content::OutEvent::Fetched { module, bytes } => ModuleEvent::Fetched { module, bytes },
+            content::OutEvent::FetchStalled { module } => ModuleEvent::Stalled { module },
+        };
+        self.shared.events.module(event);
+    }
+
+    /// A peer that sends other bytes than asked for lies, or its disk does: the fetch goes on
+    /// elsewhere, and the session is closed. What nobody asked for may just be late.
+    fn on_misbehaved(&mut self, peer: NodeId, module: ModuleHash, what: Misbehaviour) {
+        self.shared.counters.add(Count::ContentMisbehaviour);
+        if what == Misbehaviour::WrongContent {
+            let module = module.short();
+            self.punish(peer, &format_args!("wrong content for module {module}"));
+        }
+    }
+
+    /// Reads a part of a module, in a task of its own; the protocol bounds how many there are.
+    fn serve(&mut self, to: NodeId, module: ModuleHash, part: content::Part) {
+        let shared = self.shared.clone();
+        let reads = self.reads.clone();
+        self.shared.tasks.spawn(async move {
+            let read = async {
+                let _permit = reads.acquire_owned().await.ok()?;
+                let events = shared.events.clone();
+                let reading = move || events.read_module(module, part);
+                tokio::task::spawn_blocking(reading).await.ok()?
+            };
+            let read = tokio::select! {
+                () = shared.stop.begun() => None,
+                read = read => read,
+            };
+            let input = DataInput::Read {
+                to,
+                module,
+                part,
+                read,
+            };
+            let _ = shared.inbox.data.send(input).await;
+        });
+    }
+}

@@ -1,0 +1,55 @@
+//! From the bytes of a message to whom it is for.
+
+use std::sync::Arc;
+
+use replicant_protocol::wire::{self, WireError};
+
+use super::driver::{ControlInput, DataInput};
+use super::events::TopicMessage;
+use super::sessions::Link;
+use super::shared::Shared;
+use super::statistics::Count;
+
+/// Hands a peer's message to the node or to the driver. Waits while the driver's queue is full.
+///
+/// # Errors
+/// [`WireError`]: no correct node sends that.
+pub(super) async fn deliver(
+    shared: &Shared,
+    link: &Arc<Link>,
+    bytes: &[u8],
+) -> Result<(), WireError> {
+    let inbox = &shared.inbox;
+    // Sending fails when the driver has ended: then nobody is interested any more.
+    match wire::Message::from_bytes(bytes)? {
+        wire::Message::Membership(message) => {
+            let input = ControlInput::Membership(link.clone(), message);
+            let _ = inbox.control.send(input).await;
+        }
+        wire::Message::Broadcast(message) => {
+            let _ = inbox
+                .data
+                .send(DataInput::Flood(link.clone(), message))
+                .await;
+        }
+        wire::Message::Content(message) => {
+            let _ = inbox
+                .data
+                .send(DataInput::Content(link.clone(), message))
+                .await;
+        }
+        wire::Message::Replication(message) => {
+            deliver_to_node(shared, link, TopicMessage::Replication(message));
+        }
+        wire::Message::AntiEntropy(message) => {
+            deliver_to_node(shared, link, TopicMessage::AntiEntropy(message));
+        }
+    }
+    Ok(())
+}
+
+fn deliver_to_node(shared: &Shared, link: &Link, message: TopicMessage) {
+    if !shared.events.topic_message(link.peer.node, message) {
+        shared.counters.add(Count::DroppedNodeBusy);
+    }
+}

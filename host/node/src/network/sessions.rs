@@ -1,0 +1,317 @@
+//! The sessions that are in use: at most one for each peer.
+//!
+//! When both nodes dial each other two sessions come up within moments; then the one stays that
+//! [`kept_initiator`] says, on both sides alike. When an established session is older than a
+//! handshake can take, a new one means that the peer lost the old one (it would not dial
+//! otherwise): the new one takes its place.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use replicant_protocol::ids::NodeId;
+use replicant_protocol::session::{CloseReason, Peer, kept_initiator};
+use tokio_util::sync::CancellationToken;
+
+use super::config::NetworkLimits;
+use super::outbox::Outbox;
+use super::penalties::Source;
+
+/// A session in use.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Grows with every session; tells an old session with a peer from a new one.
+    pub(super) number: u64,
+    /// Who is at the other end.
+    pub(super) peer: Peer,
+    /// Where the connection comes from or goes to.
+    pub(super) remote: IpAddr,
+    /// What waits to be sent.
+    pub(super) outbox: Outbox,
+    /// Cancelled when nothing more is to be read or sent but a goodbye.
+    pub(super) ended: CancellationToken,
+    initiator: NodeId,
+    since: Duration,
+}
+
+impl Link {
+    /// Ends the session without sending what waits, but with a goodbye.
+    pub(super) fn close_at_once(&self, reason: CloseReason) {
+        self.outbox.close_at_once(reason);
+        self.ended.cancel();
+    }
+}
+
+/// A session that has just been established.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    /// Who is at the other end.
+    pub(super) peer: Peer,
+    /// Where the connection comes from or goes to.
+    pub(super) remote: IpAddr,
+    /// Whether this node dialed.
+    pub(super) is_dialed: bool,
+}
+
+/// The table of sessions.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    own: NodeId,
+    /// How long two sessions with one peer may be apart and still be a race.
+    race: Duration,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    links: BTreeMap<NodeId, Arc<Link>>,
+    next: u64,
+    is_open: bool,
+}
+
+impl Sessions {
+    /// Starts empty and open.
+    pub(super) fn new(own: NodeId, race: Duration) -> Self {
+        Self {
+            own,
+            race,
+            table: Mutex::new(Table {
+                links: BTreeMap::new(),
+                next: 0,
+                is_open: true,
+            }),
+        }
+    }
+
+    /// Puts a session into use. An older one with the same peer is closed if it gives way.
+    ///
+    /// # Errors
+    /// Why the new session is to be closed instead.
+    pub(super) fn admit(
+        &self,
+        now: Duration,
+        candidate: Candidate,
+        limits: &NetworkLimits,
+    ) -> Result<Arc<Link>, CloseReason> {
+        let Candidate { peer, remote, .. } = candidate;
+        let initiator = match candidate.is_dialed {
+            true => self.own,
+            false => peer.node,
+        };
+        let mut table = self.lock();
+        if !table.is_open {
+            return Err(CloseReason::Shutdown);
+        }
+        let is_kept = |of: NodeId| of == kept_initiator(self.own, peer.node);
+        match table.links.get(&peer.node) {
+            Some(old)
+                if now < old.since.saturating_add(self.race)
+                    && is_kept(old.initiator)
+                    && !is_kept(initiator) =>
+            {
+                return Err(CloseReason::Duplicate);
+            }
+            Some(old) => old.close_at_once(CloseReason::Duplicate),
+            None if table.links.len() >= limits.sessions_max => return Err(CloseReason::Refused),
+            None => {}
+        }
+        table.next += 1;
+        let link = Arc::new(Link {
+            number: table.next,
+            peer,
+            remote,
+            outbox: Outbox::new(limits),
+            ended: CancellationToken::new(),
+            initiator,
+            since: now,
+        });
+        table.links.insert(peer.node, link.clone());
+        Ok(link)
+    }
+
+    /// Takes a session out of use, if no other has taken its place.
+    pub(super) fn remove(&self, link: &Link) {
+        let mut table = self.lock();
+        let current = table.links.get(&link.peer.node);
+        if current.is_some_and(|current| current.number == link.number) {
+            table.links.remove(&link.peer.node);
+        }
+    }
+
+    /// The session with a peer.
+    pub(super) fn get(&self, peer: &NodeId) -> Option<Arc<Link>> {
+        self.lock().links.get(peer).cloned()
+    }
+
+    /// Whether there is a session with a peer.
+    pub(super) fn contains(&self, peer: &NodeId) -> bool {
+        self.lock().links.contains_key(peer)
+    }
+
+    /// Whether there is a session with a node at this source.
+    pub(super) fn has_source(&self, source: &Source) -> bool {
+        let table = self.lock();
+        let mut links = table.links.values();
+        links.any(|link| Source::from(link.remote) == *source)
+    }
+
+    /// Peers, by id.
+    pub(super) fn peers(&self) -> Vec<NodeId> {
+        self.lock().links.keys().copied().collect()
+    }
+
+    /// How many there are, and how many bytes wait for them.
+    pub(super) fn totals(&self) -> (usize, usize) {
+        let table = self.lock();
+        let waiting = table.links.values();
+        let bytes = waiting.map(|link| link.outbox.waiting_bytes()).sum();
+        (table.links.len(), bytes)
+    }
+
+    /// Whether sessions are admitted.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().is_open
+    }
+
+    /// Admits sessions again.
+    pub(super) fn open(&self) {
+        self.lock().is_open = true;
+    }
+
+    /// Closes all sessions with a goodbye and without what waits, and admits no more.
+    pub(super) fn close_all_at_once(&self, reason: CloseReason) {
+        let mut table = self.lock();
+        table.is_open = false;
+        for link in std::mem::take(&mut table.links).into_values() {
+            link.close_at_once(reason);
+        }
+    }
+
+    /// Closes all sessions after what waits, and admits no more.
+    pub(super) fn close_all(&self, reason: CloseReason) {
+        let mut table = self.lock();
+        table.is_open = false;
+        for link in table.links.values() {
+            link.outbox.close(reason);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Nothing panics while the lock is held, and the table is valid between any two lines.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replicant_protocol::ids::ClusterId;
+
+    use super::*;
+
+    const RACE: Duration = Duration::from_secs(10);
+
+    fn node(number: u8) -> NodeId {
+        NodeId::from_bytes([number; 32])
+    }
+
+    fn candidate(number: u8, is_dialed: bool) -> Candidate {
+        let remote = IpAddr::from([10, 0, 0, number]);
+        Candidate {
+            peer: Peer {
+                node: node(number),
+                address: (remote, 1).into(),
+                version: 1,
+                cluster: ClusterId::from_bytes([0; 32]),
+                is_cluster_adopted: false,
+            },
+            remote,
+            is_dialed,
+        }
+    }
+
+    fn limits(sessions_max: usize) -> NetworkLimits {
+        NetworkLimits {
+            sessions_max,
+            ..NetworkLimits::default()
+        }
+    }
+
+    #[test]
+    fn of_two_racing_sessions_the_one_stays_that_the_lower_id_opened() {
+        for (own, other) in [(1, 2), (2, 1)] {
+            for kept_first in [true, false] {
+                let sessions = Sessions::new(node(own), RACE);
+                let kept_is_dialed = own < other;
+                let order = match kept_first {
+                    true => [kept_is_dialed, !kept_is_dialed],
+                    false => [!kept_is_dialed, kept_is_dialed],
+                };
+                let now = Duration::from_secs(1);
+                let results =
+                    order.map(|dialed| sessions.admit(now, candidate(other, dialed), &limits(9)));
+                let kept = sessions.get(&node(other)).unwrap();
+                assert_eq!(kept.initiator, node(1));
+                match (&results[0], &results[1]) {
+                    (Ok(_), Err(CloseReason::Duplicate)) if kept_first => {}
+                    (Ok(first), Ok(_)) if !kept_first => assert!(first.ended.is_cancelled()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_session_replaces_one_that_is_older_than_a_race() {
+        let sessions = Sessions::new(node(1), RACE);
+        let old = sessions
+            .admit(Duration::ZERO, candidate(2, true), &limits(9))
+            .unwrap();
+        let new = sessions
+            .admit(RACE, candidate(2, false), &limits(9))
+            .unwrap();
+        assert_eq!(old.outbox.closing(), Some(CloseReason::Duplicate));
+        sessions.remove(&old);
+        assert_eq!(sessions.get(&node(2)).unwrap().number, new.number);
+        sessions.remove(&new);
+        assert!(!sessions.contains(&node(2)));
+    }
+
+    #[test]
+    fn the_number_of_sessions_is_bounded_but_a_peer_may_come_again() {
+        let sessions = Sessions::new(node(1), RACE);
+        for peer in 2..4 {
+            sessions
+                .admit(Duration::ZERO, candidate(peer, true), &limits(2))
+                .unwrap();
+        }
+        let refused = sessions.admit(Duration::ZERO, candidate(9, true), &limits(2));
+        assert_eq!(refused.map(|_| ()), Err(CloseReason::Refused));
+        assert!(
+            sessions
+                .admit(Duration::ZERO, candidate(2, true), &limits(2))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_closed_table_admits_nobody_until_it_is_opened() {
+        let sessions = Sessions::new(node(1), RACE);
+        let link = sessions
+            .admit(Duration::ZERO, candidate(2, true), &limits(2))
+            .unwrap();
+        sessions.close_all_at_once(CloseReason::Shutdown);
+        assert!(link.ended.is_cancelled() && sessions.peers().is_empty());
+        assert!(
+            sessions
+                .admit(Duration::ZERO, candidate(2, true), &limits(2))
+                .is_err()
+        );
+        sessions.open();
+        assert!(
+            sessions
+                .admit(Duration::ZERO, candidate(2, true), &limits(2))
+                .is_ok()
+        );
+    }
+}

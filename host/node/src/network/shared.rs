@@ -1,0 +1,234 @@
+//! What all tasks of the network see.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use replicant_protocol::ids::{ClusterId, NodeId};
+use replicant_protocol::membership::Member;
+use replicant_protocol::session::{self, CloseReason};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::NetworkConfig;
+use super::driver::{ControlInput, DataInput};
+use super::error::NetworkError;
+use super::events::NetworkEvents;
+use super::half_open::HalfOpen;
+use super::outbox::{Lane, Refusal};
+use super::penalties::{Penalties, Source};
+use super::sessions::Sessions;
+use super::statistics::{Count, Counters, NetworkStatistics};
+use super::stop::Stop;
+
+/// Monotonic time since the start, as the protocols count it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    /// Starts at zero.
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time now.
+    pub(super) fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The instant for a timer. Far futures are cut to a day: timers fire early, never late.
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        let day = Duration::from_secs(24 * 3600);
+        self.0 + at.min(self.now().saturating_add(day))
+    }
+}
+
+/// A generator that the operating system seeded.
+///
+/// # Errors
+/// [`NetworkError::Entropy`].
+pub(super) fn seeded_rng() -> Result<ChaCha20Rng, NetworkError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| NetworkError::Entropy {
+        reason: error.to_string(),
+    })?;
+    Ok(ChaCha20Rng::from_seed(seed))
+}
+
+/// Where sessions put messages for the driver. Full: the session waits, and with it its peer.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) control: mpsc::Sender<ControlInput>,
+    pub(super) data: mpsc::Sender<DataInput>,
+}
+
+/// What all tasks of the network see.
+pub(super) struct Shared {
+    pub(super) config: NetworkConfig,
+    pub(super) cluster: ClusterId,
+    pub(super) listen: SocketAddr,
+    pub(super) advertised: SocketAddr,
+    pub(super) clock: Clock,
+    pub(super) events: Arc<dyn NetworkEvents>,
+    pub(super) inbox: Inbox,
+    pub(super) sessions: Sessions,
+    pub(super) counters: Counters,
+    pub(super) stop: Stop,
+    pub(super) tasks: TaskTracker,
+    penalties: Mutex<Penalties>,
+    half_open: Mutex<HalfOpen>,
+    members: Mutex<Arc<[Member]>>,
+    /// Cancelled, and made anew, when the node is taken off the network: ends what is not yet a
+    /// session.
+    era: Mutex<CancellationToken>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: NetworkConfig,
+        cluster: ClusterId,
+        addresses: (SocketAddr, SocketAddr),
+        clock: Clock,
+        events: Arc<dyn NetworkEvents>,
+        inbox: Inbox,
+    ) -> Self {
+        let limits = &config.limits;
+        let penalties = Penalties::new(
+            limits.offences_max,
+            limits.penalty_time,
+            limits.penalties_max,
+        );
+        let half_open = HalfOpen::new(limits.half_open_max, limits.half_open_per_source_max);
+        let own = config.identity.id();
+        Self {
+            sessions: Sessions::new(own, config.session.handshake_timeout),
+            cluster,
+            listen: addresses.0,
+            advertised: addresses.1,
+            clock,
+            events,
+            inbox,
+            counters: Counters::default(),
+            stop: Stop::default(),
+            tasks: TaskTracker::new(),
+            penalties: Mutex::new(penalties),
+            half_open: Mutex::new(half_open),
+            members: Mutex::new(Arc::new([])),
+            era: Mutex::new(CancellationToken::new()),
+            config,
+        }
+    }
+
+    /// This node.
+    pub(super) fn id(&self) -> NodeId {
+        self.config.identity.id()
+    }
+
+    /// What this node says of itself in a handshake.
+    pub(super) fn local(&self) -> session::Local {
+        session::Local {
+            identity: self.config.identity.clone(),
+            cluster: Some(self.cluster),
+            address: self.advertised,
+        }
+    }
+
+    /// Puts a message into a peer's outbox. False if it is dropped, which is counted.
+    pub(super) fn send(&self, peer: &NodeId, lane: Lane, message: impl Into<Arc<[u8]>>) -> bool {
+        let Some(link) = self.sessions.get(peer) else {
+            self.counters.add(Count::DroppedNoSession);
+            return false;
+        };
+        match link.outbox.push(lane, message.into()) {
+            Ok(()) => return true,
+            Err(Refusal::Full) => self.counters.add(Count::DroppedPeerSlow),
+            Err(Refusal::Closed) => self.counters.add(Count::DroppedNoSession),
+        }
+        false
+    }
+
+    /// Refuses a node for a while and ends its session.
+    pub(super) fn punish_node(&self, node: NodeId) {
+        lock(&self.penalties).punish_node(self.clock.now(), node);
+        self.counters.add(Count::Penalties);
+        if let Some(link) = self.sessions.get(&node) {
+            self.counters.add(Count::SessionsMalicious);
+            link.close_at_once(CloseReason::Misbehaviour);
+        }
+    }
+
+    /// Counts an offence of a source; from some number on it is refused for a while.
+    pub(super) fn count_offence(&self, source: Source) {
+        let now = self.clock.now();
+        let mut penalties = lock(&self.penalties);
+        let was_refused = penalties.is_source_refused(now, &source);
+        penalties.count_offence(now, source);
+        if !was_refused && penalties.is_source_refused(now, &source) {
+            self.counters.add(Count::Penalties);
+        }
+    }
+
+    /// Whether a node is being punished.
+    pub(super) fn is_node_refused(&self, node: &NodeId) -> bool {
+        lock(&self.penalties).is_node_refused(self.clock.now(), node)
+    }
+
+    /// Whether a source is being punished, and nobody there is in a session with this node.
+    pub(super) fn is_source_refused(&self, source: &Source) -> bool {
+        let is_punished = lock(&self.penalties).is_source_refused(self.clock.now(), source);
+        is_punished && !self.sessions.has_source(source)
+    }
+
+    /// The half-open connections.
+    pub(super) fn half_open(&self) -> MutexGuard<'_, HalfOpen> {
+        lock(&self.half_open)
+    }
+
+    /// Cancelled when the node is taken off the network.
+    pub(super) fn era(&self) -> CancellationToken {
+        lock(&self.era).clone()
+    }
+
+    /// Takes the node off the network: no session is left in use, and nothing becomes one.
+    pub(super) fn disable(&self) {
+        self.sessions.close_all_at_once(CloseReason::Shutdown);
+        let mut era = lock(&self.era);
+        era.cancel();
+        *era = CancellationToken::new();
+    }
+
+    /// All members that are known.
+    pub(super) fn members(&self) -> Arc<[Member]> {
+        lock(&self.members).clone()
+    }
+
+    /// Publishes what is known of members.
+    pub(super) fn set_members(&self, members: Vec<Member>) {
+        *lock(&self.members) = members.into();
+    }
+
+    /// What happened so far.
+    pub(super) fn statistics(&self) -> NetworkStatistics {
+        let (sessions, queued_bytes) = self.sessions.totals();
+        let counts = Count::ALL.iter();
+        NetworkStatistics {
+            sessions,
+            half_open: self.half_open().len(),
+            queued_bytes,
+            penalties: lock(&self.penalties).len(),
+            counts: counts
+                .map(|count| (*count, self.counters.get(*count)))
+                .collect(),
+        }
+    }
+}
+
+/// Nothing panics while one of these locks is held, and the states are valid between any two
+/// lines.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
