@@ -18,6 +18,9 @@
 //! * *Push-pull.* Two nodes exchange full tables when they first meet and now and then after, one
 //!   of them possibly thought dead. That is what joins, and what heals partitions; the paper
 //!   leaves it open.
+//! * *News at once.* What a node hears for the first time it also sends to a few others at once,
+//!   so that suspicion and refutation travel in round trips. With probes alone a suspicion would
+//!   have to last several log n periods.
 //! * *A suspect hears of it.* A probe of a suspect always carries the suspicion.
 //!
 //! What a hostile member can do: spread suspicion and death of others, who refute it, at the cost
@@ -36,6 +39,8 @@ mod record;
 mod swim;
 mod table;
 
+#[cfg(test)]
+mod scenario_tests;
 #[cfg(test)]
 mod simulation_tests;
 #[cfg(test)]

@@ -9,12 +9,24 @@ use crate::ids::NodeId;
 #[derive(Debug, Default)]
 pub(super) struct Gossip {
     sent_counts: BTreeMap<NodeId, u32>,
+    has_news: bool,
 }
 
 impl Gossip {
     /// There is news about `node`.
     pub(super) fn add(&mut self, node: NodeId) {
         self.sent_counts.insert(node, 0);
+        self.has_news = true;
+    }
+
+    /// Whether something came in since the last [`Gossip::take_news`].
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// Takes note that what came in is being sent.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     /// There is nothing more to say about `node`.

@@ -19,7 +19,8 @@ use super::{
 /// SWIM over the full view. How to operate it: see [`Membership`].
 ///
 /// Timers: the end of the period and the time-out of the direct probe in it; the end of each
-/// suspicion; the next exchange of tables; the next attempt to reach a dead member.
+/// suspicion; news that waits for `gossip_interval`; the next exchange of tables; the next attempt
+/// to reach a dead member.
 ///
 /// If a timer comes late by a period or more, this node was the one that stalled: it judges
 /// nobody by that period, and suspicions last longer by that time.
@@ -35,6 +36,8 @@ pub struct Swim {
     pub(super) suspicions: BTreeMap<NodeId, Duration>,
     sessions: BTreeMap<NodeId, Session>,
     period_end: Duration,
+    /// News is not sent before.
+    gossip_at: Duration,
     sync_at: Duration,
     reconnect_at: Duration,
     pub(super) events: VecDeque<OutEvent>,
@@ -83,6 +86,7 @@ impl Swim {
             sessions: BTreeMap::new(),
             // Somewhere in the first period, so that nodes do not move in step.
             period_end: now + share_of(config.probe_interval, rng),
+            gossip_at: now,
             sync_at: now + varied(config.sync_interval, rng),
             reconnect_at: now + varied(config.reconnect_interval, rng),
             events: VecDeque::new(),
@@ -288,6 +292,19 @@ impl Swim {
         });
     }
 
+    /// Sends news to a few without waiting for their turn to be probed.
+    fn send_news(&mut self, now: Duration, rng: &mut impl Rng) {
+        self.gossip.take_news();
+        self.gossip_at = now + self.config.gossip_interval;
+        let count = self.config.gossip_fanout_count;
+        for (node, address) in chosen(self.table.present(), count, rng) {
+            let gossip = self.gossip_for(node);
+            if !gossip.is_empty() {
+                self.send(node, address, Message::Gossip { gossip });
+            }
+        }
+    }
+
     /// Exchanges tables with a random member of those that `is_chosen`.
     fn sync_with_random(&mut self, is_chosen: impl Fn(&Entry) -> bool, rng: &mut impl Rng) {
         let candidates = self.table.iter().filter(|entry| is_chosen(entry));
@@ -392,6 +409,9 @@ impl Membership for Swim {
         if now >= self.period_end {
             self.end_period(now, rng);
         }
+        if self.gossip.has_news() && now >= self.gossip_at {
+            self.send_news(now, rng);
+        }
         if now >= self.sync_at {
             self.sync_at = now + varied(self.config.sync_interval, rng);
             self.sync_with_random(Entry::is_present, rng);
@@ -410,7 +430,13 @@ impl Membership for Swim {
         let indirect = current.and_then(|probe| probe.indirect_at);
         let fixed = [self.period_end, self.sync_at, self.reconnect_at];
         let suspicions = self.suspicions.values().copied();
-        fixed.into_iter().chain(suspicions).chain(indirect).min()
+        let news = self.gossip.has_news().then_some(self.gossip_at);
+        fixed
+            .into_iter()
+            .chain(suspicions)
+            .chain(indirect)
+            .chain(news)
+            .min()
     }
 
     fn poll_event(&mut self) -> Option<OutEvent> {
