@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Digest(commands::digest::DigestArguments),
     /// See three nodes on this machine replicate, fail and recover
     Demo(commands::demo::DemoArguments),
+    /// Measure a cluster on this machine
+    Bench(commands::bench::BenchArguments),
 }
 
 /// Which node a command talks to.

@@ -8,6 +8,8 @@ mod arguments;
 mod client;
 mod commands;
 mod exit;
+mod guest;
+mod local_cluster;
 mod logs;
 mod output;
 mod progress;

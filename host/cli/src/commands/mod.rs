@@ -1,5 +1,6 @@
 //! The commands, one file or folder each.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod digest;
 pub(crate) mod get;
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Topics(arguments) => topics::run(arguments),
         Command::Digest(arguments) => digest::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     }
 }
 

@@ -121,6 +121,7 @@ impl DigestView {
             version: digest.version.to_string(),
             ops: digest.ops,
             objects: digest.objects,
+            bytes: digest.bytes,
             digest: digest.digest,
             unavailable: digest.unavailable,
         }

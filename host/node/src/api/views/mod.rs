@@ -198,6 +198,8 @@ pub struct DigestView {
     pub ops: u64,
     /// How many objects there are.
     pub objects: u64,
+    /// Bytes of all saved states together.
+    pub bytes: u64,
     /// BLAKE3 over every object's key and the hash of its saved bytes, in the order of keys.
     pub digest: String,
     /// How many objects could not be shown (no module, or faulted).

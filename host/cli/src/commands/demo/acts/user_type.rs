@@ -1,0 +1,61 @@
+//! A type that a user wrote is built and loaded while the cluster runs.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::super::report::Report;
+use super::{update, value};
+use crate::local_cluster::LocalCluster;
+
+/// The type in the example's folder.
+const TYPE: &str = "poll";
+
+pub(crate) fn play(cluster: &LocalCluster, report: &mut Report, example: &Path) -> Result<()> {
+    report.act("A type that a user wrote, built and loaded while the cluster runs");
+    report.say(format!("building {} ...", example.display()));
+    let component = crate::guest::build(example)?;
+    let bytes = std::fs::read(&component)
+        .with_context(|| format!("cannot read {}", component.display()))?;
+    let module = cluster.nodes[0].client.load_module(&bytes)?;
+    report.say(format!(
+        "{}@{} ({} bytes) loaded into node {}",
+        module["name"].as_str().unwrap_or("?"),
+        module["version"].as_str().unwrap_or("?"),
+        bytes.len(),
+        cluster.nodes[0].name,
+    ));
+    let hash = cluster.agree("the module", |client| {
+        let module = client.module(TYPE)?;
+        module.get("hash").cloned().context("no hash")
+    })?;
+    let short: String = hash.as_str().unwrap_or_default().chars().take(8).collect();
+    report.claim(
+        "every node fetched it by its content hash and runs the same bytes",
+        true,
+        short,
+    );
+
+    vote(cluster, report)
+}
+
+fn vote(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
+    let id = "lunch";
+    let last = cluster.nodes.len() - 1;
+    for (index, node) in cluster.nodes.iter().enumerate() {
+        let option = if index == last { "soup" } else { "pizza" };
+        let ballot = json!({"vote": {"voter": node.name, "option": option}});
+        update(&node.client, id, TYPE, ballot)?;
+    }
+    let expected: Value = json!({"pizza": last, "soup": 1});
+    cluster.wait_for("every vote", &expected, |client| {
+        Ok(value(client, id)?.get("votes").cloned().unwrap_or_default())
+    })?;
+    report.claim(
+        "its objects converge like the built-in ones",
+        true,
+        expected.to_string(),
+    );
+    Ok(())
+}

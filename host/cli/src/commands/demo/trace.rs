@@ -1,0 +1,152 @@
+//! The editing history that the demo types: the editing-traces format, sequential kind.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// How a paper was written, key by key: `automerge-paper` of the editing-traces collection,
+/// CC BY 4.0; see `tests/data/README.md`.
+const PAPER: &[u8] = include_bytes!("../../../../../tests/data/automerge-paper.json.gz");
+
+/// A trace may unpack to this many bytes at the most.
+const TRACE_BYTES_MAX: u64 = 256 << 20;
+
+/// An editing history, cut to the number of edits that the demo types.
+pub(crate) struct Trace {
+    edits: Vec<Edit>,
+    /// The text after the last of `edits`.
+    pub(crate) end: String,
+}
+
+/// At a position (in Unicode scalar values): how many characters go, and what comes.
+#[derive(Deserialize)]
+struct Edit(usize, usize, String);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    start_content: String,
+    end_content: String,
+    txns: Vec<Transaction>,
+}
+
+#[derive(Deserialize)]
+struct Transaction {
+    patches: Vec<Edit>,
+}
+
+impl Trace {
+    /// Reads a trace, gzipped or not; the built-in one if no file is named. Keeps the first
+    /// `edits_max` edits.
+    pub(crate) fn read(path: Option<&Path>, edits_max: usize) -> Result<Self> {
+        let bytes = match path {
+            Some(path) => {
+                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+            None => PAPER.to_vec(),
+        };
+        let file: File = serde_json::from_slice(&unpacked(bytes)?)
+            .context("not a sequential trace in the editing-traces format")?;
+        let mut edits: Vec<Edit> = Vec::new();
+        if !file.start_content.is_empty() {
+            edits.push(Edit(0, 0, file.start_content));
+        }
+        edits.extend(
+            file.txns
+                .into_iter()
+                .flat_map(|transaction| transaction.patches),
+        );
+        let end = if edits.len() > edits_max {
+            edits.truncate(edits_max);
+            typed(&edits)?
+        } else {
+            file.end_content
+        };
+        Ok(Self { edits, end })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.edits.len()
+    }
+
+    /// The edits as commands for `text`, one edit a command.
+    pub(crate) fn commands(&self) -> Vec<Value> {
+        self.edits.iter().flat_map(Edit::commands).collect()
+    }
+}
+
+impl Edit {
+    fn commands(&self) -> impl Iterator<Item = Value> {
+        let Edit(at, count, text) = self;
+        let delete = (*count > 0).then(|| json!({"delete": {"at": at, "count": count}}));
+        let insert = (!text.is_empty()).then(|| json!({"insert": {"at": at, "text": text}}));
+        delete.into_iter().chain(insert)
+    }
+}
+
+fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(&bytes[..])
+        .take(TRACE_BYTES_MAX + 1)
+        .read_to_end(&mut plain)
+        .context("the trace is not valid gzip")?;
+    if plain.len() as u64 > TRACE_BYTES_MAX {
+        bail!("the trace unpacks to more than {TRACE_BYTES_MAX} bytes");
+    }
+    Ok(plain)
+}
+
+/// What the edits lead to, typed into a plain array of characters.
+fn typed(edits: &[Edit]) -> Result<String> {
+    let mut text: Vec<char> = Vec::new();
+    for Edit(at, count, inserted) in edits {
+        let end = at.checked_add(*count).filter(|end| *end <= text.len());
+        let Some(end) = end else {
+            bail!(
+                "the trace edits at {at}, beyond its text of {} characters",
+                text.len()
+            );
+        };
+        text.splice(*at..end, inserted.chars());
+    }
+    Ok(text.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_typed_by_hand_ends_as_the_trace_says() {
+        let whole = Trace::read(None, usize::MAX).unwrap();
+        assert_eq!(whole.len(), 259_778);
+        assert_eq!(whole.end.chars().count(), 104_852);
+    }
+
+    #[test]
+    fn a_shortened_trace_ends_where_its_last_edit_leads() {
+        let file = br#"{"startContent":"ab","endContent":"aXc",
+            "txns":[{"patches":[[1,1,"X"]]},{"patches":[[2,0,"c"]]}]}"#;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trace.json");
+        std::fs::write(&path, file).unwrap();
+        assert_eq!(Trace::read(Some(&path), 2).unwrap().end, "aX");
+        assert_eq!(Trace::read(Some(&path), 9).unwrap().end, "aXc");
+    }
+
+    #[test]
+    fn what_is_not_a_trace_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trace.json");
+        for bytes in [&b"{}"[..], b"", &[0x1f, 0x8b, 1, 2, 3]] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(Trace::read(Some(&path), 9).is_err());
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! A cluster of real `replicant serve` processes on loopback, for the demo and the benchmarks.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::client::Client;
+
+/// How long it is waited for something that should become true.
+const PATIENCE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(20);
+
+/// Three nodes, or as many as were started; they are killed when this is dropped.
+pub(crate) struct LocalCluster {
+    pub(crate) nodes: Vec<LocalNode>,
+    folder: PathBuf,
+}
+
+/// One process and how to talk to it.
+pub(crate) struct LocalNode {
+    pub(crate) name: &'static str,
+    pub(crate) client: Client,
+    data: PathBuf,
+    listen: String,
+    api: String,
+    process: Child,
+}
+
+impl LocalCluster {
+    /// Starts one process per name in `folder`; the second and later join the first.
+    pub(crate) fn start(folder: &Path, names: &[&'static str]) -> Result<Self> {
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            folder: folder.to_path_buf(),
+        };
+        for name in names {
+            let seed = cluster.nodes.first().map(|node| node.listen.clone());
+            let data = cluster.folder.join(name);
+            run_init(&data)?;
+            let node = LocalNode::start(name, data, "127.0.0.1:0", "127.0.0.1:0", seed.as_deref())?;
+            cluster.nodes.push(node);
+        }
+        Ok(cluster)
+    }
+
+    /// Kills a node as `kill -9` does: no goodbye, nothing flushed.
+    pub(crate) fn kill(&mut self, index: usize) -> Result<()> {
+        let node = &mut self.nodes[index];
+        node.process
+            .kill()
+            .with_context(|| format!("cannot kill node {}", node.name))?;
+        node.process
+            .wait()
+            .with_context(|| format!("cannot reap node {}", node.name))?;
+        Ok(())
+    }
+
+    /// Starts a killed node again from its folder.
+    pub(crate) fn restart(&mut self, index: usize) -> Result<()> {
+        let seed = self.nodes[(index + 1) % self.nodes.len()].listen.clone();
+        let node = &mut self.nodes[index];
+        let (data, listen, api) = (node.data.clone(), node.listen.clone(), node.api.clone());
+        *node = LocalNode::start(node.name, data, &listen, &api, Some(&seed))?;
+        Ok(())
+    }
+
+    /// Waits until every node answers the same to `read`; returns that answer.
+    pub(crate) fn agree<T: PartialEq>(
+        &self,
+        what: &str,
+        read: impl Fn(&Client) -> Result<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut answers = self.nodes.iter().map(|node| read(&node.client).ok());
+            if let Some(Some(first)) = answers.next()
+                && answers.all(|answer| answer.as_ref() == Some(&first))
+            {
+                return Ok(first);
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the nodes do not agree on {what} after {} s",
+                    PATIENCE.as_secs()
+                );
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until every node answers `expected` to `read`.
+    pub(crate) fn wait_for<T: PartialEq + std::fmt::Debug>(
+        &self,
+        what: &str,
+        expected: &T,
+        read: impl Fn(&Client) -> Result<T>,
+    ) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        for node in &self.nodes {
+            loop {
+                let answer = read(&node.client);
+                if answer.as_ref().is_ok_and(|answer| answer == expected) {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    bail!(
+                        "node {} does not show {what}: expected {expected:?}, got {answer:?}",
+                        node.name
+                    );
+                }
+                thread::sleep(POLL);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for LocalNode {
+    fn drop(&mut self) {
+        // Already dead is fine; nothing else can be done here.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl LocalNode {
+    /// The process id, to read its memory use by.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn start(
+        name: &'static str,
+        data: PathBuf,
+        listen: &str,
+        api: &str,
+        seed: Option<&str>,
+    ) -> Result<Self> {
+        let ready = data.join("ready.json");
+        // A ready file of an earlier start would be read too soon.
+        let _ = std::fs::remove_file(&ready);
+        let log = std::fs::File::create(data.join("node.log")).context("cannot make a log file")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["serve", "--listen", listen, "--api", api]);
+        command
+            .arg("--data")
+            .arg(&data)
+            .arg("--ready-file")
+            .arg(&ready);
+        if let Some(seed) = seed {
+            command.args(["--join", seed]);
+        }
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start a node")?;
+        let addresses = wait_until_ready(name, &mut process, &ready, &data);
+        let (listen, api) = match addresses {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                return Err(error);
+            }
+        };
+        let client = Client::new(&format!("http://{api}"))?;
+        Ok(Self {
+            name,
+            client,
+            data,
+            listen,
+            api,
+            process,
+        })
+    }
+}
+
+/// The addresses that the node wrote to its ready file.
+fn wait_until_ready(
+    name: &str,
+    process: &mut Child,
+    ready: &Path,
+    data: &Path,
+) -> Result<(String, String)> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = process.try_wait()? {
+            let log = std::fs::read_to_string(data.join("node.log")).unwrap_or_default();
+            bail!("node {name} ended with {status} before it was ready:\n{log}");
+        }
+        if let Ok(bytes) = std::fs::read(ready)
+            && let Ok(value) = serde_json::from_slice::<Value>(&bytes)
+            && let (Some(listen), Some(api)) = (value["listen"].as_str(), value["api"].as_str())
+        {
+            return Ok((listen.to_owned(), api.to_owned()));
+        }
+        if Instant::now() > deadline {
+            bail!("node {name} was not ready after {} s", PATIENCE.as_secs());
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn run_init(data: &Path) -> Result<()> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg("init")
+        .arg(data)
+        .output()?;
+    if !output.status.success() {
+        bail!(
+            "replicant init failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}

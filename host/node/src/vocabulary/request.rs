@@ -1,0 +1,102 @@
+//! What is asked of a node and what it answers about objects.
+
+use replicant_protocol::ids::{Dot, ObjectId, TopicName, TypeName};
+
+use super::VersionToken;
+
+/// Commands for one object, carried out together and in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// The object's topic.
+    pub topic: TopicName,
+    /// The object; made if it does not exist.
+    pub id: ObjectId,
+    /// The object's type. None: the only existing object of this id.
+    pub type_name: Option<TypeName>,
+    /// The commands, each in CBOR; at least one.
+    pub commands: Vec<Vec<u8>>,
+}
+
+/// What became of an [`Update`]. Everything in it is durable on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Updated {
+    /// A version of the topic that contains the update: for reads with `after`.
+    pub version: VersionToken,
+    /// What became of each command.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It made the op with this dot.
+    Applied(Dot),
+    /// It was accepted and there was nothing to change.
+    Unchanged,
+    /// It was refused and changed nothing; the message is the type's own, or names the fault.
+    Refused(String),
+}
+
+/// An object's value at a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRead {
+    /// The object's topic.
+    pub topic: TopicName,
+    /// The object.
+    pub id: ObjectId,
+    /// The object's type.
+    pub type_name: TypeName,
+    /// The whole value, in CBOR.
+    pub value: Vec<u8>,
+    /// The version of the topic that was read.
+    pub version: VersionToken,
+}
+
+/// The answer to a query at a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryAnswer {
+    /// The object's type.
+    pub type_name: TypeName,
+    /// The answer, in CBOR.
+    pub answer: Vec<u8>,
+    /// The version of the topic that was asked.
+    pub version: VersionToken,
+}
+
+/// Some of a topic's objects, ordered by type and id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// The objects, as (type, id).
+    pub objects: Vec<(TypeName, ObjectId)>,
+    /// Hand this in to get the objects after these; none when there are no more.
+    pub next: Option<String>,
+}
+
+/// A topic that this node holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// The topic.
+    pub name: TopicName,
+    /// How many ops were delivered.
+    pub ops: u64,
+    /// How many objects there are.
+    pub objects: u64,
+}
+
+/// A topic's contents in one hash: equal on two nodes if and only if every object's state is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestInfo {
+    /// The version that was hashed.
+    pub version: VersionToken,
+    /// How many ops were delivered.
+    pub ops: u64,
+    /// How many objects there are.
+    pub objects: u64,
+    /// Bytes of all saved states together.
+    pub bytes: u64,
+    /// BLAKE3 over every object's key and the hash of its saved bytes, in the order of keys; in
+    /// hexadecimal. An object that cannot be shown here counts with its key and a mark.
+    pub digest: String,
+    /// How many objects could not be shown here (no module, or faulted).
+    pub unavailable: u64,
+}
