@@ -10,6 +10,7 @@
 pub mod api;
 pub mod node;
 pub mod storage;
+mod vocabulary;
 
 pub use node::{
     Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, Node, NodeConfig,

@@ -5,20 +5,13 @@
 //! answered once it is durable here; nobody hears of it earlier.
 
 mod config;
-mod error;
-mod report;
-mod request;
-mod token;
-mod watch;
 
-pub use config::NodeConfig;
-pub use error::NodeError;
-pub use report::{MemberInfo, MemberState, ModuleInfo, NetworkInfo, Status, StorageInfo};
-pub use request::{
-    DigestInfo, ObjectPage, ObjectRead, Outcome, QueryAnswer, TopicInfo, Update, Updated,
+pub use crate::vocabulary::{
+    Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, NodeError, ObjectPage,
+    ObjectRead, Outcome, QueryAnswer, Status, StorageInfo, TopicInfo, Update, Updated,
+    VersionToken, Watch, WatchEvent,
 };
-pub use token::VersionToken;
-pub use watch::{Change, Watch, WatchEvent};
+pub use config::NodeConfig;
 
 use std::net::SocketAddr;
 use std::path::Path;

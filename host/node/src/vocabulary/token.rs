@@ -1,52 +1,41 @@
 //! A version as opaque text.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use replicant_protocol::ids::{Counter, ReplicaId};
+use replicant_protocol::version::{REPLICAS_MAX, VersionVector};
 
 use super::NodeError;
 
 /// Says what a node had delivered in a topic. A client hands it to a read (`after`) to see at
 /// least that, on any node. The text form is URL-safe and means nothing to a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VersionToken {
-    /// Replica → highest counter delivered; no zeros.
-    counters: BTreeMap<u64, u64>,
-}
-
-/// A token names at most this many replicas: more than a topic's writers in a large cluster, and
-/// small enough to be compared without a thought.
-const REPLICAS_MAX: usize = 65_536;
+pub struct VersionToken(VersionVector);
 
 const ENTRY_BYTES: usize = 16;
 
 impl VersionToken {
-    pub(crate) fn from_counters(counters: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        Self {
-            counters: counters
-                .into_iter()
-                .filter(|(_, counter)| *counter > 0)
-                .collect(),
-        }
+    /// The version that this token stands for.
+    pub(crate) fn version(&self) -> &VersionVector {
+        &self.0
     }
+}
 
-    /// Replica and highest counter, by replica.
-    pub(crate) fn counters(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.counters
-            .iter()
-            .map(|(replica, counter)| (*replica, *counter))
+impl From<&VersionVector> for VersionToken {
+    fn from(version: &VersionVector) -> Self {
+        Self(version.clone())
     }
 }
 
 impl fmt::Display for VersionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = Vec::with_capacity(self.counters.len() * ENTRY_BYTES);
-        for (replica, counter) in &self.counters {
-            bytes.extend_from_slice(&replica.to_be_bytes());
-            bytes.extend_from_slice(&counter.to_be_bytes());
+        let mut bytes = Vec::with_capacity(self.0.replicas_count() * ENTRY_BYTES);
+        for (replica, counter) in self.0.iter() {
+            bytes.extend_from_slice(&replica.get().to_be_bytes());
+            bytes.extend_from_slice(&counter.get().to_be_bytes());
         }
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -67,18 +56,18 @@ impl FromStr for VersionToken {
         if !rest.is_empty() {
             return Err(bad("its length is wrong"));
         }
-        let mut counters = BTreeMap::new();
+        let mut version = VersionVector::new();
+        let mut last = 0;
         for entry in entries {
-            let (replica, counter) = (number(&entry[..8]), number(&entry[8..]));
-            let ascends = counters
-                .last_key_value()
-                .is_none_or(|(last, _)| *last < replica);
-            if replica == 0 || counter == 0 || !ascends {
+            let (number, counter) = (number(&entry[..8]), number(&entry[8..]));
+            let replica = ReplicaId::new(number).map_err(|_| bad("it names replica 0"))?;
+            if counter == 0 || number <= last {
                 return Err(bad("its entries are out of order"));
             }
-            counters.insert(replica, counter);
+            version.advance(replica, Counter::new(counter));
+            last = number;
         }
-        Ok(Self { counters })
+        Ok(Self(version))
     }
 }
 
@@ -92,17 +81,23 @@ fn number(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
+    fn token(entries: &[(u64, u64)]) -> VersionToken {
+        let entries = entries.iter();
+        let entries = entries.map(|(r, c)| (ReplicaId::new(*r).unwrap(), Counter::new(*c)));
+        VersionToken(entries.collect())
+    }
+
     #[test]
     fn a_token_is_read_back_from_its_text() {
         for counters in [vec![], vec![(1, 2)], vec![(1, u64::MAX), (u64::MAX, 1)]] {
-            let token = VersionToken::from_counters(counters);
+            let token = token(&counters);
             assert_eq!(token.to_string().parse::<VersionToken>().unwrap(), token);
         }
     }
 
     #[test]
     fn what_is_no_token_is_refused() {
-        let descending = VersionToken::from_counters([(1, 2)]).to_string().repeat(2);
+        let descending = token(&[(1, 2)]).to_string().repeat(2);
         for text in ["!", "AAAA", &URL_SAFE_NO_PAD.encode([0; 16]), &descending] {
             assert!(text.parse::<VersionToken>().is_err(), "{text}");
         }

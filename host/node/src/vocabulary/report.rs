@@ -41,7 +41,7 @@ pub struct StorageInfo {
 /// Whether the node takes part in the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkInfo {
-    /// False after [`Node::set_network`](super::Node::set_network) took it off.
+    /// False after [`Node::set_network`](crate::Node::set_network) took it off.
     pub enabled: bool,
     /// Open sessions with other nodes.
     pub sessions: u64,
