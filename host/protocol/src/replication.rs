@@ -84,5 +84,3 @@ pub use message::{
 pub use state::{RestoreError, State, Writer};
 pub use stats::Stats;
 
-#[cfg(test)]
-mod tests;

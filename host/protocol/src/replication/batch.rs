@@ -139,6 +139,7 @@ impl State {
             self.place_new(now, wall_ms, entry, log);
         }
         self.make_room(now);
+        self.settle(now);
         Ok(())
     }
 }
