@@ -64,6 +64,8 @@ pub(super) struct World {
     pub(super) stalled: BTreeSet<usize>,
     sessions: BTreeSet<(usize, usize)>,
     queue: BTreeMap<(Duration, u64), Event>,
+    /// When each node's timer fires; wakes for other times are old.
+    armed: BTreeMap<usize, Duration>,
     sequence: u64,
     rng: ChaCha20Rng,
     config: Config,
@@ -89,6 +91,7 @@ impl World {
             stalled: BTreeSet::new(),
             sessions: BTreeSet::new(),
             queue: BTreeMap::new(),
+            armed: BTreeMap::new(),
             sequence: 0,
             rng: ChaCha20Rng::seed_from_u64(seed),
             config,
@@ -217,18 +220,22 @@ impl World {
     fn handle(&mut self, event: Event) {
         let (Event::Wake(number) | Event::Deliver { to: number, .. }) = event;
         if self.stalled.contains(&number) {
-            self.push(self.now + millis(100), event);
+            let at = self.now + millis(100);
+            if matches!(event, Event::Wake(_)) {
+                self.armed.insert(number, at);
+            }
+            self.push(at, event);
             return;
         }
+        let is_old = self.armed.get(&number).is_none_or(|at| *at > self.now);
         let Some(swim) = self.nodes.get_mut(&number) else {
             return;
         };
         match event {
+            Event::Wake(_) if is_old => return,
             Event::Wake(_) => {
-                // Wakes of earlier deadlines come too; they do nothing.
-                if swim.next_timeout().is_some_and(|at| at <= self.now) {
-                    swim.handle_timeout(self.now, &mut self.rng);
-                }
+                self.armed.remove(&number);
+                swim.handle_timeout(self.now, &mut self.rng);
             }
             Event::Deliver { from, bytes, .. } => {
                 let from = identity_of(&self.by_id, from);
@@ -250,8 +257,10 @@ impl World {
             }
         }
         let due = self.nodes.get(&number).and_then(Membership::next_timeout);
-        if let Some(at) = due {
-            self.push(at.max(self.now + millis(1)), Event::Wake(number));
+        if let Some(at) = due.map(|at| at.max(self.now + millis(1))) {
+            if self.armed.insert(number, at) != Some(at) {
+                self.push(at, Event::Wake(number));
+            }
         }
     }
 
