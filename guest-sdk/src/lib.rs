@@ -62,6 +62,8 @@ pub mod cbor;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod laws;
 pub mod log;
 pub mod postcard_bytes;
 

@@ -107,6 +107,11 @@ impl<T: Crdt> Object<T> {
         &self.state
     }
 
+    /// Returns the state, to change it past the encodings.
+    pub fn state_mut(&mut self) -> &mut T {
+        &mut self.state
+    }
+
     /// Carries out commands, one after the other. `first` is the context of the first op; each
     /// further op has the next counter. A refused command changes nothing.
     pub fn update(&mut self, first: &Context, commands: &Packed, events: bool) -> Updated {

@@ -1,5 +1,7 @@
 use super::*;
 
+replicant_sdk::laws!(GCounter);
+
 fn counter(increments: &[u64]) -> GCounter {
     let mut counter = GCounter::default();
     for by in increments {

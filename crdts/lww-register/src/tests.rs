@@ -2,6 +2,8 @@ use replicant_sdk::{Dot, Object, Packed, Run};
 
 use super::*;
 
+replicant_sdk::laws!(LwwRegister);
+
 fn context(timestamp: u64, replica: u64, counter: u64) -> Context {
     Context {
         dot: Dot { replica, counter },

@@ -2,6 +2,8 @@ use replicant_sdk::{Object, Packed, Run};
 
 use super::*;
 
+replicant_sdk::laws!(OrSet);
+
 fn context(replica: u64, counter: u64) -> Context {
     Context {
         dot: Dot { replica, counter },

@@ -1,6 +1,8 @@
 use super::*;
 use Command::{Decrement, Increment};
 
+replicant_sdk::laws!(PnCounter);
+
 fn value_after(ops: Vec<Command>) -> i64 {
     let mut counter = PnCounter::default();
     for op in ops {
