@@ -1,1 +1,6 @@
 //! Tests across crates: tidiness, simulation, hostile guests, end to end.
+//!
+//! What several of them need stands here: [`process`] runs the `replicant` command and nodes as
+//! real processes.
+
+pub mod process;

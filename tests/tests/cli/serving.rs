@@ -1,0 +1,202 @@
+//! `replicant serve`: starting, stopping, and what survives.
+
+use std::path::Path;
+
+use replicant_tests::process::{NodeProcess, Replicant, Start};
+
+fn initialised() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    Replicant::new()
+        .run([Path::new("init"), &folder.path().join("data")])
+        .succeeds();
+    folder
+}
+
+#[test]
+fn a_ready_node_says_where_it_is() {
+    let folder = initialised();
+    let (data, ready) = (folder.path().join("data"), folder.path().join("ready.json"));
+    let arguments: [&Path; 9] = [
+        "serve".as_ref(),
+        "--data".as_ref(),
+        &data,
+        "--listen".as_ref(),
+        "127.0.0.1:0".as_ref(),
+        "--api".as_ref(),
+        "127.0.0.1:0".as_ref(),
+        "--ready-file".as_ref(),
+        &ready,
+    ];
+    let mut serve = Replicant::new().start(arguments);
+    let line = serve.line();
+    let told: serde_json::Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
+    for part in ["node", "cluster", "listen", "api"] {
+        assert!(
+            line.contains(told[part].as_str().unwrap()),
+            "{part} in {line}"
+        );
+    }
+    Replicant::at(told["api"].as_str().unwrap())
+        .run(["status"])
+        .succeeds();
+    serve.signal("INT");
+    serve.ends().succeeds();
+}
+
+#[test]
+fn a_node_needs_a_folder_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none");
+    let serve = [
+        "serve",
+        "--data",
+        missing.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    Replicant::new().run(serve).fails(1, &["replicant init"]);
+    let node = NodeProcess::alone();
+    let data = node.folder().to_str().unwrap();
+    let serve = [
+        "serve",
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--api",
+        "127.0.0.1:0",
+    ];
+    Replicant::new().run(serve).fails(1, &["in use"]);
+}
+
+#[test]
+fn the_api_stays_on_this_machine_unless_told_otherwise() {
+    let folder = initialised();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let serve = [
+        "serve",
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--api",
+        "0.0.0.0:0",
+    ];
+    Replicant::new()
+        .run(serve)
+        .fails(1, &["0.0.0.0:0", "--api-insecure-any-address"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let serve = [
+        "serve",
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--api",
+        &address,
+    ];
+    Replicant::new().run(serve).fails(1, &[&address, "in use"]);
+    let serve = [
+        "serve",
+        "--data",
+        data,
+        "--listen",
+        &address,
+        "--api",
+        "127.0.0.1:0",
+    ];
+    Replicant::new().run(serve).fails(1, &[&address, "in use"]);
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_refused() {
+    let folder = initialised();
+    let data = folder.path().join("data");
+    let serve = [
+        "serve",
+        "--data",
+        data.to_str().unwrap(),
+        "--log",
+        "what=is=this",
+    ];
+    Replicant::new().run(serve).fails(1, &["what=is=this"]);
+}
+
+#[test]
+fn logs_can_be_read_by_programs() {
+    let start = Start {
+        arguments: vec!["--log-format".to_owned(), "json".to_owned()],
+        ..Start::default()
+    };
+    let mut node = NodeProcess::fresh(&start);
+    assert!(node.terminate().success());
+    let log = std::fs::read_to_string(node.folder().join("node.log")).unwrap();
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(entry["level"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_an_orderly_end_and_a_kill() {
+    let mut node = NodeProcess::alone();
+    let id = node.id().to_owned();
+    for round in 1..=3 {
+        node.run([
+            "update",
+            "t",
+            "c",
+            "{\"increment\": 1}",
+            "--type",
+            "g-counter",
+        ])
+        .succeeds();
+        match round {
+            1 => assert!(node.terminate().success()),
+            _ => node.kill(),
+        }
+        node.restart();
+        assert_eq!(node.id(), id);
+        node.run(["get", "t", "c"]).prints(&format!("{round}\n"));
+    }
+}
+
+#[test]
+fn a_second_node_joins_and_sees_what_the_first_has() {
+    let first = NodeProcess::alone();
+    let updated = [
+        "update",
+        "t",
+        "c",
+        "{\"increment\": 7}",
+        "--type",
+        "g-counter",
+        "--json",
+    ];
+    let version = first.run(updated).json()["version"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let join = vec![first.listen().to_owned()];
+    let second = NodeProcess::fresh(&Start {
+        join,
+        ..Start::default()
+    });
+    second
+        .run(["get", "t", "c", "--after", &version])
+        .prints("7\n");
+    for node in [&first, &second] {
+        let members = node.run(["members", "--json"]).json();
+        let alive = members
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|member| member["state"] == "alive");
+        assert_eq!(alive.count(), 2, "{members}");
+    }
+    let cluster = |node: &NodeProcess| node.run(["status", "--json"]).json()["cluster"].clone();
+    assert_eq!(cluster(&first), cluster(&second));
+}

@@ -1,0 +1,126 @@
+//! The command line itself, and what is said without a node.
+
+use replicant_tests::process::Replicant;
+
+#[test]
+fn a_wrong_command_line_is_told_from_a_failure() {
+    let replicant = Replicant::new();
+    replicant
+        .run(["no-such-command"])
+        .fails(2, &["no-such-command", "--help"]);
+    replicant.run(["get", "t"]).fails(2, &["<ID>"]);
+    replicant
+        .run(["objects", "t", "--limit", "0"])
+        .fails(2, &["1..=10000"]);
+    replicant
+        .run(["serve", "--data", "d", "--listen", "nowhere"])
+        .fails(2, &["--listen"]);
+    replicant.run::<&str>([]).fails(2, &["Usage:", "serve"]);
+}
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let help = Replicant::new().run(["--help"]);
+    help.mentions(&[
+        "init",
+        "serve",
+        "status",
+        "members",
+        "network",
+        "module",
+        "update",
+        "get",
+        "query",
+        "watch",
+        "objects",
+        "topics",
+        "digest",
+        "demo",
+        "Exit codes",
+        "3  the node could not",
+    ]);
+    Replicant::new()
+        .run(["update", "--help"])
+        .mentions(&["standard input", "--type", "--json"]);
+}
+
+#[test]
+fn the_version_is_that_of_the_release() {
+    Replicant::new().run(["--version"]).prints(concat!(
+        "replicant ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    ));
+}
+
+#[test]
+fn a_node_that_is_not_there_has_an_exit_code_of_its_own() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let nobody = Replicant::at(&address);
+    for arguments in [
+        vec!["status"],
+        vec!["members"],
+        vec!["get", "t", "x"],
+        vec!["watch", "t"],
+        vec!["update", "t", "x", "{}"],
+        vec!["module", "list"],
+        vec!["network", "off"],
+    ] {
+        nobody
+            .run(&arguments)
+            .fails(3, &["no answer", &address, "--api"]);
+    }
+    nobody
+        .run_with(["update", "t", "x", "-"], "1\n2\n")
+        .fails(3, &["line", &address]);
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_named() {
+    for address in [
+        "https://127.0.0.1:1",
+        "http://127.0.0.1:1/path",
+        "not a url",
+    ] {
+        Replicant::at(address)
+            .run(["status"])
+            .fails(1, &[address, "http://HOST:PORT"]);
+    }
+    Replicant::at("https://a")
+        .run(["status", "--api", "127.0.0.1:1"])
+        .fails(3, &["127.0.0.1:1"]);
+}
+
+#[test]
+fn arguments_that_are_not_json_are_refused_before_anything_is_sent() {
+    let nobody = Replicant::at("127.0.0.1:1");
+    nobody
+        .run(["update", "t", "x", "clear"])
+        .fails(1, &["not JSON", "'\"clear\"'"]);
+    nobody
+        .run(["query", "t", "x", "size"])
+        .fails(1, &["not JSON"]);
+    nobody
+        .run_with(["update", "t", "x", "-"], "not json\n")
+        .fails(1, &["line 1 is not JSON"]);
+}
+
+#[test]
+fn a_folder_is_made_a_nodes_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("new/data");
+    let data = data.to_str().unwrap();
+    let replicant = Replicant::new();
+    replicant
+        .run(["init", data])
+        .mentions(&[data, "replicant serve --data"]);
+    replicant.run(["init", data]).fails(1, &[data, "already"]);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("data");
+    replicant
+        .run(["init", below.to_str().unwrap()])
+        .fails(1, &["file"]);
+}
