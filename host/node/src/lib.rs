@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod modules;
+pub mod network;
 pub mod node;
 pub mod storage;
 mod vocabulary;

@@ -1,0 +1,23 @@
+//! Which module implements which type on this node, and how modules come here and spread.
+//!
+//! [`Registry`] answers at once from memory ([`Registry::active`]); [`Librarian`] is the thread
+//! that compiles, stores, announces and wants, one after the other, since compiling is slow and
+//! nobody who serves requests should wait for it. Its inputs are what the network tells
+//! ([`ModuleEvent`](crate::network::ModuleEvent)) and what users load.
+//!
+//! *Which version runs.* For a name and version, all nodes agree on one module (the announcement
+//! that `replicant_protocol::content` says is active); a name's objects run on the highest version
+//! by Semantic Versioning that is loaded here. The types that ship with the release are announced
+//! like all others, with the earliest timestamp: nodes that were built differently then see the
+//! conflict, and settle on the same bytes.
+//!
+//! Not here: what an instance does (`topics`), how announcements and bytes travel (`network`).
+
+mod archive;
+mod librarian;
+mod limits;
+mod registry;
+
+pub use archive::Archive;
+pub use librarian::{Librarian, ModuleChanges, ModuleNetwork, Resources};
+pub use registry::Registry;
