@@ -10,8 +10,11 @@
 //! names characters that are not here), `text` (the effect of ops), `edit` (from positions to ops),
 //! `op`, `saved` and `restore` (bytes), and this file, which fits it to the SDK.
 //!
-//! Compaction is not implemented: names of deleted characters are kept for ever. Forgetting them
-//! needs care, since later insertions may have them as origins.
+//! Compaction is not implemented: the names of deleted characters are kept for ever, as ranges.
+//! A deleted character without children could be forgotten once no author names it any more; but
+//! then authors must stop to take it as a right origin before that, and those that already have
+//! order concurrent insertions otherwise than those that have not: the text could depend on
+//! whether snapshots were made.
 
 #![forbid(unsafe_code)]
 
@@ -35,7 +38,7 @@ mod varint;
 use std::fmt;
 
 use replicant_sdk::{Context, Crdt, Events, Malformed, Random, Refusal, cbor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeTuple};
 
 pub use command::{Answer, Command, Query};
 pub use text::{Event, Text};
@@ -43,9 +46,46 @@ pub use text::{Event, Text};
 use edit::Edit;
 use op::Op;
 
-/// The bytes of an op; see `op` for what is in them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The bytes of an op; see `op` for what is in them. Postcard adds nothing to them: they are
+/// written, and read, one by one up to the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedOp(Vec<u8>);
+
+impl Serialize for EncodedOp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        for byte in &self.0 {
+            tuple.serialize_element(byte)?;
+        }
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for EncodedOp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_tuple(op::OP_BYTES_MAX, OpBytes)
+    }
+}
+
+/// Collects the bytes of an op.
+struct OpBytes;
+
+impl<'de> de::Visitor<'de> for OpBytes {
+    type Value = EncodedOp;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the bytes of an op")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<EncodedOp, A::Error> {
+        let mut bytes = Vec::new();
+        // The end shows as an error: a tuple's length is not in the bytes.
+        while let Ok(Some(byte)) = sequence.next_element() {
+            bytes.push(byte);
+        }
+        Ok(EncodedOp(bytes))
+    }
+}
 
 impl Crdt for Text {
     const NAME: &'static str = "text";
@@ -185,6 +225,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
+/// Reads the bytes of a text.
 struct Saved;
 
 impl de::Visitor<'_> for Saved {
@@ -203,3 +244,17 @@ replicant_sdk::export!(Text);
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod encoding_tests {
+    use super::*;
+
+    #[test]
+    fn postcard_writes_an_op_as_its_bytes() {
+        let op = EncodedOp(vec![1, 200, 0, 3]);
+        let mut bytes = Vec::new();
+        replicant_sdk::postcard_bytes::append(&op, &mut bytes);
+        assert_eq!(bytes, op.0);
+        assert_eq!(replicant_sdk::postcard_bytes::read(&bytes), Ok(op));
+    }
+}

@@ -161,14 +161,11 @@ impl Run {
         if self.visible { self.len as usize } else { 0 }
     }
 
-    /// Says whether `next`, standing right behind, is the same stretch of the tree: that it begins
-    /// with the only child of the last character between the two.
+    /// Says whether `next`, standing right behind, is the same stretch of the tree. It has no left
+    /// children then: they would stand between the two.
     #[inline]
     pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
-        next.kind == Kind::Continues
-            && !next.has_left
-            && next.replica == self.replica
-            && next.number == self.end()
+        next.kind == Kind::Continues && next.replica == self.replica && next.number == self.end()
     }
 
     /// Says whether `next`, standing right behind, can become part of this record.

@@ -1,4 +1,5 @@
 //! Recorded editing histories end in the text that was recorded with them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Read;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Replicas that lie about what they know: the others still agree, and nothing breaks.
 
-use replicant_sdk::Random;
+use replicant_sdk::{Crdt, Events, Random};
 
 use super::world::{World, name};
 use crate::id::{CharId, NUMBER_MAX};
@@ -174,9 +174,64 @@ fn damaged_saved_bytes_are_refused_or_load_as_something() {
             for author in 0..3 {
                 let bytes = any_op(&mut random, author);
                 if let Ok(op) = Op::decode(&bytes, name(author)) {
-                    text.apply(name(author), &op, &mut replicant_sdk::Events::collected());
+                    text.apply(name(author), &op, &mut Events::collected());
                 }
             }
         }
     }
+}
+
+#[test]
+fn an_op_that_is_too_large_to_be_sent_is_refused_and_changes_nothing() {
+    let mut text = crate::Text::default();
+    let context = replicant_sdk::Context::default();
+    let update = |text: &mut crate::Text, command: crate::Command| {
+        let mut bytes = Vec::new();
+        replicant_sdk::cbor::encode(&command, &mut bytes).unwrap();
+        let mut op = vec![7];
+        let outcome = text.update_bytes(&context, &bytes, &mut op, &mut Events::ignored());
+        assert!(outcome.is_ok() || op == [7]);
+        outcome
+    };
+    let large = "x".repeat(crate::op::OP_BYTES_MAX);
+    let refused = update(
+        &mut text,
+        crate::Command::Insert {
+            at: 0,
+            text: large.clone(),
+        },
+    );
+    assert!(refused.unwrap_err().message().contains("in several steps"));
+    assert_eq!(text.length(), 0);
+    let fits = large[..large.len() - 9].to_owned();
+    assert_eq!(
+        update(&mut text, crate::Command::Insert { at: 0, text: fits }),
+        Ok(true)
+    );
+}
+
+#[test]
+fn edits_over_the_end_are_refused_with_the_length() {
+    let mut random = Random::new(1);
+    let mut world = World::new(1);
+    world.edit(0, 0, 0, "abc");
+    world.settle(&mut random);
+    let text = &world.replicas[0].text;
+    let refuse = |at, delete, insert| {
+        let edit = crate::edit::Edit { at, delete, insert };
+        text.prepare_edit(name(0), edit).unwrap_err().into_message()
+    };
+    assert_eq!(
+        refuse(4, 0, "x"),
+        "cannot insert at 4: the text has length 3"
+    );
+    assert_eq!(
+        refuse(2, 2, ""),
+        "cannot delete 2 characters at 2: the text has length 3"
+    );
+    assert_eq!(
+        refuse(u64::MAX, u64::MAX, ""),
+        "cannot delete 18446744073709551615 characters at 18446744073709551615: the text has \
+         length 3"
+    );
 }

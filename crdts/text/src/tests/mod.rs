@@ -5,3 +5,5 @@ mod hostile;
 mod interleaving;
 mod reference;
 mod world;
+
+replicant_sdk::laws!(crate::Text);
