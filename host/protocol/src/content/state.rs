@@ -313,6 +313,11 @@ impl State {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn requeue(&mut self, events: impl Iterator<Item = OutEvent>) {
+        self.events.extend(events);
+    }
+
     fn learn(&mut self, known: Arc<SignedAnnouncement>) -> Inserted {
         let mut events = Vec::new();
         let inserted = self.catalogue.insert(known, &mut events);

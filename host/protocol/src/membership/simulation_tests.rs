@@ -257,10 +257,10 @@ impl World {
             }
         }
         let due = self.nodes.get(&number).and_then(Membership::next_timeout);
-        if let Some(at) = due.map(|at| at.max(self.now + millis(1))) {
-            if self.armed.insert(number, at) != Some(at) {
-                self.push(at, Event::Wake(number));
-            }
+        if let Some(at) = due.map(|at| at.max(self.now + millis(1)))
+            && self.armed.insert(number, at) != Some(at)
+        {
+            self.push(at, Event::Wake(number));
         }
     }
 
