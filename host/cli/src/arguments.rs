@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArguments),
     /// Measure a cluster on this machine
     Bench(commands::bench::BenchArguments),
+    /// Write a script that completes commands and options in a shell
+    Completions(commands::completions::CompletionsArguments),
 }
 
 /// Which node a command talks to.

@@ -67,18 +67,31 @@ impl FromRequest<Arc<Api>> for Document {
             _ => return Err(unsupported(accepted)),
         };
         let body = read(request, api, api.config.body_bytes_max, accepted).await?;
-        let cbor = match kind {
-            ContentType::Json => json_to_cbor(&body.bytes)?,
-            _ => {
-                check_cbor(&body.bytes)?;
-                body.bytes
-            }
-        };
         Ok(Self {
-            cbor,
+            cbor: decode(kind, body.bytes).await?,
             _held: body.held,
         })
     }
+}
+
+/// Bodies beyond this are decoded on a thread of their own: the largest take a good part of a
+/// second, in which the runtime should answer others.
+const DECODED_INLINE_BYTES_MAX: usize = 64 << 10;
+
+async fn decode(kind: ContentType, bytes: Vec<u8>) -> Result<Vec<u8>, ErrorReply> {
+    let is_small = bytes.len() <= DECODED_INLINE_BYTES_MAX;
+    let work = move || match kind {
+        ContentType::Json => json_to_cbor(&bytes),
+        _ => check_cbor(&bytes).map(|()| bytes),
+    };
+    let decoded = match is_small {
+        true => work(),
+        false => tokio::task::spawn_blocking(work).await.map_err(|_| {
+            // It panicked, or the process is ending.
+            ErrorReply::busy("the body could not be decoded")
+        })?,
+    };
+    Ok(decoded?)
 }
 
 impl FromRequest<Arc<Api>> for Component {

@@ -103,7 +103,7 @@ fn load(cluster: &LocalCluster, arguments: &ThroughputArguments) -> Result<Load>
 }
 
 fn increment(client: &Client) -> Result<Value> {
-    Ok(client.update(TOPIC, ID, Some(TYPE), &[json!({"increment": 1})])?)
+    client.update(TOPIC, ID, Some(TYPE), &[json!({"increment": 1})])
 }
 
 fn increment_until(client: &Client, stop: &AtomicBool, count: &AtomicU64) -> Result<Vec<Duration>> {

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -78,6 +78,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(format::render_errors))
         .layer(from_fn_with_state(Arc::clone(&api), metrics::observe))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
         .layer(SetResponseHeaderLayer::overriding(
             no_sniff,
             HeaderValue::from_static("nosniff"),
