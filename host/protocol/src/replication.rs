@@ -8,8 +8,9 @@
 //! Sources: causal delivery by waiting for dependencies, Birman, Schiper and Stephenson,
 //! "Lightweight Causal and Atomic Group Multicast" (ACM TOCS 1991); a log for each writer and
 //! repair by comparing version vectors, Petersen et al., "Flexible Update Propagation for Weakly
-//! Consistent Replication" (Bayou, SOSP 1997); hash chains that make equivocation provable, Mazières
-//! and Shasha, "Building Secure File Systems out of Byzantine Storage" (PODC 2002). Deviations,
+//! Consistent Replication" (Bayou, SOSP 1997); hash chains that make equivocation provable,
+//! Mazières and Shasha, "Building Secure File Systems out of Byzantine Storage" (PODC 2002).
+//! Deviations,
 //! with reasons: a bundle's dependencies are a difference to its predecessor's, because most of
 //! them do not change; and each names the hash of the bundle it depends on, so that a fork of one
 //! replica's history shows in what others build on it.
@@ -33,20 +34,27 @@
 //!
 //! # What can go wrong, and what happens
 //!
-//! | event | answer |
-//! | --- | --- |
-//! | a bundle is lost | the next one of its replica waits; after `gap_delay` its sender is asked. Nothing follows: the periodic comparison of versions finds it |
-//! | bundles are duplicated or reordered | duplicates are counted before the signature is paid for; the buffer puts them in order |
-//! | the buffer is full | out goes what is latest in causal order (largest timestamp): never a predecessor before its successor, and the same on every run; its sender is asked later |
-//! | a peer fills the buffer with bundles that wait for ever | its share is bounded; they expire after `waiting_max` |
-//! | two histories of one replica | whichever becomes deliverable first counts here; the other is evidence. Nodes may differ until a later layer closes the replica |
-//! | a peer promises more and sends nothing new | it is left alone for longer and longer; others are asked |
-//! | a peer does not answer | the request times out, another peer is asked; a late answer is ignored |
-//! | a chunk breaks off | every request starts at what is stored: nothing is lost but the chunk |
-//! | the storage refuses a batch | everything is as before `begin_batch`; own ops of the batch never existed |
-//! | the node crashes | what was not stored was never heard of; `restore` goes on from what was |
-//! | the disk was restored from an old copy | a peer's bundle of this replica shows it: [`OutEvent::HistoryAhead`]; no op is made until a new generation begins |
-//! | this node's clock is slow | bundles wait until it catches up; they are never refused |
+//! - *A bundle is lost.* The next one of its replica waits, and after `gap_delay` its sender is
+//!   asked. If nothing follows, the periodic comparison of versions finds it.
+//! - *Bundles are duplicated or reordered.* Duplicates are counted before a signature is paid for;
+//!   the buffer puts the others in order.
+//! - *The buffer is full.* Out goes what is latest in causal order (largest timestamp): never a
+//!   predecessor before its successor, and the same on every run. Its sender is asked later.
+//! - *A peer fills the buffer with bundles that wait for ever.* Its share is bounded, and they
+//!   expire after `waiting_max`.
+//! - *Two histories of one replica.* Whichever becomes deliverable first counts here; the other is
+//!   evidence. Nodes may differ until a later layer closes the replica.
+//! - *A peer promises more and sends nothing new.* It is left alone for longer and longer, and
+//!   others are asked.
+//! - *A peer does not answer.* The request times out, another peer is asked; a late answer is
+//!   ignored.
+//! - *A chunk breaks off.* Every request starts at what is stored: nothing is lost but the chunk.
+//! - *The storage refuses a batch.* Everything is as before `begin_batch`; own ops of the batch
+//!   never existed.
+//! - *The node crashes.* What was not stored was never heard of; `restore` goes on from what was.
+//! - *The disk was restored from an old copy.* A peer's bundle of this replica shows it
+//!   ([`OutEvent::HistoryAhead`]); no op is made until a new generation begins.
+//! - *This node's clock is slow.* Bundles wait until it catches up; they are never refused.
 //!
 //! # Invariants
 //!
@@ -83,4 +91,3 @@ pub use message::{
 };
 pub use state::{RestoreError, State, Writer};
 pub use stats::Stats;
-

@@ -9,7 +9,7 @@
 //! nodes that speak an older one never get to see it. `docs/wire-format.md` describes all of them.
 //!
 //! This is the only module that sees all layers. Not here: encryption and the lengths that
-//! surround a message (see [`session`](crate::session)).
+//! surround a message (see [`session`]).
 
 mod payload;
 

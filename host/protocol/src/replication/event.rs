@@ -18,8 +18,8 @@ pub enum OutEvent {
     },
     /// A bundle of this node is stored: tell everyone. May be lost: synchronising repairs it.
     Broadcast(SignedBundle),
-    /// A bundle that came by broadcast is new here and holds: pass it on. May be ignored if the
-    /// broadcast passes on by itself.
+    /// A bundle that came by broadcast is new here and its signature holds: pass it on. To the
+    /// broadcast it is known by the hash of [`as_bytes`](SignedBundle::as_bytes).
     Forward {
         /// From whom it came; need not get it back.
         from: NodeId,

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use replicant_protocol::broadcast;
 use replicant_protocol::bundle::SignedBundle;
-use replicant_protocol::ids::{Hash, NodeId};
-use replicant_protocol::replication::{Config, OutEvent, Stats, anti_entropy};
+use replicant_protocol::ids::Hash;
+use replicant_protocol::replication::{Config, Stats};
 use replicant_protocol::wire::Message;
 
 use crate::checker::Checker;
@@ -27,7 +26,7 @@ pub(crate) enum Canary {
     EarlyAcknowledgement,
 }
 
-enum Event {
+pub(crate) enum Event {
     Arrive {
         from: usize,
         to: usize,
@@ -63,8 +62,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) checker: Checker,
     pub(crate) now: Duration,
-    config: Config,
-    canary: Canary,
+    pub(crate) config: Config,
+    pub(crate) canary: Canary,
     queue: BTreeMap<(Duration, u64), Event>,
     events_count: u64,
     timers: Vec<u64>,
@@ -116,7 +115,7 @@ impl World {
         }
     }
 
-    fn neighbours(&self, node: usize) -> Vec<usize> {
+    pub(crate) fn neighbours(&self, node: usize) -> Vec<usize> {
         let other = |(a, b): &(usize, usize)| match node {
             node if node == *a => Some(*b),
             node if node == *b => Some(*a),
@@ -129,7 +128,7 @@ impl World {
             .collect()
     }
 
-    fn is_open(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn is_open(&self, a: usize, b: usize) -> bool {
         self.side.contains(&a) == self.side.contains(&b)
             && self.nodes[a].running.is_some()
             && self.nodes[b].running.is_some()
@@ -140,11 +139,11 @@ impl World {
         self.queue.insert((time, self.events_count), event);
     }
 
-    fn after_ms(&mut self, ms: u64, event: Event) {
+    pub(crate) fn after_ms(&mut self, ms: u64, event: Event) {
         self.at(self.now + Duration::from_millis(ms), event);
     }
 
-    fn random_ms(&mut self, max: u64) -> u64 {
+    pub(crate) fn random_ms(&mut self, max: u64) -> u64 {
         self.rng.random_range(0..=max)
     }
 
@@ -419,165 +418,7 @@ impl World {
         }
     }
 
-    fn session_up(&mut self, index: usize, other: usize) {
-        let (now, peer) = (self.now, self.nodes[other].id());
-        let Some(running) = &mut self.nodes[index].running else {
-            return;
-        };
-        running
-            .topics
-            .iter_mut()
-            .for_each(|topic| topic.state.handle_peer_up(peer));
-        running.anti_entropy.handle_peer_up(now, peer);
-        self.drain(index);
-    }
-
-    fn session_down(&mut self, index: usize, other: usize) {
-        let (now, peer) = (self.now, self.nodes[other].id());
-        let Some(running) = &mut self.nodes[index].running else {
-            return;
-        };
-        running
-            .topics
-            .iter_mut()
-            .for_each(|topic| topic.state.handle_peer_down(now, peer));
-        running.anti_entropy.handle_peer_down(peer);
-        self.drain(index);
-    }
-
-    /// Does what a node's protocols ask for, begins batches, and sets the timer.
-    fn drain(&mut self, index: usize) {
-        while let Some(event) = self.poll_anti_entropy(index) {
-            self.anti_entropy_event(index, event);
-        }
-        for topic in 0..TOPICS {
-            self.begin(index, topic);
-            while let Some(event) = self.poll(index, topic) {
-                self.event(index, topic, event);
-            }
-        }
-        self.set_timer(index);
-    }
-
-    fn poll_anti_entropy(&mut self, index: usize) -> Option<anti_entropy::OutEvent> {
-        self.nodes[index].running.as_mut()?.anti_entropy.poll()
-    }
-
-    fn poll(&mut self, index: usize, topic: usize) -> Option<OutEvent> {
-        self.nodes[index].running.as_mut()?.topics[topic]
-            .state
-            .poll()
-    }
-
-    fn begin(&mut self, index: usize, topic: usize) {
-        let now = self.now;
-        let node = &mut self.nodes[index];
-        let (wall_ms, life) = (node.wall_ms(now), node.life);
-        let Some(running) = &mut node.running else {
-            return;
-        };
-        let of = &mut running.topics[topic];
-        let stats = of.state.stats();
-        assert!(
-            stats.buffered_count <= self.config.buffer_count_max,
-            "the buffer's bound"
-        );
-        let Some(job) = of.begin(now, wall_ms, &node.identity, &node.disks[topic]) else {
-            return;
-        };
-        if self.canary == Canary::EarlyAcknowledgement {
-            self.checker.acknowledged(topic, &job.local);
-        }
-        let ms = self.random_ms(20);
-        self.after_ms(
-            1 + ms,
-            Event::Stored {
-                node: index,
-                topic,
-                life,
-            },
-        );
-    }
-
-    fn anti_entropy_event(&mut self, index: usize, event: anti_entropy::OutEvent) {
-        let now = self.now;
-        match event {
-            anti_entropy::OutEvent::Send { peer, message } => {
-                self.send(index, peer, &Message::AntiEntropy(message));
-            }
-            anti_entropy::OutEvent::Differs { peer, topic } => {
-                let Some(running) = &mut self.nodes[index].running else {
-                    return;
-                };
-                let state = &mut running.topics[topic_index(&topic)].state;
-                state.handle_peer_differs(now, peer);
-            }
-            event @ anti_entropy::OutEvent::Reject { .. } => panic!("all are honest: {event:?}"),
-        }
-    }
-
-    fn event(&mut self, index: usize, topic: usize, event: OutEvent) {
-        match event {
-            OutEvent::Send { peer, message } => {
-                self.send(index, peer, &Message::Replication(message));
-            }
-            OutEvent::Broadcast(bundle) => self.flood(index, None, &bundle),
-            OutEvent::Forward { from, bundle } => self.flood(index, Some(from), &bundle),
-            OutEvent::Serve {
-                peer,
-                request,
-                from,
-                bytes_max,
-                count_max,
-            } => {
-                let node = &mut self.nodes[index];
-                let served = node.disks[topic].serve(from, bytes_max, count_max);
-                let Some(running) = &mut node.running else {
-                    return;
-                };
-                running.topics[topic]
-                    .state
-                    .handle_served(peer, request, served);
-            }
-            event => panic!("all are honest, and no disk is old: {event:?}"),
-        }
-    }
-
-    fn flood(&mut self, index: usize, from: Option<NodeId>, bundle: &SignedBundle) {
-        let payload = bundle.as_bytes().into();
-        let message = Message::Broadcast(broadcast::Message { hops: 1, payload });
-        for other in self.neighbours(index) {
-            let peer = self.nodes[other].id();
-            if Some(peer) != from {
-                self.send(index, peer, &message);
-            }
-        }
-    }
-
-    fn send(&mut self, from: usize, peer: NodeId, message: &Message) {
-        let Some(to) = self.nodes.iter().position(|node| node.id() == peer) else {
-            return;
-        };
-        let is_repair = matches!(message, Message::Replication(_));
-        if is_repair && self.canary == Canary::NoRepair {
-            return;
-        }
-        if percent(&mut self.rng, self.faults.loss) {
-            return;
-        }
-        let copies = if percent(&mut self.rng, self.faults.duplication) {
-            2
-        } else {
-            1
-        };
-        for _ in 0..copies {
-            let ms = self.random_ms(self.faults.latency_ms_max);
-            let bytes = message.to_bytes();
-            self.after_ms(1 + ms, Event::Arrive { from, to, bytes });
-        }
-    }
-
-    fn set_timer(&mut self, index: usize) {
+    pub(crate) fn set_timer(&mut self, index: usize) {
         let Some(running) = &self.nodes[index].running else {
             return;
         };
@@ -600,7 +441,7 @@ impl World {
     }
 }
 
-fn topic_index(topic: &replicant_protocol::ids::TopicName) -> usize {
+pub(crate) fn topic_index(topic: &replicant_protocol::ids::TopicName) -> usize {
     topic
         .as_str()
         .strip_prefix("topic/")

@@ -1,0 +1,240 @@
+//! `docs/wire-format.md` says what its examples mean; this holds it to that.
+//!
+//! An example that is not current fails with the bytes as they should stand there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
+use replicant_protocol::clock::Hlc;
+use replicant_protocol::content::{Announcement, ModuleLimits, ModuleName, SignedAnnouncement};
+use replicant_protocol::identity::{NodeIdentity, replica_id};
+use replicant_protocol::ids::{
+    ClusterId, Counter, Generation, Hash, LineageId, ModuleHash, NodeId, SnapshotRef, TopicName,
+};
+use replicant_protocol::membership::{self, Record, Rumour, Status};
+use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequest, TopicDigest};
+use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
+use replicant_protocol::version::VersionVector;
+use replicant_protocol::wire::Message;
+use replicant_protocol::{broadcast, content};
+
+const DOCUMENT: &str = include_str!("../../../docs/wire-format.md");
+
+/// The examples of the document: name → bytes. A block begins with "```hex NAME".
+fn examples() -> BTreeMap<&'static str, Vec<u8>> {
+    let blocks = DOCUMENT.split("```hex ").skip(1);
+    let example = |block: &'static str| {
+        let (name, rest) = block.split_once('\n').expect("a name");
+        let (text, _) = rest.split_once("```").expect("an end");
+        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+        (
+            name.trim(),
+            digits
+                .chunks(2)
+                .map(|pair| (pair[0] * 16 + pair[1]) as u8)
+                .collect(),
+        )
+    };
+    blocks.map(example).collect()
+}
+
+fn alice() -> NodeIdentity {
+    NodeIdentity::from_secret(&[1; 32])
+}
+
+fn bob() -> NodeId {
+    NodeIdentity::from_secret(&[2; 32]).id()
+}
+
+fn topic() -> TopicName {
+    "shop/eu".parse().unwrap()
+}
+
+fn bundle() -> SignedBundle {
+    let body = Body {
+        format: Format,
+        topic: topic(),
+        lineage: LineageId::first(&ClusterId::from_bytes([3; 32]), &topic()),
+        author: alice().id(),
+        generation: Generation::new(0),
+        first: Counter::new(5),
+        reference: SnapshotRef::START,
+        dependencies: vec![Dependency {
+            replica: replica_id(&bob(), Generation::new(0)),
+            counter: Counter::new(7),
+            hash: Hash::of(b"dependency"),
+        }],
+        previous: Hash::of(b"previous"),
+        hlc: Hlc::from_u64((1_800_000_000_000 << 16) | 3),
+        objects: vec![BodyObject {
+            type_name: "g-counter".parse().unwrap(),
+            id: "visits".parse().unwrap(),
+            schema: 1,
+        }],
+        ops: vec![
+            BodyOp {
+                object_index: 0,
+                bytes: vec![1],
+            },
+            BodyOp {
+                object_index: 0,
+                bytes: vec![2],
+            },
+        ],
+    };
+    SignedBundle::sign(&alice(), body).unwrap()
+}
+
+fn version() -> VersionVector {
+    [(bundle().replica(), Counter::new(6))]
+        .into_iter()
+        .collect()
+}
+
+fn announcement() -> SignedAnnouncement {
+    let announcement = Announcement {
+        name: ModuleName {
+            name: "g-counter".parse().unwrap(),
+            version: "1.0.0".parse().unwrap(),
+        },
+        module: ModuleHash::of(b"component"),
+        size_bytes: 9,
+        limits: ModuleLimits {
+            fuel_per_call: 1_000_000,
+            memory_bytes_max: 1 << 20,
+            output_bytes_max: 1 << 16,
+        },
+        publisher: alice().id(),
+        hlc: Hlc::from_u64(1_800_000_000_000 << 16),
+    };
+    SignedAnnouncement::sign(announcement, &alice()).unwrap()
+}
+
+fn rumour() -> Rumour {
+    let address = "192.0.2.1:7400".parse().unwrap();
+    let record = Record::sign(&alice(), 2, false, Generation::new(0), address);
+    Rumour {
+        record,
+        status: Status::Suspect,
+    }
+}
+
+fn messages() -> Vec<(&'static str, Message)> {
+    let request = SyncRequest {
+        topic: topic(),
+        request: RequestId(1),
+        version: VersionVector::new(),
+        bundle_bytes_max: 1 << 20,
+        bundle_count_max: 1_024,
+    };
+    let chunk = SyncChunk {
+        topic: topic(),
+        request: RequestId(1),
+        bundles: vec![BundleBytes::from(&bundle())],
+        more: false,
+        version: version(),
+    };
+    let page = DigestPage {
+        after: None,
+        topics: vec![TopicDigest {
+            topic: topic(),
+            version: version().hash(),
+        }],
+        is_last: true,
+    };
+    let digest = DigestRequest {
+        after: Some(topic()),
+        root: Hash::of(b"root"),
+    };
+    let payload = bundle().as_bytes().into();
+    let items = vec![announcement().as_bytes().to_vec()];
+    vec![
+        (
+            "ping",
+            membership::Message::Ping {
+                sequence: 7,
+                gossip: vec![rumour()],
+            }
+            .into(),
+        ),
+        ("broadcast", broadcast::Message { hops: 1, payload }.into()),
+        (
+            "announcements",
+            content::Message::Announcements { items }.into(),
+        ),
+        (
+            "sync-request",
+            replication::Message::SyncRequest(request).into(),
+        ),
+        ("sync-chunk", replication::Message::SyncChunk(chunk).into()),
+        (
+            "digest-request",
+            anti_entropy::Message::DigestRequest(digest).into(),
+        ),
+        (
+            "digest-page",
+            anti_entropy::Message::DigestPage(page).into(),
+        ),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits
+        .as_bytes()
+        .chunks(96)
+        .map(|line| format!("{}\n", str::from_utf8(line).unwrap()))
+        .collect()
+}
+
+#[test]
+fn the_examples_are_current_and_decode_to_what_is_stated() {
+    let documented = examples();
+    let mut expected = vec![("bundle", bundle().as_bytes().to_vec())];
+    expected.extend(
+        messages()
+            .into_iter()
+            .map(|(name, message)| (name, message.to_bytes())),
+    );
+    let stale: String = expected
+        .iter()
+        .filter(|(name, bytes)| documented.get(name) != Some(bytes))
+        .map(|(name, bytes)| format!("```hex {name}\n{}```\n", hex(bytes)))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "should be in docs/wire-format.md:\n{stale}"
+    );
+    assert_eq!(
+        documented.len(),
+        expected.len(),
+        "an example that nobody checks"
+    );
+
+    let read = SignedBundle::decode(&documented["bundle"]).unwrap();
+    assert_eq!((read.verify(), read), (Ok(()), bundle()));
+    for (name, message) in messages() {
+        assert_eq!(
+            Message::from_bytes(&documented[name]),
+            Ok(message),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_stated_hashes_are_current() {
+    let stated = [
+        ("replica id", bundle().replica().to_string()),
+        ("bundle hash", bundle().hash().to_string()),
+        ("lineage", bundle().body().lineage.to_string()),
+        ("version hash", version().hash().to_string()),
+    ];
+    for (what, value) in stated {
+        assert!(
+            DOCUMENT.contains(&format!("`{value}`")),
+            "the {what} of the example is {value}"
+        );
+    }
+}
