@@ -135,4 +135,24 @@ mod tests {
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn the_page_for_people_has_every_command_and_every_option_of_serve() {
+        let page = include_str!("../../../docs/cli.md");
+        let command = Arguments::command();
+        for command in command.get_subcommands() {
+            let name = command.get_name();
+            assert!(page.contains(&format!("`replicant {name}")), "{name}");
+        }
+        let serve = command.find_subcommand("serve").unwrap();
+        for option in serve
+            .get_arguments()
+            .filter_map(|argument| argument.get_long())
+        {
+            assert!(
+                page.contains(&format!("`--{option}")) || option == "data",
+                "{option}"
+            );
+        }
+    }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::Api;
+use super::code::Code;
 use super::error::ErrorReply;
 
 /// Lets at most `requests_max` requests of the API through at a time and ends those that take
@@ -26,8 +26,7 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
     match timeout(wait, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ErrorReply::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "timeout",
+            Code::Timeout,
             format!("the request was not finished after {} s", wait.as_secs()),
             "an update may have been carried out all the same: read the object before you repeat it",
         )

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::timeout;
 
 use super::Api;
+use super::code::Code;
 use super::data::{check_cbor, json_to_cbor};
 use super::error::ErrorReply;
 
@@ -50,8 +51,7 @@ fn content_type(headers: &HeaderMap) -> Option<ContentType> {
 
 fn unsupported(accepted: &str) -> ErrorReply {
     ErrorReply::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported-media-type",
+        Code::UnsupportedMediaType,
         "the body's `Content-Type` or `Content-Encoding` is not accepted here",
         format!("send it uncompressed with `Content-Type: {accepted}`"),
     )
@@ -135,8 +135,7 @@ async fn within<T>(
 ) -> Result<T, ErrorReply> {
     timeout(wait, reading).await.unwrap_or_else(|_| {
         Err(ErrorReply::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "slow-body",
+            Code::SlowBody,
             format!("the body was not complete after {} s", wait.as_secs()),
             "send less at a time",
         ))
@@ -222,7 +221,7 @@ async fn drain(mut body: Body) {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, StatusCode};
     use futures::stream;
 
     use super::*;

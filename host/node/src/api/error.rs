@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::code::Code;
 use super::data::DataError;
 use super::views::{ErrorView, Failure, OutcomeView};
 use crate::NodeError;
@@ -19,23 +20,19 @@ pub(crate) struct ErrorReply {
 }
 
 impl ErrorReply {
-    pub(crate) fn new(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let error = Failure {
-            code: code.to_owned(),
+            code: code.text().to_owned(),
             message: message.into(),
             hint: hint.into(),
         };
+        let view = ErrorView {
+            error,
+            outcomes: None,
+        };
         Self {
-            status,
-            view: ErrorView {
-                error,
-                outcomes: None,
-            },
+            status: code.status(),
+            view,
         }
     }
 
@@ -45,28 +42,22 @@ impl ErrorReply {
             1 => "nothing was changed; correct the command".to_owned(),
             count => format!("all {count} commands were refused and nothing was changed"),
         };
-        let mut reply = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", message, hint);
+        let mut reply = Self::new(Code::Refused, message, hint);
         reply.view.outcomes = Some(outcomes);
         reply
     }
 
     pub(crate) fn bad_request(message: impl Into<String>, hint: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", message, hint)
+        Self::new(Code::BadRequest, message, hint)
     }
 
     pub(crate) fn busy(message: &str) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "busy",
-            message,
-            "try again in a moment",
-        )
+        Self::new(Code::Busy, message, "try again in a moment")
     }
 
     pub(crate) fn too_large(what: &str, max: usize) -> Self {
         Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
+            Code::TooLarge,
             format!("the {what} is larger than {max} bytes"),
             "send less at a time",
         )
@@ -103,20 +94,14 @@ impl From<DataError> for ErrorReply {
             DataError::TooDeep => "send flatter data",
             DataError::DuplicateKey(_) => "leave one of the two out",
         };
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "malformed-body",
-            error.to_string(),
-            hint,
-        )
+        Self::new(Code::MalformedBody, error.to_string(), hint)
     }
 }
 
 impl From<IdError> for ErrorReply {
     fn from(error: IdError) -> Self {
         Self::new(
-            StatusCode::BAD_REQUEST,
-            "bad-name",
+            Code::BadName,
             error.to_string(),
             "names in the path are percent-encoded: `shop/eu` is `shop%2Feu`",
         )
@@ -125,87 +110,65 @@ impl From<IdError> for ErrorReply {
 
 impl From<NodeError> for ErrorReply {
     fn from(error: NodeError) -> Self {
-        let (status, code, hint) = classify(&error);
-        if code == "internal" {
+        let (code, hint) = classify(&error);
+        if code == Code::Internal {
             // It may name files of this machine; whoever runs the node finds it in its log.
             tracing::error!(%error, "a request failed");
-            return Self::new(status, code, "the node failed on this request", hint);
+            return Self::new(code, "the node failed on this request", hint);
         }
-        Self::new(status, code, error.to_string(), hint)
+        Self::new(code, error.to_string(), hint)
     }
 }
 
-/// Status, code and hint of each of the node's errors.
-fn classify(error: &NodeError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+/// Code and hint of each of the node's errors.
+fn classify(error: &NodeError) -> (Code, &'static str) {
     match error {
         NodeError::UnknownObject { .. } => (
-            S::NOT_FOUND,
-            "unknown-object",
+            Code::UnknownObject,
             "the first update with `?type=` creates it",
         ),
-        NodeError::AmbiguousObject { .. } => {
-            (S::CONFLICT, "ambiguous-type", "say which one with `?type=`")
-        }
+        NodeError::AmbiguousObject { .. } => (Code::AmbiguousType, "say which one with `?type=`"),
         NodeError::TypeMissing { .. } => (
-            S::NOT_FOUND,
-            "unknown-object",
+            Code::UnknownObject,
             "name a type with `?type=` to create it",
         ),
         NodeError::UnknownType { .. } => (
-            S::NOT_FOUND,
-            "unknown-type",
+            Code::UnknownType,
             "see `GET /v1/modules` for the types, or load the module",
         ),
         NodeError::UnknownModule { .. } => (
-            S::NOT_FOUND,
-            "unknown-module",
+            Code::UnknownModule,
             "see `GET /v1/modules` for what is loaded",
         ),
         NodeError::NewerTypeNeeded { .. } => (
-            S::CONFLICT,
-            "newer-type-needed",
+            Code::NewerTypeNeeded,
             "load the newer version of the type on this node",
         ),
         NodeError::QueryRefused { .. } => (
-            S::UNPROCESSABLE_ENTITY,
-            "refused",
+            Code::Refused,
             "see the type's query schema in `GET /v1/modules`",
         ),
         NodeError::GuestFault { .. } => (
-            S::UNPROCESSABLE_ENTITY,
-            "module-fault",
+            Code::ModuleFault,
             "nothing was changed; other objects go on",
         ),
         NodeError::ObjectFaulted { .. } => (
-            S::INTERNAL_SERVER_ERROR,
-            "object-faulted",
+            Code::ObjectFaulted,
             "its ops are kept; a corrected module can bring it back",
         ),
-        NodeError::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too-large", "send less at a time"),
-        NodeError::NoCommand => (
-            S::BAD_REQUEST,
-            "bad-request",
-            "send a command, or `{\"commands\": […]}`",
-        ),
+        NodeError::TooLarge { .. } => (Code::TooLarge, "send less at a time"),
+        NodeError::NoCommand => (Code::BadRequest, "send a command, or `{\"commands\": […]}`"),
         NodeError::BadToken { .. } => (
-            S::BAD_REQUEST,
-            "bad-request",
+            Code::BadRequest,
             "`after` takes the `version` of an earlier answer",
         ),
         NodeError::BadCursor => (
-            S::BAD_REQUEST,
-            "bad-request",
+            Code::BadRequest,
             "`after` takes the `next` of an earlier page",
         ),
-        NodeError::ModuleInvalid { .. } => (
-            S::UNPROCESSABLE_ENTITY,
-            "module-invalid",
-            "nothing was loaded",
-        ),
+        NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
         NodeError::ModuleConflict { .. } => (
-            S::CONFLICT,
-            "module-conflict",
+            Code::ModuleConflict,
             "raise the version in the type's description",
         ),
         other => classify_state(other),
@@ -213,26 +176,19 @@ fn classify(error: &NodeError) -> (StatusCode, &'static str, &'static str) {
 }
 
 /// Errors that come from the state of the node rather than from the request.
-fn classify_state(error: &NodeError) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn classify_state(error: &NodeError) -> (Code, &'static str) {
     match error {
-        NodeError::Busy { .. } => (S::SERVICE_UNAVAILABLE, "busy", "try again in a moment"),
-        NodeError::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "ask another node"),
+        NodeError::Busy { .. } => (Code::Busy, "try again in a moment"),
+        NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),
         NodeError::NotYet => (
-            S::GATEWAY_TIMEOUT,
-            "not-yet",
+            Code::NotYet,
             "the node may be cut off or far behind; try again, or ask the node that gave the version",
         ),
         NodeError::StorageFailed { .. } => (
-            S::INSUFFICIENT_STORAGE,
-            "storage-failed",
+            Code::StorageFailed,
             "make room or repair the disk; reads go on as far as they can",
         ),
-        _ => (
-            S::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the node's log says more",
-        ),
+        _ => (Code::Internal, "the node's log says more"),
     }
 }
 

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use serde::Serialize;
 
+use super::code::Code;
 use super::data::{check_cbor, write_json};
 use super::error::ErrorReply;
 
@@ -124,8 +125,7 @@ fn media_range(range: &str) -> (String, u32) {
 
 fn malformed(error: &dyn std::error::Error) -> ErrorReply {
     ErrorReply::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "malformed-answer",
+        Code::MalformedAnswer,
         format!("the type gave an answer that cannot be passed on: {error}"),
         "the module's author must correct this",
     )
@@ -133,8 +133,7 @@ fn malformed(error: &dyn std::error::Error) -> ErrorReply {
 
 fn unwritable() -> ErrorReply {
     ErrorReply::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal",
+        Code::Internal,
         "the answer cannot be written",
         "this is a fault of the node; please report it",
     )
@@ -151,8 +150,7 @@ impl<S: Sync> FromRequestParts<S> for Format {
 
 pub(crate) fn not_acceptable(offered: &str) -> ErrorReply {
     ErrorReply::new(
-        StatusCode::NOT_ACCEPTABLE,
-        "not-acceptable",
+        Code::NotAcceptable,
         "the answer cannot be written in any format that `Accept` allows",
         format!("accept one of: {offered}"),
     )

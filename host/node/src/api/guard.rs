@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
+use super::code::Code;
 use super::error::ErrorReply;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -79,8 +80,7 @@ fn bad_host() -> ErrorReply {
 
 fn foreign_host() -> ErrorReply {
     ErrorReply::new(
-        StatusCode::FORBIDDEN,
-        "foreign-host",
+        Code::ForeignHost,
         "the request was addressed to a host name that this node does not go by",
         "use the node's address or `localhost`, or start it with `--api-host NAME`",
     )
@@ -88,8 +88,7 @@ fn foreign_host() -> ErrorReply {
 
 fn foreign_origin() -> ErrorReply {
     ErrorReply::new(
-        StatusCode::FORBIDDEN,
-        "foreign-origin",
+        Code::ForeignOrigin,
         "the request comes from a web page of another origin",
         "web pages cannot use this port; talk to it from a program",
     )

@@ -8,6 +8,7 @@
 
 mod admission;
 mod body;
+mod code;
 mod config;
 mod data;
 mod error;

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -20,6 +20,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::code::Code;
 use super::error::ErrorReply;
 use super::{Api, admission, format, guard, metrics, views};
 
@@ -91,8 +92,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 
 async fn no_route() -> ErrorReply {
     ErrorReply::new(
-        StatusCode::NOT_FOUND,
-        "no-such-path",
+        Code::NoSuchPath,
         "there is nothing at this path",
         "see /openapi.json for the paths; names in a path are percent-encoded (`shop%2Feu`)",
     )
@@ -100,8 +100,7 @@ async fn no_route() -> ErrorReply {
 
 async fn no_method() -> ErrorReply {
     ErrorReply::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "no-such-method",
+        Code::NoSuchMethod,
         "this path does not take this method",
         "see /openapi.json for the methods of each path",
     )
@@ -110,8 +109,7 @@ async fn no_method() -> ErrorReply {
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a request handler panicked");
     ErrorReply::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal",
+        Code::Internal,
         "the node failed on this request",
         "the node's log says more; please report it",
     )
@@ -211,6 +209,14 @@ mod tests {
             let reference = reference.split('"').next().unwrap();
             let target = document.pointer(reference.trim_start_matches('#'));
             assert!(target.is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn the_page_for_people_has_every_path() {
+        let page = include_str!("../../../../../docs/http-api.md");
+        for operation in documented() {
+            assert!(page.contains(&format!("`{operation}`")), "{operation}");
         }
     }
 }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use crate::api::Api;
+use crate::api::code::Code;
 use crate::api::error::ErrorReply;
 use crate::api::views::ErrorView;
+
+const REPORT_IT: &str = "this is a fault of the node; please report it";
 
 /// Answers as long as the process serves requests.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses(
@@ -25,7 +28,7 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, ErrorReply> {
     let not_ready = |message: &str| {
         let hint = "send requests to another node until this one is ready";
-        ErrorReply::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", message, hint)
+        ErrorReply::new(Code::NotReady, message, hint)
     };
     if *api.stopped.borrow() {
         return Err(not_ready("the node is shutting down"));
@@ -49,10 +52,8 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, 
     (status = 200, description = "The metrics", body = String,
         content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, ErrorReply> {
-    let text = api.metrics.text().map_err(|_| {
-        let (status, hint) = (StatusCode::INTERNAL_SERVER_ERROR, "please report it");
-        ErrorReply::new(status, "internal", "the metrics cannot be written", hint)
-    })?;
+    let failed = |_| ErrorReply::new(Code::Internal, "the metrics cannot be written", REPORT_IT);
+    let text = api.metrics.text().map_err(failed)?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
