@@ -28,7 +28,7 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
         Err(_) => ErrorReply::new(
             Code::Timeout,
             format!("the request was not finished after {} s", wait.as_secs()),
-            "an update may have been carried out all the same: read the object before you repeat it",
+            "an update may have been carried out all the same: read before you repeat it",
         )
         .into_response(),
     }

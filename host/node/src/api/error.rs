@@ -182,7 +182,7 @@ fn classify_state(error: &NodeError) -> (Code, &'static str) {
         NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),
         NodeError::NotYet => (
             Code::NotYet,
-            "the node may be cut off or far behind; try again, or ask the node that gave the version",
+            "the node may be cut off or far behind; ask again, or the node that gave the version",
         ),
         NodeError::StorageFailed { .. } => (
             Code::StorageFailed,
