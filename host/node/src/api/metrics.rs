@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
+    /// Connections that are open.
+    pub(crate) connections: Gauge,
     /// Watches that are open.
     pub(crate) watches: Gauge,
     /// How often a watcher was told that it missed something.
@@ -56,9 +58,11 @@ impl Metrics {
         let mut registry = Registry::with_prefix("replicant");
         let requests = Family::default();
         let seconds = Family::new_with_constructor(latencies as fn() -> Histogram);
-        let (watches, overruns) = (Gauge::default(), Counter::default());
+        let (connections, watches) = (Gauge::default(), Gauge::default());
+        let overruns = Counter::default();
         registry.register("api_requests", "Requests answered", requests.clone());
         registry.register("api_request_seconds", "Time to answer", seconds.clone());
+        registry.register("api_connections", "Connections open", connections.clone());
         registry.register("api_watches", "Watches open", watches.clone());
         registry.register(
             "api_watch_overruns",
@@ -70,6 +74,7 @@ impl Metrics {
             registry,
             requests,
             seconds,
+            connections,
             watches,
             overruns,
         }

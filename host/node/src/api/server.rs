@@ -15,8 +15,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
@@ -75,9 +76,9 @@ impl ApiServer {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopped) = watch::channel(false);
-        let connections = Connections::new(&config, stopped.clone());
-        let router = routes::router(Arc::new(Api::new(node, config, address, stopped)));
-        let serving = tokio::spawn(connections.serve(listener, router));
+        let api = Arc::new(Api::new(node, config, address, stopped));
+        let connections = Connections::new(&api);
+        let serving = tokio::spawn(connections.serve(listener, routes::router(api)));
         tracing::info!(%address, "the API is served");
         Ok(Self {
             address,
@@ -107,10 +108,24 @@ struct Connections {
     write_wait: Duration,
     shutdown_wait: Duration,
     stopped: watch::Receiver<bool>,
+    gauge: Gauge,
+}
+
+/// Counts as a connection while it lives.
+struct Open {
+    gauge: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
 }
 
 impl Connections {
-    fn new(config: &ApiConfig, stopped: watch::Receiver<bool>) -> Self {
+    fn new(api: &Api) -> Self {
+        let config = &api.config;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(config.head_wait)
@@ -121,7 +136,8 @@ impl Connections {
             open: Arc::new(Semaphore::new(config.connections_max)),
             write_wait: config.write_wait,
             shutdown_wait: config.shutdown_wait,
-            stopped,
+            stopped: api.stopped.clone(),
+            gauge: api.metrics.connections.clone(),
         }
     }
 
@@ -134,7 +150,7 @@ impl Connections {
                 _ = stopped.wait_for(|stop| *stop) => break,
                 accepted = self.accept(&listener) => accepted,
             };
-            if let Some((stream, permit)) = accepted {
+            if let Some((stream, open)) = accepted {
                 let service = hyper::service::service_fn({
                     let router = router.clone();
                     move |request: hyper::Request<Incoming>| answer(router.clone(), request)
@@ -145,7 +161,7 @@ impl Connections {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "an API connection ended early");
                     }
-                    drop(permit);
+                    drop(open);
                 });
             }
         }
@@ -161,10 +177,7 @@ impl Connections {
     async fn accept(
         &mut self,
         listener: &TcpListener,
-    ) -> Option<(
-        Pin<Box<TimeoutStream<TcpStream>>>,
-        tokio::sync::OwnedSemaphorePermit,
-    )> {
+    ) -> Option<(Pin<Box<TimeoutStream<TcpStream>>>, Open)> {
         let permit = Arc::clone(&self.open).acquire_owned().await.ok()?;
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -172,7 +185,12 @@ impl Connections {
                 let _ = stream.set_nodelay(true);
                 let mut stream = TimeoutStream::new(stream);
                 stream.set_write_timeout(Some(self.write_wait));
-                Some((Box::pin(stream), permit))
+                self.gauge.inc();
+                let open = Open {
+                    gauge: self.gauge.clone(),
+                    _permit: permit,
+                };
+                Some((Box::pin(stream), open))
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an API connection");

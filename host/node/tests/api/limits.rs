@@ -82,6 +82,19 @@ fn silent_connections_do_not_keep_others_out() {
 }
 
 #[test]
+fn a_client_that_does_not_take_its_answers_loses_its_connection() {
+    let server = Server::with(|api, _| api.write_wait = Duration::from_millis(100));
+    let large = format!("{{\"set\": \"{}\"}}", "x".repeat(900_000));
+    server.update("r", "lww-register", &large);
+    let mut asleep = server.connect();
+    let request = "GET /v1/topics/t/objects/r HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    asleep.write_all(request.repeat(64).as_bytes()).unwrap();
+    // One is left: that of the request for the figure.
+    server.await_figure("replicant_api_connections 1");
+    drop(asleep);
+}
+
+#[test]
 fn heads_are_bounded() {
     let server = Server::start();
     let many: String = (0..1_000)
