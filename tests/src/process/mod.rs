@@ -49,5 +49,7 @@ fn build() -> PathBuf {
         .map(|line| serde_json::from_str(line).unwrap());
     let executables = messages
         .filter_map(|message: serde_json::Value| message["executable"].as_str().map(PathBuf::from));
-    executables.last().expect("cargo says where the binary is")
+    executables
+        .next_back()
+        .expect("cargo says where the binary is")
 }
