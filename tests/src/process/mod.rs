@@ -47,7 +47,7 @@ fn build() -> PathBuf {
     let messages = messages
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
-    let executables = messages
+    let mut executables = messages
         .filter_map(|message: serde_json::Value| message["executable"].as_str().map(PathBuf::from));
     executables
         .next_back()
