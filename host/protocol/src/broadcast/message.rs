@@ -5,6 +5,8 @@ use std::sync::Arc;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::bounded;
+
 use super::PAYLOAD_BYTES_MAX;
 
 /// Bytes around a payload: array, hops, length.
@@ -67,11 +69,7 @@ impl Message {
             hops: self.hops,
             payload: self.payload.to_vec().into(),
         };
-        let mut bytes = Vec::with_capacity(self.payload.len() + ENVELOPE_BYTES_MAX);
-        let Ok(()) = minicbor::encode(&wire, &mut bytes) else {
-            unreachable!("writing into memory cannot fail");
-        };
-        bytes
+        bounded::to_bytes(&wire)
     }
 
     /// Decodes a message. Total over any bytes; holds no more than they are long.
@@ -83,15 +81,12 @@ impl Message {
         if length > max + ENVELOPE_BYTES_MAX {
             return Err(MessageError::PayloadLength { length, max });
         }
-        let wire: WireMessage = minicbor::decode(bytes).map_err(|_| MessageError::Malformed)?;
+        let wire = bounded::from_bytes(bytes);
+        let wire: WireMessage = wire.map_err(|_| MessageError::Malformed)?;
         let payload: Vec<u8> = wire.payload.into();
-        let message = Self {
+        Ok(Self {
             hops: wire.hops,
             payload: payload.into(),
-        };
-        if message.to_bytes() != bytes {
-            return Err(MessageError::Malformed);
-        }
-        Ok(message)
+        })
     }
 }

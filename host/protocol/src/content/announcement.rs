@@ -7,6 +7,7 @@ use std::sync::Arc;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::bounded;
 use crate::clock::Hlc;
 use crate::identity::{NodeIdentity, Signature};
 use crate::ids::{Hash, ModuleHash, NodeId, TypeName};
@@ -159,7 +160,7 @@ impl SignedAnnouncement {
             return Err(malformed("signed by another than its publisher"));
         }
         check_size(announcement.size_bytes)?;
-        let body = encode(&WireBody {
+        let body = bounded::to_bytes(&WireBody {
             format: FORMAT,
             name: announcement.name.name.clone(),
             version: announcement.name.version.as_str().to_owned(),
@@ -171,7 +172,7 @@ impl SignedAnnouncement {
         });
         let id = Hash::of(&body);
         let signature = identity.sign(CONTEXT, &body);
-        let bytes = encode(&WireSigned {
+        let bytes = bounded::to_bytes(&WireSigned {
             body: body.into(),
             signature,
         });
@@ -263,23 +264,10 @@ fn check_size(size_bytes: u32) -> Result<(), AnnouncementError> {
     Err(AnnouncementError::Malformed { what: "size" })
 }
 
-fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Ok(()) = minicbor::encode(value, &mut bytes) else {
-        unreachable!("writing into memory cannot fail");
-    };
-    bytes
-}
-
-/// Decodes, and refuses any second form of the same value.
 fn decode<T>(bytes: &[u8]) -> Result<T, AnnouncementError>
 where
     T: for<'b> Decode<'b, ()> + Encode<()>,
 {
-    let malformed = |what| AnnouncementError::Malformed { what };
-    let value: T = minicbor::decode(bytes).map_err(|_| malformed("not the expected CBOR"))?;
-    if encode(&value) != bytes {
-        return Err(malformed("not the shortest CBOR"));
-    }
-    Ok(value)
+    let what = "not the expected CBOR in its one form";
+    bounded::from_bytes(bytes).map_err(|_| AnnouncementError::Malformed { what })
 }

@@ -208,42 +208,36 @@ impl Fetches {
         rng: &mut impl Rng,
     ) -> Vec<OutEvent> {
         let mut events = Vec::new();
+        let running = self.fetches.values().filter(|fetch| fetch.turn.is_some());
+        let mut free_count = self.running_max.saturating_sub(running.count());
         let modules: Vec<ModuleHash> = self.fetches.keys().copied().collect();
         for module in modules {
-            self.give_turn(now, module, peers, &preferred, rng, &mut events);
             let Some(fetch) = self.fetches.get_mut(&module) else {
                 continue;
             };
-            events.extend(fetch.ask(module, self.window_count));
+            fetch.end_rest(now);
+            if fetch.turn.is_none() && fetch.rest_until.is_none() && free_count > 0 {
+                let chosen = fetch.choose(&preferred(module), peers, rng);
+                match chosen {
+                    Some(peer) => {
+                        free_count -= 1;
+                        self.give_turn(now, module, peer);
+                    }
+                    None => {
+                        fetch.rest(now + self.retry_interval * fetch.rest_factor);
+                        events.push(OutEvent::FetchStalled { module });
+                    }
+                }
+            }
+            if let Some(fetch) = self.fetches.get_mut(&module) {
+                events.extend(fetch.ask(module, self.window_count));
+            }
         }
         events
     }
 
-    fn give_turn(
-        &mut self,
-        now: Duration,
-        module: ModuleHash,
-        peers: &[NodeId],
-        preferred: &impl Fn(ModuleHash) -> BTreeSet<NodeId>,
-        rng: &mut impl Rng,
-        events: &mut Vec<OutEvent>,
-    ) {
-        let running = self.fetches.values().filter(|fetch| fetch.turn.is_some());
-        let is_slot_free = running.count() < self.running_max;
+    fn give_turn(&mut self, now: Duration, module: ModuleHash, peer: NodeId) {
         let Some(fetch) = self.fetches.get_mut(&module) else {
-            return;
-        };
-        let is_resting = fetch.rest_until.is_some_and(|until| now < until);
-        if fetch.turn.is_some() || is_resting || !is_slot_free {
-            return;
-        }
-        if fetch.rest_until.take().is_some() {
-            fetch.set_aside.clear();
-        }
-        let Some(peer) = fetch.choose(module, peers, preferred, rng) else {
-            fetch.rest_until = Some(now + self.retry_interval * fetch.rest_factor);
-            fetch.rest_factor = (fetch.rest_factor * 2).min(REST_FACTOR_MAX);
-            events.push(OutEvent::FetchStalled { module });
             return;
         };
         let missing = chunk_count(fetch.size_bytes) - fetch.chunks.len() as u32;
@@ -345,16 +339,27 @@ impl Fetch {
         }
     }
 
+    /// After a rest everyone may be asked again, but for liars.
+    fn end_rest(&mut self, now: Duration) {
+        if self.rest_until.is_some_and(|until| until <= now) {
+            self.rest_until = None;
+            self.set_aside.clear();
+        }
+    }
+
+    fn rest(&mut self, until: Duration) {
+        self.rest_until = Some(until);
+        self.rest_factor = (self.rest_factor * 2).min(REST_FACTOR_MAX);
+    }
+
     fn choose(
         &self,
-        module: ModuleHash,
+        preferred: &BTreeSet<NodeId>,
         peers: &[NodeId],
-        preferred: &impl Fn(ModuleHash) -> BTreeSet<NodeId>,
         rng: &mut impl Rng,
     ) -> Option<NodeId> {
         let is_open = |peer: &&NodeId| !self.set_aside.contains(peer) && !self.liars.contains(peer);
         let open: Vec<NodeId> = peers.iter().filter(is_open).copied().collect();
-        let preferred = preferred(module);
         if let Some(peer) = open.iter().find(|peer| preferred.contains(peer)) {
             return Some(*peer);
         }

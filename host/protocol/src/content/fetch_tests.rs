@@ -360,6 +360,33 @@ fn only_so_many_are_fetched_at_once_and_the_rest_follow() {
     assert_eq!(fetched, 5);
 }
 
+/// Lost once: a fetch whose rest was over, with no turn free, had a timer in the past for ever.
+#[test]
+fn a_rest_that_ends_while_others_are_running_leaves_no_timer_behind() {
+    let config = Config {
+        fetches_max: 1,
+        ..Config::default()
+    };
+    let (rare, large) = (module(1), module(9));
+    let mut state = wanting(&rare, 1, config);
+    asked(&mut state);
+    let refused = Message::Refused {
+        module: ModuleHash::of(&rare),
+        part: Part::Manifest,
+        refusal: Refusal::NotHere,
+    };
+    give(&mut state, START, id(1), refused);
+    let size = large.len() as u32;
+    state
+        .handle_want(START, ModuleHash::of(&large), size, &mut rng())
+        .unwrap();
+    for half_seconds in 1..=9 {
+        let now = START + Duration::from_millis(500 * half_seconds);
+        state.handle_timeout(now, &mut rng());
+        assert!(state.next_timeout().unwrap() > now);
+    }
+}
+
 #[test]
 fn what_is_unwanted_is_not_asked_for() {
     let module = module(3);

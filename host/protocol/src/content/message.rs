@@ -158,7 +158,7 @@ fn announcements<'b, C>(
 impl Message {
     /// Encodes the message; see `docs/wire-format.md`.
     pub fn to_bytes(&self) -> Vec<u8> {
-        encode(&self.to_wire())
+        bounded::to_bytes(&self.to_wire())
     }
 
     /// Decodes a message. Total over any bytes; holds at most a small multiple of their length.
@@ -170,10 +170,8 @@ impl Message {
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(malformed("too long"));
         }
-        let wire = minicbor::decode(bytes).map_err(|_| malformed("not the expected CBOR"))?;
-        if encode(&wire) != bytes {
-            return Err(malformed("not the shortest CBOR"));
-        }
+        let wire = bounded::from_bytes(bytes);
+        let wire = wire.map_err(|_| malformed("not the expected CBOR in its one form"))?;
         Self::from_wire(wire)
     }
 
@@ -277,10 +275,57 @@ impl Part {
     }
 }
 
-fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Ok(()) = minicbor::encode(value, &mut bytes) else {
-        unreachable!("writing into memory cannot fail");
-    };
-    bytes
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_as_the_format_document_has_them() {
+        let module = ModuleHash::from_bytes([7; 32]);
+        let part = Part::Manifest;
+        let mut expected = vec![0x82, 4, 0x81, 0x58, 32];
+        expected.extend([7; 32]);
+        assert_eq!(Message::Fetch { module, part }.to_bytes(), expected);
+        // The second form of the same value.
+        expected[2] = 0x82;
+        expected.push(0xf6);
+        assert!(Message::from_bytes(&expected).is_err());
+        let chunk = Message::Chunk {
+            module,
+            index: 3,
+            bytes: vec![1, 2],
+        };
+        let mut expected = vec![0x82, 6, 0x83, 0x58, 32];
+        expected.extend([7; 32]);
+        expected.extend([3, 0x42, 1, 2]);
+        assert_eq!(chunk.to_bytes(), expected);
+    }
+
+    #[test]
+    fn lists_and_chunks_are_accepted_up_to_their_limits() {
+        let hash = |index: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&(index as u64 + 1).to_be_bytes());
+            Hash::from_bytes(bytes)
+        };
+        let read_back = |message: Message| Message::from_bytes(&message.to_bytes()).is_ok();
+        let request = |count| Message::Request {
+            ids: (0..count).map(hash).collect(),
+        };
+        assert!(read_back(request(IDS_MAX)) && !read_back(request(IDS_MAX + 1)));
+        let items = |count, length| Message::Announcements {
+            items: vec![vec![1; length]; count],
+        };
+        assert!(read_back(items(ANNOUNCEMENTS_MAX, ANNOUNCEMENT_BYTES_MAX)));
+        assert!(!read_back(items(ANNOUNCEMENTS_MAX + 1, 1)));
+        assert!(!read_back(items(1, ANNOUNCEMENT_BYTES_MAX + 1)));
+        let chunk = |index, length| Message::Chunk {
+            module: ModuleHash::from_bytes([7; 32]),
+            index,
+            bytes: vec![1; length],
+        };
+        assert!(read_back(chunk(CHUNKS_MAX as u32 - 1, CHUNK_BYTES)));
+        assert!(!read_back(chunk(CHUNKS_MAX as u32, 1)));
+        assert!(!read_back(chunk(0, CHUNK_BYTES + 1)) && !read_back(chunk(0, 0)));
+    }
 }

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::bounded;
 use crate::identity::Signature;
 use crate::ids::{Generation, NodeId};
 
@@ -140,23 +141,40 @@ struct WireRumour {
 #[derive(Encode, Decode)]
 enum WireMessage {
     #[n(0)]
-    Ping(#[n(0)] u32, #[n(1)] Vec<WireRumour>),
+    Ping(
+        #[n(0)] u32,
+        #[cbor(n(1), decode_with = "rumours")] Vec<WireRumour>,
+    ),
     #[n(1)]
-    IndirectPing(#[n(0)] u32, #[n(1)] NodeId, #[n(2)] Vec<WireRumour>),
+    IndirectPing(
+        #[n(0)] u32,
+        #[n(1)] NodeId,
+        #[cbor(n(2), decode_with = "rumours")] Vec<WireRumour>,
+    ),
     #[n(2)]
-    Ack(#[n(0)] u32, #[n(1)] Vec<WireRumour>),
+    Ack(
+        #[n(0)] u32,
+        #[cbor(n(1), decode_with = "rumours")] Vec<WireRumour>,
+    ),
     #[n(3)]
-    Sync(#[n(0)] Vec<WireRumour>),
+    Sync(#[cbor(n(0), decode_with = "rumours")] Vec<WireRumour>),
     #[n(4)]
-    SyncReply(#[n(0)] Vec<WireRumour>),
+    SyncReply(#[cbor(n(0), decode_with = "rumours")] Vec<WireRumour>),
     #[n(5)]
-    Gossip(#[n(0)] Vec<WireRumour>),
+    Gossip(#[cbor(n(0), decode_with = "rumours")] Vec<WireRumour>),
+}
+
+fn rumours<C>(
+    d: &mut minicbor::decode::Decoder<'_>,
+    c: &mut C,
+) -> Result<Vec<WireRumour>, minicbor::decode::Error> {
+    bounded::vec::<C, WireRumour, MEMBERS_MAX>(d, c)
 }
 
 impl Message {
     /// Encodes the message; see `docs/wire-format.md`.
     pub fn to_bytes(&self) -> Vec<u8> {
-        encode(&self.to_wire())
+        bounded::to_bytes(&self.to_wire())
     }
 
     /// Decodes a message. Total over any bytes; holds at most a small multiple of their length.
@@ -170,10 +188,8 @@ impl Message {
         if length > max {
             return Err(MessageError::TooLong { length, max });
         }
-        let wire = minicbor::decode(bytes).map_err(|_| malformed("not the expected CBOR"))?;
-        if encode(&wire) != bytes {
-            return Err(malformed("not the shortest CBOR"));
-        }
+        let wire = bounded::from_bytes(bytes);
+        let wire = wire.map_err(|_| malformed("not the expected CBOR in its one form"))?;
         Self::from_wire(wire)
     }
 
@@ -223,7 +239,7 @@ impl Message {
 impl Rumour {
     /// How many bytes it takes in a message.
     pub(super) fn wire_bytes(&self) -> usize {
-        encode(&WireRumour::from(self)).len()
+        bounded::to_bytes(&WireRumour::from(self)).len()
     }
 }
 
@@ -289,18 +305,43 @@ fn to_wire(rumours: &[Rumour]) -> Vec<WireRumour> {
 }
 
 fn from_wire(rumours: Vec<WireRumour>) -> Result<Vec<Rumour>, MessageError> {
-    if rumours.len() > MEMBERS_MAX {
-        return Err(MessageError::Malformed {
-            what: "more rumours than members can be",
-        });
-    }
     rumours.into_iter().map(Rumour::try_from).collect()
 }
 
-fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Ok(()) = minicbor::encode(value, &mut bytes) else {
-        unreachable!("writing into memory cannot fail");
-    };
-    bytes
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_as_the_format_document_has_them() {
+        let gossip = Vec::new();
+        let ping = Message::Ping {
+            sequence: 5,
+            gossip,
+        };
+        assert_eq!(ping.to_bytes(), [0x82, 0, 0x82, 5, 0x80]);
+        let record = Record {
+            node: NodeId::from_bytes([7; 32]),
+            incarnation: 1,
+            is_leaving: false,
+            generation: Generation::new(2),
+            address: ([10, 0, 0, 1], 7_000).into(),
+            signature: Signature::from_bytes([9; 64]),
+        };
+        let status = Status::Suspect;
+        let gossip = vec![Rumour { record, status }];
+        let mut expected = vec![0x82, 5, 0x81, 0x81, 0x87, 1, 0x58, 32];
+        expected.extend([7; 32]);
+        expected.extend([1, 0xf4, 2, 0x6d]);
+        expected.extend(b"10.0.0.1:7000");
+        expected.extend([0x58, 64]);
+        expected.extend([9; 64]);
+        assert_eq!(Message::Gossip { gossip }.to_bytes(), expected);
+    }
+
+    #[test]
+    fn a_count_of_rumours_that_lies_is_refused() {
+        let lie = [0x82, 3, 0x81, 0x9a, 0xff, 0xff, 0xff, 0xff];
+        assert!(Message::from_bytes(&lie).is_err());
+    }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use minicbor::{Decode, Encode};
 
+use crate::bounded;
 use crate::identity::{NodeIdentity, Signature, SignatureError};
 use crate::ids::{Generation, NodeId};
 
@@ -95,17 +96,12 @@ impl Record {
     }
 
     fn body(&self) -> Vec<u8> {
-        let body = WireBody {
+        bounded::to_bytes(&WireBody {
             node: self.node,
             incarnation: self.incarnation,
             is_leaving: self.is_leaving,
             generation: self.generation,
             address: self.address.to_string(),
-        };
-        let mut bytes = Vec::new();
-        let Ok(()) = minicbor::encode(&body, &mut bytes) else {
-            unreachable!("writing into memory cannot fail");
-        };
-        bytes
+        })
     }
 }

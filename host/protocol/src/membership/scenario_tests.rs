@@ -218,6 +218,22 @@ fn a_node_that_stalls_does_not_take_the_others_for_dead() {
     });
 }
 
+/// Lost once: what came after a long quiet looked like a stall of this node, and its suspicions
+/// were put off by the length of the quiet.
+#[test]
+fn news_after_a_quiet_time_is_not_taken_for_a_stall() {
+    let mut world = World::settled(1, 5);
+    world.run(seconds(120));
+    world.stalled.insert(1);
+    let gossip = vec![rumour(1, 0, Status::Suspect)];
+    world.inject(2, 0, Message::Gossip { gossip });
+    world.run(Duration::ZERO);
+    let accused = identity(1).id();
+    let until = world.nodes[&0].suspicions[&accused];
+    world.run(seconds(1));
+    assert_eq!(world.nodes[&0].suspicions[&accused], until);
+}
+
 #[test]
 fn fifty_nodes_notice_three_crashes_and_nothing_else() {
     for_seeds(3, |seed| {

@@ -198,10 +198,7 @@ impl Swim {
     /// Shifts all deadlines if this node itself stalled. A period of lateness or more cannot come
     /// from a timer's usual delay.
     fn forgive_own_stall(&mut self, now: Duration) {
-        let Some(due) = self.next_timeout() else {
-            return;
-        };
-        let late = now.saturating_sub(due);
+        let late = now.saturating_sub(self.period_end);
         if late < self.config.probe_interval {
             return;
         }

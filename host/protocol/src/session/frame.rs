@@ -213,3 +213,29 @@ impl Assembler {
         Ok(Some(std::mem::take(&mut self.message)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_as_the_format_document_has_them() {
+        let part = &[9, 8][..];
+        let plains = [
+            (
+                Plain::First { length: 258, part },
+                &[0, 2, 1, 0, 0, 9, 8][..],
+            ),
+            (Plain::Next { part }, &[1, 9, 8]),
+            (Plain::KeepAlive, &[2]),
+            (Plain::Close(CloseReason::Duplicate), &[3, 1]),
+        ];
+        for (plain, bytes) in plains {
+            assert_eq!(plain.encode(), bytes);
+            assert_eq!(Plain::decode(bytes), Ok(plain));
+        }
+        for bad in [&[][..], &[0, 1, 2, 3], &[2, 0], &[3], &[3, 1, 1], &[4]] {
+            assert!(Plain::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+}

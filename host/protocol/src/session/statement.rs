@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use crate::bounded;
 use crate::identity::{NodeIdentity, Signature};
 use crate::ids::{ClusterId, NodeId};
 
@@ -89,7 +90,7 @@ struct WireSigned {
 impl Statement {
     /// Encodes and signs. The bytes are the payload of a handshake message.
     pub(super) fn sign(&self, identity: &NodeIdentity, binding: &Binding<'_>) -> Vec<u8> {
-        let body = encode(&WireStatement {
+        let body = bounded::to_bytes(&WireStatement {
             version_min: self.versions.min,
             version_max: self.versions.max,
             cluster: self.cluster,
@@ -97,7 +98,7 @@ impl Statement {
             address: self.address.to_string(),
         });
         let signature = identity.sign(CONTEXT, &binding.signed_bytes(&body));
-        encode(&WireSigned {
+        bounded::to_bytes(&WireSigned {
             body: body.into(),
             signature,
         })
@@ -151,23 +152,10 @@ impl Statement {
     }
 }
 
-fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let Ok(()) = minicbor::encode(value, &mut bytes) else {
-        unreachable!("writing into memory cannot fail");
-    };
-    bytes
-}
-
-/// Decodes, and refuses any second form of the same value.
 fn decode<T>(bytes: &[u8]) -> Result<T, SessionError>
 where
     T: for<'b> Decode<'b, ()> + Encode<()>,
 {
-    let malformed = |what| SessionError::Statement { what };
-    let value: T = minicbor::decode(bytes).map_err(|_| malformed("not the expected CBOR"))?;
-    if encode(&value) != bytes {
-        return Err(malformed("not the shortest CBOR"));
-    }
-    Ok(value)
+    let what = "not the expected CBOR in its one form";
+    bounded::from_bytes(bytes).map_err(|_| SessionError::Statement { what })
 }
