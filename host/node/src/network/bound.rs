@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::select_ok;
 use rand::RngExt;
 use replicant_protocol::ids::ClusterId;
 use replicant_protocol::session;
@@ -11,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::config::NetworkConfig;
-use super::dialer::{self, Dialer};
+use super::dialer::{self, DialError, Dialer};
 use super::driver::{Driver, Inputs};
 use super::error::NetworkError;
 use super::events::NetworkEvents;
@@ -60,6 +61,11 @@ impl BoundNetwork {
         self.listen
     }
 
+    /// Whom the node was told to join.
+    pub fn seeds(&self) -> &[String] {
+        &self.config.seeds
+    }
+
     /// Asks the seeds which cluster they are in, again and again until one answers or
     /// [`join_wait`](NetworkConfig::join_wait) is over. For a node that has no cluster yet: it
     /// stores the answer, then starts.
@@ -80,6 +86,12 @@ impl BoundNetwork {
         };
         let waited = self.config.join_wait;
         let mut last = "there is no seed".to_owned();
+        if self.config.seeds.is_empty() {
+            return Err(NetworkError::Join {
+                waited: Duration::ZERO,
+                last,
+            });
+        }
         let asking = self.ask_seeds(&dialer, &mut last);
         match tokio::time::timeout(waited, asking).await {
             Ok(result) => result,
@@ -87,7 +99,7 @@ impl BoundNetwork {
         }
     }
 
-    /// Goes round the seeds; returns when one answered.
+    /// Asks all seeds again and again; returns when one answered.
     async fn ask_seeds(
         &self,
         dialer: &Dialer<'_>,
@@ -97,15 +109,11 @@ impl BoundNetwork {
         let mut rng = seeded_rng()?;
         let mut pause = limits.redial_min.max(Duration::from_millis(1));
         loop {
-            for seed in &self.config.seeds {
-                let asked = match dialer::resolve(seed, &self.config).await {
-                    Ok(addresses) => dialer.ask_cluster(&addresses).await,
-                    Err(error) => Err(error),
-                };
-                match asked {
-                    Ok(cluster) => return Ok(cluster),
-                    Err(error) => *last = error.to_string(),
-                }
+            let seeds = self.config.seeds.iter();
+            let asking = seeds.map(|seed| Box::pin(self.ask_seed(dialer, seed)));
+            match select_ok(asking).await {
+                Ok((cluster, _)) => return Ok(cluster),
+                Err(error) => *last = error.to_string(),
             }
             tokio::time::sleep(pause.mul_f64(rng.random_range(0.5..1.5))).await;
             // A person waits for this: no longer pauses than a few seconds.
@@ -113,6 +121,13 @@ impl BoundNetwork {
                 .min(limits.redial_max)
                 .min(Duration::from_secs(2));
         }
+    }
+
+    async fn ask_seed(&self, dialer: &Dialer<'_>, seed: &str) -> Result<ClusterId, DialError> {
+        let mut addresses = dialer::resolve(seed, &self.config).await?;
+        // Nobody would answer: this node does not accept connections yet.
+        addresses.retain(|address| *address != self.listen && *address != self.advertised);
+        dialer.ask_cluster(&addresses).await
     }
 
     /// Takes part in the network as a member of `cluster`. Runs within the present tokio runtime.

@@ -69,13 +69,17 @@ impl NetworkConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkLimits {
     /// Sessions open at a time. Each may hold one unfinished message and its queue. At the bound
-    /// further peers are refused. Default 512.
+    /// further peers are refused. Has to be above the number of members, since failure detection
+    /// takes those for dead that it cannot reach. Default 1,024.
     pub sessions_max: usize,
     /// Accepted connections whose handshake is under way. At the bound the oldest of the source
     /// that has most of them gives way: an honest handshake takes milliseconds. Default 128.
     pub half_open_max: usize,
     /// The same per source (IPv4 address or IPv6 /64 network). Default 32.
     pub half_open_per_source_max: usize,
+    /// Connections accepted per second; beyond it they wait in the operating system's queue. Each
+    /// costs up to half a millisecond of computing. A second's worth may come at once. Default 500.
+    pub accepts_per_second: u32,
     /// Dials under way at a time. Larger: a large cluster is meshed faster. Default 16.
     pub dials_max: usize,
     /// How long connecting to one address may take. Default 5 s.
@@ -128,9 +132,10 @@ pub struct NetworkLimits {
 impl Default for NetworkLimits {
     fn default() -> Self {
         Self {
-            sessions_max: 512,
+            sessions_max: 1_024,
             half_open_max: 128,
             half_open_per_source_max: 32,
+            accepts_per_second: 500,
             dials_max: 16,
             dial_timeout: Duration::from_secs(5),
             addresses_max: 4,

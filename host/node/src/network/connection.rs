@@ -28,8 +28,10 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Why a session is over.
 #[derive(Debug)]
 enum End {
-    /// The peer said goodbye, or it was said to the peer.
-    Goodbye,
+    /// The peer said goodbye.
+    PeerClosed(CloseReason),
+    /// Everything was sent, and the goodbye too.
+    Closed,
     /// Another task wants it closed.
     Told,
     /// The network is shutting down and does not wait any longer.
@@ -56,16 +58,25 @@ pub(super) async fn run(shared: &Shared, link: Arc<Link>, mut stream: TcpStream,
     };
     let mut outgoing = Outgoing::default();
     let (mut reading, mut writing) = stream.split();
+    // Reader and writer take turns: neither can use up what tokio lets a task do at a time.
+    let exchange = async {
+        tokio::select! {
+            end = connection.read(&mut reading) => end,
+            end = connection.write(&mut writing, &mut outgoing) => end,
+        }
+    };
     let end = tokio::select! {
         biased;
         () = shared.stop.killed() => End::Killed,
         () = link.ended.cancelled() => End::Told,
-        end = connection.read(&mut reading) => end,
-        end = connection.write(&mut writing, &mut outgoing) => end,
+        end = exchange => end,
     };
     shared.sessions.remove(&link);
     let reason = connection.account(&end);
-    if !matches!(end, End::Killed | End::Broken | End::Stalled) {
+    if matches!(
+        end,
+        End::Told | End::Closed | End::Failed(_) | End::Malicious(_)
+    ) {
         let goodbye = connection.say_goodbye(&mut writing, &mut outgoing, reason);
         tokio::select! {
             () = shared.stop.killed() => {}
@@ -128,7 +139,7 @@ impl Connection<'_> {
             match event {
                 None => return Ok(count),
                 Some(OutEvent::Established(_)) => {}
-                Some(OutEvent::Closed(_)) => return Err(End::Goodbye),
+                Some(OutEvent::Closed(reason)) => return Err(End::PeerClosed(reason)),
                 Some(OutEvent::Message(bytes)) => {
                     count += 1;
                     self.shared.counters.add(Count::MessagesReceived);
@@ -154,7 +165,7 @@ impl Connection<'_> {
                 continue;
             }
             if is_last {
-                return End::Goodbye;
+                return End::Closed;
             }
             let due = self.session().next_timeout().unwrap_or(now);
             tokio::select! {
@@ -201,7 +212,16 @@ impl Connection<'_> {
             CloseReason::Misbehaviour
         };
         match end {
-            End::Told | End::Goodbye | End::Killed => {
+            End::PeerClosed(CloseReason::Misbehaviour) => {
+                tracing::warn!(peer = %peer.short(), "the peer says that this node misbehaved");
+                CloseReason::Shutdown
+            }
+            End::PeerClosed(CloseReason::Duplicate) => {
+                counters.add(Count::SessionsDuplicate);
+                CloseReason::Duplicate
+            }
+            End::PeerClosed(_) => CloseReason::Shutdown,
+            End::Told | End::Closed | End::Killed => {
                 let reason = self.link.outbox.closing();
                 let reason = reason.unwrap_or(CloseReason::Shutdown);
                 if reason == CloseReason::Duplicate {

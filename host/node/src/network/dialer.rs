@@ -23,6 +23,9 @@ pub(super) enum DialError {
     /// The name service, or whoever wrote the name.
     #[error("{name} could not be resolved: {reason}")]
     Name { name: String, reason: String },
+    /// There is no address but this node's own.
+    #[error("it has no address but this node's own")]
+    NoAddress,
     /// Nobody answers there, or not in time.
     #[error("{address} could not be reached: {reason}")]
     Unreachable { address: SocketAddr, reason: String },
@@ -85,10 +88,7 @@ impl Dialer<'_> {
         addresses: &[SocketAddr],
         expected: Option<NodeId>,
     ) -> Result<Dialled, DialError> {
-        let mut last = DialError::Name {
-            name: String::new(),
-            reason: "no address".to_owned(),
-        };
+        let mut last = DialError::NoAddress;
         for address in addresses {
             match self.dial_one(*address, expected).await {
                 Ok(dialled) => return Ok(dialled),

@@ -132,6 +132,9 @@ impl Driver {
             }
             self.handle_timeouts();
         }
+        if shared.stop.is_killed() {
+            return;
+        }
         let now = shared.clock.now();
         self.membership.handle_leave(now, &mut self.rng);
         self.drain();

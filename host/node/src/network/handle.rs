@@ -46,7 +46,8 @@ pub(super) enum Broadcast {
 }
 
 /// A running network. Clones are handles to the same one; it runs until
-/// [`shutdown`](Self::shutdown) or until the last handle is dropped. No method but those that are
+/// [`shutdown`](Self::shutdown), or until the last handle is dropped: then it ends at once, as if
+/// the process had ended. No method but those that are
 /// `async` waits for anything.
 #[derive(Clone)]
 pub struct NetworkHandle {
@@ -190,6 +191,11 @@ impl NetworkHandle {
     /// The nodes that there are sessions with, by id.
     pub fn peers(&self) -> Vec<NodeId> {
         self.inner.shared.sessions.peers()
+    }
+
+    /// Whether nothing runs any more.
+    pub fn is_stopped(&self) -> bool {
+        self.inner.shared.tasks.is_empty()
     }
 
     /// What happened so far.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection;
 use super::handshake;
 use super::penalties::Source;
+use super::rate::Rate;
 use super::sessions::{Candidate, Link};
 use super::shared::{Shared, seeded_rng};
 use super::statistics::Count;
@@ -20,16 +21,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections until the network stops.
 pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener) {
+    let per_second = shared.config.limits.accepts_per_second;
+    let mut rate = Rate::new(shared.clock.now(), per_second);
     loop {
         let accepted = tokio::select! {
             () = shared.stop.begun() => return,
             accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, remote)) => accept(&shared, stream, remote),
+        let pause = match accepted {
+            Ok((stream, remote)) => {
+                accept(&shared, stream, remote);
+                rate.charge(shared.clock.now(), 1)
+            }
             Err(_) => {
                 shared.counters.add(Count::AcceptFailed);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                ACCEPT_PAUSE
+            }
+        };
+        if !pause.is_zero() {
+            tokio::select! {
+                () = shared.stop.begun() => return,
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -131,12 +131,14 @@ impl Driver {
     }
 
     /// A peer that sends other bytes than asked for lies, or its disk does: the fetch goes on
-    /// elsewhere, and the session is closed. What nobody asked for may just be late.
+    /// elsewhere, and the session is closed.
     fn on_misbehaved(&mut self, peer: NodeId, module: ModuleHash, what: Misbehaviour) {
         self.shared.counters.add(Count::ContentMisbehaviour);
-        if what == Misbehaviour::WrongContent {
-            let module = module.short();
-            self.punish(peer, &format_args!("wrong content for module {module}"));
+        let module = module.short();
+        match what {
+            Misbehaviour::WrongContent => {
+                self.punish(peer, &format_args!("wrong content for module {module}"));
+            }
         }
     }
 

@@ -106,7 +106,7 @@ counts! {
     HandshakeOneself = "handshakes_failed_oneself_total",
     /// Dials that were answered by another node than the one at that address.
     HandshakeUnexpected = "handshakes_failed_unexpected_total",
-    /// Parts of modules that peers sent wrongly or unasked.
+    /// Parts of modules that did not have their hash.
     ContentMisbehaviour = "content_misbehaviour_total",
     /// Nodes and sources put on the list of those refused for a while.
     Penalties = "penalties_total",

@@ -15,10 +15,16 @@ impl Stop {
         self.begun.cancel();
     }
 
-    /// Ends everything now.
+    /// Ends everything now, without a goodbye to the members.
     pub(super) fn kill(&self) {
-        self.begun.cancel();
+        // In this order: whoever sees the first step can tell whether the second was taken.
         self.killed.cancel();
+        self.begun.cancel();
+    }
+
+    /// Whether [`kill`](Self::kill) was called.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.is_cancelled()
     }
 
     /// Waits for [`begin`](Self::begin).

@@ -1,0 +1,188 @@
+//! Real sockets on the loopback interface, several networks in one process. Tests wait for
+//! conditions, with a deadline that only a broken driver or a very busy machine reaches.
+
+mod cluster;
+mod hostile;
+mod lifecycle;
+mod modules;
+mod pressure;
+mod raw_peer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use replicant_protocol::content::{CHUNK_BYTES, Manifest, Part};
+use replicant_protocol::identity::NodeIdentity;
+use replicant_protocol::ids::{ClusterId, Hash, ModuleHash, NodeId};
+use replicant_protocol::membership::{self, Status};
+use replicant_protocol::replication::anti_entropy;
+use tokio::time::Instant;
+
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const CLUSTER: ClusterId = ClusterId::from_bytes([7; 32]);
+
+/// Waits until `condition` holds.
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What a network told its node.
+#[derive(Debug, Default)]
+struct Recorded {
+    up: BTreeSet<NodeId>,
+    ups: usize,
+    known: BTreeMap<NodeId, SocketAddr>,
+    topic_messages: Vec<(NodeId, TopicMessage)>,
+    bundles: Vec<(NodeId, Vec<u8>)>,
+    module_events: Vec<ModuleEvent>,
+    modules: BTreeMap<ModuleHash, Vec<u8>>,
+}
+
+/// A node that only takes notes.
+#[derive(Debug, Default)]
+struct Recorder(Mutex<Recorded>);
+
+impl Recorder {
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl NetworkEvents for Recorder {
+    fn peer_up(&self, peer: NodeId) {
+        let mut recorded = self.lock();
+        assert!(recorded.up.insert(peer), "up twice");
+        recorded.ups += 1;
+    }
+
+    fn peer_down(&self, peer: NodeId) {
+        assert!(self.lock().up.remove(&peer), "down without up");
+    }
+
+    fn member_known(&self, node: NodeId, address: SocketAddr) {
+        self.lock().known.insert(node, address);
+    }
+
+    fn topic_message(&self, peer: NodeId, message: TopicMessage) -> bool {
+        self.lock().topic_messages.push((peer, message));
+        true
+    }
+
+    fn bundle(&self, from: NodeId, bytes: Vec<u8>) -> bool {
+        self.lock().bundles.push((from, bytes));
+        true
+    }
+
+    fn module(&self, event: ModuleEvent) {
+        self.lock().module_events.push(event);
+    }
+
+    fn read_module(&self, module: ModuleHash, part: Part) -> Option<ModulePart> {
+        let bytes = self.lock().modules.get(&module)?.clone();
+        match part {
+            Part::Manifest => Manifest::of(&bytes).map(ModulePart::Manifest),
+            Part::Chunk(index) => {
+                let chunk = bytes.chunks(CHUNK_BYTES).nth(index as usize)?;
+                Some(ModulePart::Chunk(chunk.to_vec()))
+            }
+        }
+    }
+}
+
+fn identity(number: u8) -> Arc<NodeIdentity> {
+    Arc::new(NodeIdentity::from_secret(&[number; 32]))
+}
+
+/// A configuration with short times, for a node that listens on a free port.
+fn config(number: u8, seeds: &[SocketAddr]) -> NetworkConfig {
+    let mut config = NetworkConfig::new(identity(number), ([127, 0, 0, 1], 0).into());
+    config.seeds = seeds.iter().map(SocketAddr::to_string).collect();
+    config.membership = membership::Config::local();
+    config.limits.redial_min = Duration::from_millis(20);
+    config.limits.redial_max = Duration::from_millis(500);
+    config.session.keep_alive_interval = Duration::from_millis(500);
+    config
+}
+
+/// A running network and what it told.
+struct TestNode {
+    handle: NetworkHandle,
+    events: Arc<Recorder>,
+}
+
+impl TestNode {
+    async fn start(config: NetworkConfig) -> Self {
+        Self::start_in(config, CLUSTER).await
+    }
+
+    async fn start_in(config: NetworkConfig, cluster: ClusterId) -> Self {
+        let events = Arc::new(Recorder::default());
+        let bound = BoundNetwork::bind(config).await.unwrap();
+        let handle = bound.start(cluster, events.clone()).unwrap();
+        Self { handle, events }
+    }
+
+    fn id(&self) -> NodeId {
+        self.handle.id()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.handle.address()
+    }
+
+    fn count(&self, count: Count) -> u64 {
+        self.handle.statistics().get(count)
+    }
+
+    fn status_of(&self, node: &TestNode) -> Option<Status> {
+        let members = self.handle.members();
+        let member = members.iter().find(|member| member.node == node.id());
+        member.map(|member| member.status)
+    }
+
+    fn is_peer_of(&self, other: &TestNode) -> bool {
+        self.events.lock().up.contains(&other.id())
+    }
+
+    fn send(&self, to: &TestNode, number: u8) -> bool {
+        self.handle.send(to.id(), message(number))
+    }
+
+    fn has_message(&self, from: &TestNode, number: u8) -> bool {
+        let expected = (from.id(), message(number));
+        self.events.lock().topic_messages.contains(&expected)
+    }
+}
+
+fn message(number: u8) -> TopicMessage {
+    let request = anti_entropy::DigestRequest {
+        after: None,
+        root: Hash::of(&[number]),
+    };
+    TopicMessage::AntiEntropy(anti_entropy::Message::DigestRequest(request))
+}
+
+/// Waits until all have sessions with all, and count all as alive.
+async fn converge(nodes: &[&TestNode]) {
+    eventually("everybody has a session with everybody", || {
+        let pairs = nodes.iter().flat_map(|a| nodes.iter().map(move |b| (a, b)));
+        let mut others = pairs.filter(|(a, b)| a.id() != b.id());
+        others.all(|(a, b)| a.is_peer_of(b) && a.status_of(b) == Some(Status::Alive))
+    })
+    .await;
+}
+
+async fn shut_down(nodes: &[&TestNode]) {
+    for node in nodes {
+        node.handle.shutdown().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! A peer whose every byte the test decides.
+
+use replicant_protocol::session::{self, CloseReason, OutEvent, Session};
+use replicant_protocol::wire;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::super::shared::seeded_rng;
+use super::*;
+
+/// A connection with a session that the test drives by hand.
+pub(super) struct RawPeer {
+    pub(super) stream: TcpStream,
+    pub(super) session: Session,
+}
+
+impl RawPeer {
+    /// Connects and finishes the handshake.
+    pub(super) async fn connect(to: SocketAddr, number: u8) -> Self {
+        let stream = TcpStream::connect(to).await.unwrap();
+        let local = session::Local {
+            identity: identity(number),
+            cluster: Some(CLUSTER),
+            address: stream.local_addr().unwrap(),
+        };
+        let mut rng = seeded_rng().unwrap();
+        let config = session::Config::default();
+        let session = Session::initiator(config, local, None, Duration::ZERO, &mut rng).unwrap();
+        let mut peer = Self { stream, session };
+        loop {
+            peer.flush().await;
+            if let Some(event) = peer.session.poll_event() {
+                assert!(matches!(event, OutEvent::Established(_)), "{event:?}");
+                return peer;
+            }
+            assert!(peer.read().await, "the handshake was refused");
+        }
+    }
+
+    /// Writes what the session has.
+    pub(super) async fn flush(&mut self) {
+        if let Some(bytes) = self.session.poll_transmit() {
+            // The other side may have closed already.
+            let _ = self.stream.write_all(&bytes).await;
+        }
+    }
+
+    /// Encrypts and writes a message.
+    pub(super) async fn send(&mut self, message: &[u8]) {
+        self.session.send(Duration::ZERO, message).unwrap();
+        self.flush().await;
+    }
+
+    /// Encrypts and writes a message about topics.
+    pub(super) async fn send_topic_message(&mut self, number: u8) {
+        let message = wire::Message::from(message(number));
+        self.send(&message.to_bytes()).await;
+    }
+
+    /// Reads something; false at the end.
+    async fn read(&mut self) -> bool {
+        let mut buffer = [0; 4_096];
+        match self.stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                let bytes = &buffer[..count];
+                self.session.handle_bytes(Duration::ZERO, bytes).unwrap();
+                true
+            }
+        }
+    }
+
+    /// Reads until the end; gives the goodbye, if any.
+    pub(super) async fn read_to_end(&mut self) -> Option<CloseReason> {
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                if let OutEvent::Closed(reason) = event {
+                    return Some(reason);
+                }
+            }
+            let read = tokio::time::timeout(DEADLINE, self.read()).await;
+            if !read.expect("the connection ends") {
+                return None;
+            }
+        }
+    }
+}
+
+/// Whether the other side closes a connection, whatever it sends before.
+pub(super) async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut buffer = [0; 4_096];
+    let end = async {
+        loop {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, end).await.is_ok()
+}
