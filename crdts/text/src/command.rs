@@ -4,17 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::edit::Edit;
 
-/// An edit of the text. Positions and counts are in Unicode scalar values. `S` is a string, owned
-/// or borrowed from the bytes that the command came in.
+/// An edit of the text. Positions and counts are in Unicode scalar values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Command<S = String> {
+pub enum Command {
     /// Inserts text.
     Insert {
         /// How many characters stand before it.
         at: u64,
         /// What it says.
-        text: S,
+        text: String,
     },
     /// Deletes characters.
     Delete {
@@ -32,11 +31,11 @@ pub enum Command<S = String> {
         delete: u64,
         /// What comes instead.
         #[serde(default)]
-        insert: S,
+        insert: String,
     },
 }
 
-impl<S: AsRef<str>> Command<S> {
+impl Command {
     /// Returns the edit that is asked for.
     #[inline]
     pub(crate) fn edit(&self) -> Edit<'_> {
@@ -44,7 +43,7 @@ impl<S: AsRef<str>> Command<S> {
             Self::Insert { at, text } => Edit {
                 at: *at,
                 delete: 0,
-                insert: text.as_ref(),
+                insert: text,
             },
             Self::Delete { at, count } => Edit {
                 at: *at,
@@ -54,7 +53,7 @@ impl<S: AsRef<str>> Command<S> {
             Self::Splice { at, delete, insert } => Edit {
                 at: *at,
                 delete: *delete,
-                insert: insert.as_ref(),
+                insert,
             },
         }
     }

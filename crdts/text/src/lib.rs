@@ -6,9 +6,10 @@
 //!
 //! The parts, from the bottom: `id` (names of characters), `run` (characters that stay together),
 //! `leaf` and `tree` (runs in the order of the document), `index` (from names to leaves),
-//! `sequence` and `builder` (all of these kept in step), `place` (where a new character goes), `dormant` (what
-//! names characters that are not here), `text` (the effect of ops), `edit` (from positions to ops),
-//! `op`, `saved` and `restore` (bytes), and this file, which fits it to the SDK.
+//! `sequence` and `builder` (all of these kept in step), `place` (where a new character goes),
+//! `dormant` (what names characters that are not here), `text` (the effect of ops), `edit` (from
+//! positions to ops), `command` and `keystroke` (what users ask for), `op`, `saved` and `restore`
+//! (bytes), and this file, which fits it to the SDK.
 //!
 //! Compaction is not implemented: the names of deleted characters are kept for ever, as ranges.
 //! A deleted character without children could be forgotten once no author names it any more; but
@@ -24,6 +25,7 @@ mod dormant;
 mod edit;
 mod id;
 mod index;
+mod keystroke;
 mod leaf;
 mod op;
 mod place;
@@ -172,10 +174,9 @@ impl Crdt for Text {
         events: &mut Events<Event>,
     ) -> Result<bool, Refusal> {
         let author = context.dot.replica;
-        if let Ok(command) = cbor::decode::<Command<&str>>(command) {
-            return self.update_edit(author, command.edit(), out, events);
+        if let Some(edit) = keystroke::read(command) {
+            return self.update_edit(author, edit, out, events);
         }
-        // Text in several pieces cannot be borrowed.
         let command: Command =
             cbor::decode(command).map_err(|error| Self::unreadable_command(&error))?;
         self.update_edit(author, command.edit(), out, events)

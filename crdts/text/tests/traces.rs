@@ -26,7 +26,7 @@ fn commands(transaction: &Value) -> Packed {
         let command = Command::Splice {
             at: patch[0].as_u64().expect("a position"),
             delete: patch[1].as_u64().expect("a count"),
-            insert: patch[2].as_str().expect("text"),
+            insert: patch[2].as_str().expect("text").to_owned(),
         };
         let mut bytes = Vec::new();
         cbor::encode(&command, &mut bytes).expect("commands can be encoded");
