@@ -151,3 +151,43 @@ fn many_own_ops_become_several_bundles_of_one_chain_and_time() {
     other.hear(first);
     assert_eq!(other.deliver(), bundles);
 }
+
+#[test]
+fn after_a_refused_batch_own_ops_depend_on_everything_again() {
+    let mut victim = Victim::new(Config::default());
+    let heard = Author::new(1).next();
+    victim.hear(&heard);
+    victim.deliver();
+    for _ in 0..2 {
+        victim
+            .state
+            .begin_batch(NOW, EPOCH_MS, &victim.disk)
+            .unwrap();
+        victim.state.open(EPOCH_MS + 5_000).unwrap();
+        let sealed = victim.state.seal(&victim.identity, vec![op("x")]).unwrap();
+        assert_eq!(sealed[0].body().dependencies[0].hash, heard.hash());
+        victim
+            .state
+            .handle_store_failed(NOW, EPOCH_MS, &victim.disk)
+            .unwrap();
+    }
+}
+
+#[test]
+fn own_ops_name_only_what_is_new_since_the_bundle_before() {
+    let mut victim = Victim::new(Config::default());
+    victim.hear(&Author::new(1).next());
+    victim.deliver();
+    let mut counts = Vec::new();
+    for _ in 0..2 {
+        victim
+            .state
+            .begin_batch(NOW, EPOCH_MS, &victim.disk)
+            .unwrap();
+        victim.state.open(EPOCH_MS + 5_000).unwrap();
+        let sealed = victim.state.seal(&victim.identity, vec![op("x")]).unwrap();
+        counts.push(sealed[0].body().dependencies.len());
+        victim.state.handle_stored(NOW).unwrap();
+    }
+    assert_eq!(counts, [1, 0]);
+}

@@ -10,6 +10,8 @@ use replicant_protocol::version::VersionVector;
 
 use crate::node::{EPOCH_MS, topic_name};
 
+use replicant_protocol::ids::Counter;
+
 use crate::victim::*;
 
 #[test]
@@ -188,4 +190,66 @@ fn one_request_of_a_peer_is_served_at_a_time_and_within_bounds() {
         .state
         .on_message(NOW, EPOCH_MS, stranger, message, &victim.disk);
     assert_eq!(victim.events(), []);
+}
+
+#[test]
+fn over_all_peers_too_the_furthest_from_deliverable_goes_and_is_asked_for() {
+    let config = Config {
+        buffer_count_max: 4,
+        peer_count_max: 4,
+        chunk_count_max: 4,
+        ..Config::default()
+    };
+    let mut victim = Victim::new(config);
+    let mut author = Author::new(1);
+    let bundles: Vec<_> = (0..7).map(|_| author.next()).collect();
+    let other_peer = NodeIdentity::from_secret(&[201; 32]).id();
+    for bundle in &bundles[4..] {
+        victim.hear(bundle);
+    }
+    assert_eq!(victim.events(), []);
+    for bundle in &bundles[1..4] {
+        victim
+            .state
+            .on_bundle(NOW, EPOCH_MS, other_peer, bundle.clone(), &victim.disk);
+    }
+    let asks = |event: &OutEvent| matches!(event, OutEvent::Send { peer: to, .. } if *to == peer());
+    assert!(victim.events().iter().any(asks));
+    victim.hear(&bundles[0]);
+    assert_eq!(victim.deliver(), bundles[..4]);
+}
+
+#[test]
+fn a_request_that_shows_more_than_is_here_is_answered_with_a_request() {
+    let mut victim = Victim::new(Config::default());
+    let ahead = (Author::new(1).replica(), Counter::new(3));
+    let request = SyncRequest {
+        topic: topic_name(0),
+        request: replicant_protocol::replication::RequestId(1),
+        version: [ahead].into_iter().collect(),
+        bundle_bytes_max: 1,
+        bundle_count_max: 1,
+    };
+    let events = victim.receive(Message::SyncRequest(request));
+    let is_chunk = |event: &OutEvent| {
+        matches!(
+            event,
+            OutEvent::Send {
+                message: Message::SyncChunk(_),
+                ..
+            }
+        )
+    };
+    assert!(
+        events.iter().all(is_chunk),
+        "nothing is known to be missing yet: {events:?}"
+    );
+    let events = victim.wait(Duration::from_millis(200));
+    assert!(matches!(
+        &events[..],
+        [OutEvent::Send {
+            message: Message::SyncRequest(_),
+            ..
+        }]
+    ));
 }
