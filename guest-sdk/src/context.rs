@@ -45,9 +45,14 @@ pub struct Stable {
 impl Stable {
     /// Makes it from the highest stable counter of each replica. The order does not matter; of
     /// two entries for one replica the higher counts.
-    pub fn new(mut counters: Vec<Dot>) -> Self {
-        counters.sort_unstable();
-        Self { counters }
+    pub fn new(counters: impl IntoIterator<Item = Dot>) -> Self {
+        let mut stable = Self::default();
+        for dot in counters {
+            // The host's list is sorted, so this appends; and a sort would be 5 KB of code.
+            let index = stable.counters.partition_point(|known| known < &dot);
+            stable.counters.insert(index, dot);
+        }
+        stable
     }
 
     /// Returns the highest stable counter of `replica`, 0 if none of its ops is stable.

@@ -125,7 +125,7 @@ impl<T: Crdt> op_based::GuestObject for Resource<T> {
             replica: dot.replica,
             counter: dot.counter,
         };
-        let stable = Stable::new(stable.into_iter().map(dot).collect());
+        let stable = Stable::new(stable.into_iter().map(dot));
         self.0.borrow_mut().compact(&stable, floor, number)
     }
 

@@ -247,7 +247,7 @@ impl<T: Crdt> Twins<T> {
                     counter,
                 })
             });
-        Stable::new(dots.collect())
+        Stable::new(dots)
     }
 
     fn load(&self, bytes: &[u8]) -> Result<Object<T>, String> {
