@@ -48,6 +48,7 @@ impl Transport {
         message: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SessionError> {
+        out.reserve(Self::wire_bytes(message.len()));
         let (part, rest) = message.split_at(message.len().min(FIRST_PART_MAX));
         let length = message.len();
         self.write(&Plain::First { length, part }, out)?;
