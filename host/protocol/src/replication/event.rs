@@ -73,7 +73,8 @@ pub enum OutEvent {
 /// Where the first bundle of a proof of equivocation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// In the log: the bundle that ends at this dot.
+    /// In the log, or in the batch under way: the bundle that contains this op. Of all bundles of
+    /// the replica that end there or later, it is the first.
     Stored(Dot),
     /// Here; it is not delivered.
     Waiting(SignedBundle),
