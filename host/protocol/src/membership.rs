@@ -6,7 +6,8 @@
 //! reasons:
 //!
 //! * *Inside sessions.* Messages travel in authenticated, ordered sessions instead of datagrams. A
-//!   session that breaks is a hint: its peer is probed next ([`Membership::handle_session_closed`]).
+//!   session that breaks is a hint: its peer is probed next
+//!   ([`Membership::handle_session_closed`]).
 //! * *Signed records.* What a node says of itself {address, generation, incarnation, leaving} is
 //!   signed by its key ([`Record`]). So nobody else can raise an incarnation, move an address or
 //!   say goodbye for another. Suspicion and death stay unsigned hearsay, as in the paper, and hold

@@ -214,7 +214,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn everyone_in_reach_gets_it_once(count in 2usize..12, more in proptest::collection::vec((0usize..12, 0usize..12), 0..30)) {
+    fn everyone_in_reach_gets_it_once(
+        count in 2usize..12,
+        more in proptest::collection::vec((0usize..12, 0usize..12), 0..30),
+    ) {
         let mut edges: BTreeSet<(usize, usize)> = (1..count).map(|n| (n / 2, n)).collect();
         edges.extend(more.into_iter().filter(|(a, b)| a < b && *b < count));
         let (got, sent) = spread(count, &edges);

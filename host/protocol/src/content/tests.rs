@@ -399,7 +399,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_an_announcement_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_an_announcement_or_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
         prop_assert!(SignedAnnouncement::from_bytes(&bytes).is_err());
         prop_assert!(state(Config::default()).on_broadcast(&bytes).is_err());
     }

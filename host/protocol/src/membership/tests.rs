@@ -442,7 +442,10 @@ fn any_rumour() -> impl Strategy<Value = Rumour> {
 
 proptest! {
     #[test]
-    fn rumours_lead_to_the_same_in_any_order(mut rumours in proptest::collection::vec(any_rumour(), 1..8), turn in 0usize..8) {
+    fn rumours_lead_to_the_same_in_any_order(
+        mut rumours in proptest::collection::vec(any_rumour(), 1..8),
+        turn in 0usize..8,
+    ) {
         let outcome = |rumours: &[Rumour]| {
             let mut table = Table::default();
             for rumour in rumours {
@@ -470,7 +473,10 @@ proptest! {
     }
 
     #[test]
-    fn a_message_with_any_byte_changed_never_panics(at in any::<prop::sample::Index>(), to in any::<u8>()) {
+    fn a_message_with_any_byte_changed_never_panics(
+        at in any::<prop::sample::Index>(),
+        to in any::<u8>(),
+    ) {
         let gossip = vec![rumour(1, 3, Status::Suspect), goodbye(2, 9)];
         let message = Message::IndirectPing { sequence: 900, target: id(2), gossip };
         let mut bytes = message.to_bytes();

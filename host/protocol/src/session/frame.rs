@@ -74,7 +74,8 @@ impl FrameReader {
 pub enum CloseReason {
     /// The node shuts down or leaves the network.
     Shutdown,
-    /// Another session between the same two nodes stays (see [`kept_initiator`](super::kept_initiator)).
+    /// Another session between the same two nodes stays (see
+    /// [`kept_initiator`](super::kept_initiator)).
     Duplicate,
     /// The node has enough sessions, or was told to drop this one.
     Refused,

@@ -380,7 +380,10 @@ proptest! {
     }
 
     #[test]
-    fn any_changed_bit_of_the_handshake_is_noticed(message in 0usize..3, bit in any::<prop::sample::Index>()) {
+    fn any_changed_bit_of_the_handshake_is_noticed(
+        message in 0usize..3,
+        bit in any::<prop::sample::Index>(),
+    ) {
         let config = Config::default();
         let mut a = initiator(&config, local(1, cluster(9)), None);
         let mut b = responder(&config, local(2, cluster(9)));
@@ -401,7 +404,9 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_after_the_handshake_end_it_or_wait(bytes in proptest::collection::vec(any::<u8>(), 1..300)) {
+    fn any_bytes_after_the_handshake_end_it_or_wait(
+        bytes in proptest::collection::vec(any::<u8>(), 1..300),
+    ) {
         let (_, mut b) = pair(&Config::default());
         let result = b.handle_bytes(START, &bytes);
         prop_assert_eq!(b.poll_event(), None);
@@ -421,7 +426,8 @@ proptest! {
 
     #[test]
     fn any_statement_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let binding = Binding { role: Role::Initiator, handshake_hash: &[1; 32], noise_static: &[2; 32] };
+        let role = Role::Initiator;
+        let binding = Binding { role, handshake_hash: &[1; 32], noise_static: &[2; 32] };
         prop_assert!(Statement::verify(&bytes, &binding).is_err());
     }
 
