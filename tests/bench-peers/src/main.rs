@@ -9,6 +9,9 @@
 //! table says how many; updates cost them more the longer the text is, so that favours them).
 //! `--quick` shortens that further and does one round.
 
+mod clock;
+#[cfg(feature = "sandbox")]
+mod crossing;
 mod ours;
 #[cfg(feature = "peers")]
 mod peers;
@@ -46,11 +49,27 @@ fn main() {
         .map(|(name, _)| (*name, median(&figures[name])))
         .collect();
     result::print(trace.name, &rows);
+    let crossings = crossings(rounds);
     if let Some(file) = option("--json") {
         let json = serde_json::json!({ "trace": trace.name, "rounds": rounds,
-            "libraries": result::json(&rows) });
+            "libraries": result::json(&rows), "crossings": crossings });
         std::fs::write(&file, format!("{json:#}\n")).expect("the file can be written");
     }
+}
+
+/// Measures what the sandbox costs our other types.
+#[cfg(feature = "sandbox")]
+fn crossings(rounds: usize) -> serde_json::Value {
+    let runtime = replicant_runtime::Runtime::new(Default::default()).expect("a runtime");
+    let types = crossing::all(&runtime);
+    let measure = |of: &crossing::Crossing| (0..rounds).map(|_| of.measure()).collect();
+    let rows: Vec<_> = types.iter().map(|of| (of.name(), measure(of))).collect();
+    crossing::print(&rows)
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn crossings(_: usize) -> serde_json::Value {
+    serde_json::Value::Null
 }
 
 /// Returns whoever takes part in this build.

@@ -1,7 +1,7 @@
 //! Our text, compiled natively, driven as a node drives it.
 
+use crate::clock::Clock;
 use std::hint::black_box;
-use std::time::Instant;
 
 use replicant_sdk::{Context, Dot, Object, Packed, Run, cbor};
 use replicant_text::{Command, Text};
@@ -79,7 +79,7 @@ pub fn measure(patches: &[Patch], end: &str) -> Figures {
     let mut object = Object::<Text>::new();
     let mut made = Vec::new();
     let mut counter = 1;
-    let start = Instant::now();
+    let start = Clock::start();
     for batch in &batches {
         let updated = object.update(&context(counter), batch, false);
         counter += updated.ops.len() as u64;
@@ -99,7 +99,7 @@ pub fn measure(patches: &[Patch], end: &str) -> Figures {
         })
         .collect();
     let mut remote = Object::<Text>::new();
-    let start = Instant::now();
+    let start = Clock::start();
     for run in &runs {
         black_box(remote.apply(run, false));
     }
@@ -108,7 +108,7 @@ pub fn measure(patches: &[Patch], end: &str) -> Figures {
 
     let singles = pack(&commands, 1);
     let mut object = Object::<Text>::new();
-    let start = Instant::now();
+    let start = Clock::start();
     let updates: Vec<Run> = singles
         .iter()
         .zip(1..)
@@ -122,19 +122,19 @@ pub fn measure(patches: &[Patch], end: &str) -> Figures {
     figures.made = Some(start.elapsed());
 
     let mut remote = Object::<Text>::new();
-    let start = Instant::now();
+    let start = Clock::start();
     for update in &updates {
         black_box(remote.apply(update, false));
     }
     figures.applied = Some(start.elapsed());
     assert_eq!(remote.state().content(), end);
 
-    let start = Instant::now();
+    let start = Clock::start();
     let saved = object.save();
     figures.save = Some(start.elapsed());
     assert_eq!(saved, remote.save());
     figures.saved_bytes = Some(saved.len());
-    let start = Instant::now();
+    let start = Clock::start();
     let loaded = Object::<Text>::load(&saved, "0.1.0").expect("saved bytes load");
     let content = loaded.state().content();
     figures.load = Some(start.elapsed());

@@ -1,8 +1,8 @@
 //! Our types as components, through the runtime that nodes use, fuel on.
 
+use crate::clock::Clock;
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Instant;
 
 use replicant_guest_build::Options;
 use replicant_runtime::{Context, Handle, Instance, Limits, Module, Packed, Run, Runtime};
@@ -94,7 +94,7 @@ pub fn measure(module: &Module, patches: &[Patch], end: &str) -> Figures {
     let mut guest = Guest::new(module);
     let mut made = Vec::new();
     let mut counter = 1;
-    let start = Instant::now();
+    let start = Clock::start();
     for batch in &batches {
         let ops = guest.update(counter, batch);
         counter += ops.len() as u64;
@@ -112,30 +112,30 @@ pub fn measure(module: &Module, patches: &[Patch], end: &str) -> Figures {
     };
     let runs: Vec<Run> = made.into_iter().map(&mut next_run).collect();
     let mut remote = Guest::new(module);
-    let start = Instant::now();
+    let start = Clock::start();
     runs.iter().for_each(|run| remote.apply(run));
     figures.remote_batched = Some(start.elapsed());
     assert_eq!(remote.text(), end);
 
     let singles = pack(&commands, 1);
     let mut guest = Guest::new(module);
-    let start = Instant::now();
+    let start = Clock::start();
     let make = |(command, counter): (&Packed, u64)| run(counter, guest.update(counter, command));
     let updates: Vec<Run> = singles.iter().zip(1..).map(make).collect();
     figures.made = Some(start.elapsed());
 
     let mut remote = Guest::new(module);
-    let start = Instant::now();
+    let start = Clock::start();
     updates.iter().for_each(|update| remote.apply(update));
     figures.applied = Some(start.elapsed());
     assert_eq!(remote.text(), end);
 
-    let start = Instant::now();
+    let start = Clock::start();
     let saved = remote.instance.save(remote.object).expect("saved bytes");
     figures.save = Some(start.elapsed());
     figures.saved_bytes = Some(saved.len());
     let mut fresh = Guest::new(module);
-    let start = Instant::now();
+    let start = Clock::start();
     fresh.object = fresh
         .instance
         .restore(&saved, "0.1.0")

@@ -20,10 +20,6 @@ pub struct Patch {
 /// Edits that one author made in one go.
 #[derive(Clone, Debug)]
 pub struct Transaction {
-    /// Who made them.
-    pub agent: usize,
-    /// Indexes of the transactions that they were made after.
-    pub parents: Vec<usize>,
     /// The edits.
     pub patches: Vec<Patch>,
 }
@@ -84,8 +80,6 @@ fn transaction(value: &Value) -> Transaction {
     };
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     Transaction {
-        agent: value["agent"].as_u64().unwrap_or_default() as usize,
-        parents: list(&value["parents"]).iter().map(number).collect(),
         patches: list(&value["patches"]).iter().map(patch).collect(),
     }
 }

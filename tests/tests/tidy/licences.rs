@@ -2,12 +2,13 @@
 
 use crate::imports::cargo_metadata;
 
-const ACCEPTED: [&str; 13] = [
+const ACCEPTED: [&str; 14] = [
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
+    "BlueOak-1.0.0",
     "CC0-1.0",
     "CDLA-Permissive-2.0",
     "ISC",

@@ -5,7 +5,7 @@ pub mod diamond;
 pub mod loro;
 pub mod yrs;
 
-use std::time::Instant;
+use crate::clock::Clock;
 
 use crate::ours::BATCH;
 use crate::result::Figures;
@@ -42,16 +42,16 @@ pub fn measure<P: Peer>(patches: &[Patch], end: &str, update_edits: usize) -> Fi
         ..Figures::default()
     };
     let mut peer = P::new();
-    let start = Instant::now();
+    let start = Clock::start();
     patches.chunks(BATCH).for_each(|patches| peer.edit(patches));
     figures.local = Some(start.elapsed());
     assert_eq!(peer.text(), end);
 
-    let start = Instant::now();
+    let start = Clock::start();
     let saved = peer.save();
     figures.save = Some(start.elapsed());
     figures.saved_bytes = Some(saved.len());
-    let start = Instant::now();
+    let start = Clock::start();
     let text = P::load(&saved).text();
     figures.load = Some(start.elapsed());
     assert_eq!(text, end);
@@ -59,11 +59,11 @@ pub fn measure<P: Peer>(patches: &[Patch], end: &str, update_edits: usize) -> Fi
     let mut author = P::new();
     let mut receiver = P::receiver();
     let first = &patches[..figures.update_edits];
-    let start = Instant::now();
+    let start = Clock::start();
     let updates: Vec<Vec<u8>> = first.iter().map(|patch| author.update(patch)).collect();
     figures.made = Some(start.elapsed());
     figures.op_bytes = Some(updates.iter().map(Vec::len).sum());
-    let start = Instant::now();
+    let start = Clock::start();
     updates.iter().for_each(|update| receiver.apply(update));
     figures.applied = Some(start.elapsed());
     assert_eq!(receiver.text(), author.text());

@@ -54,7 +54,8 @@ pub(crate) fn run(arguments: &IdleObjectsArguments, as_json: bool) -> Result<()>
         println!("{figures}");
     } else {
         println!(
-            "{} objects: {resident_each:.0} bytes of resident memory each, of {saved_each:.0} saved",
+            "{} objects: {resident_each:.0} bytes of resident memory each, \
+             of {saved_each:.0} saved",
             arguments.objects
         );
     }

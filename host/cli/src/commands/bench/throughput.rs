@@ -175,7 +175,8 @@ fn print(arguments: &ThroughputArguments, mut load: Load, as_json: bool) {
         arguments.nodes, arguments.clients, load.seconds, load.increments
     );
     println!(
-        "acknowledged (stored and synced) after: median {latency_median:.2} ms, p99 {latency_p99:.2} ms"
+        "acknowledged (stored and synced) after: median {latency_median:.2} ms, \
+         p99 {latency_p99:.2} ms"
     );
     println!(
         "then visible on all nodes after: median {visible_median:.2} ms, p99 {visible_p99:.2} ms \

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::super::report::Report;
+use crate::commands::demo::report::Report;
 use crate::local_cluster::LocalCluster;
 
 pub(crate) fn play(cluster: &LocalCluster, report: &mut Report) -> Result<()> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use super::super::report::Report;
 use super::{TOPIC, update, value};
+use crate::commands::demo::report::Report;
 use crate::local_cluster::LocalCluster;
 
 const ID: &str = "survivor";

@@ -5,8 +5,8 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use super::super::report::Report;
 use super::{TOPIC, update, value};
+use crate::commands::demo::report::Report;
 use crate::local_cluster::LocalCluster;
 
 const INCREMENTS: u64 = 50;
@@ -52,17 +52,22 @@ pub(crate) fn play(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
         .map(|index| format!("from node {index}"))
         .collect();
     expect(cluster, report, "cart", "or-set", &json!(cart))?;
+    one_title_won(cluster, report)?;
+    the_note_is_whole(cluster, report)
+}
 
+fn one_title_won(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
+    let nodes = cluster.nodes.len();
     let title = cluster.agree("the title", |client| value(client, "title"))?;
     let is_one_of_them = (0..nodes).any(|index| title == json!(format!("by node {index}")));
-    report.claim(
-        "lww-register: one write won, the same everywhere",
-        is_one_of_them,
-        title.to_string(),
-    );
+    let claim = "lww-register: one write won, the same everywhere";
+    report.claim(claim, is_one_of_them, title.to_string());
+    Ok(())
+}
 
-    let length = json!(3 * nodes);
-    cluster.wait_for("all of the note", &length, |client| {
+fn the_note_is_whole(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
+    let nodes = cluster.nodes.len();
+    cluster.wait_for("all of the note", &json!("<0>".len() * nodes), |client| {
         client.query(TOPIC, "note", &json!("length"))
     })?;
     let note = cluster.agree("the note", |client| value(client, "note"))?;

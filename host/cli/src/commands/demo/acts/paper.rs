@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 
-use super::super::report::Report;
-use super::super::trace::Trace;
 use super::value_in;
 use crate::client::Client;
+use crate::commands::demo::report::Report;
+use crate::commands::demo::trace::Trace;
 use crate::local_cluster::LocalCluster;
 
 pub(crate) const TOPIC: &str = "papers";

@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::super::report::Report;
 use super::{update, value};
+use crate::client::Client;
+use crate::commands::demo::report::Report;
 use crate::local_cluster::LocalCluster;
 
 /// The type in the example's folder.
@@ -42,20 +43,33 @@ pub(crate) fn play(cluster: &LocalCluster, report: &mut Report, example: &Path) 
 
 fn vote(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
     let id = "lunch";
+    for option in ["pizza", "soup"] {
+        update(
+            &cluster.nodes[0].client,
+            id,
+            TYPE,
+            json!({"propose": option}),
+        )?;
+    }
+    let proposed = json!({"pizza": 0, "soup": 0});
+    cluster.wait_for("the options", &proposed, |client| tally(client, id))?;
+
     let last = cluster.nodes.len() - 1;
     for (index, node) in cluster.nodes.iter().enumerate() {
         let option = if index == last { "soup" } else { "pizza" };
         let ballot = json!({"vote": {"voter": node.name, "option": option}});
         update(&node.client, id, TYPE, ballot)?;
     }
-    let expected: Value = json!({"pizza": last, "soup": 1});
-    cluster.wait_for("every vote", &expected, |client| {
-        Ok(value(client, id)?.get("votes").cloned().unwrap_or_default())
-    })?;
+    let expected = json!({"pizza": last, "soup": 1});
+    cluster.wait_for("every vote", &expected, |client| tally(client, id))?;
     report.claim(
         "its objects converge like the built-in ones",
         true,
         expected.to_string(),
     );
     Ok(())
+}
+
+fn tally(client: &Client, id: &str) -> Result<Value> {
+    Ok(value(client, id)?["tally"].take())
 }
