@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use wasmtime::component::Linker;
@@ -36,8 +36,7 @@ pub(crate) struct Engine {
     linker: Linker<GuestState>,
     call_duration_max: Duration,
     deadline_ticks: u64,
-    /// Dropped with this: the clock's thread ends then.
-    _clock: Sender<()>,
+    _clock: Clock,
 }
 
 impl Engine {
@@ -46,7 +45,7 @@ impl Engine {
         let engine = wasmtime::Engine::new(&engine_config(config)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         guest_log::add_to_linker(&mut linker).map_err(failed)?;
-        let clock = start_clock(engine.weak(), config.tick)?;
+        let clock = Clock::start(engine.weak(), config.tick)?;
         let ticks = config.call_duration_max.as_nanos() / config.tick.as_nanos().max(1);
         Ok(Self {
             engine,
@@ -77,21 +76,41 @@ impl Engine {
     }
 }
 
-/// Advances the engine's epoch until the returned sender is dropped.
-fn start_clock(engine: EngineWeak, tick: Duration) -> Result<Sender<()>, RuntimeError> {
-    let (alive, ended) = channel();
-    thread::Builder::new()
-        .name("guest-deadlines".to_owned())
-        .spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(tick) {
-                match engine.upgrade() {
-                    Some(engine) => engine.increment_epoch(),
-                    None => return,
+/// Advances the engine's epoch; dropping it ends its thread.
+struct Clock {
+    alive: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Clock {
+    fn start(engine: EngineWeak, tick: Duration) -> Result<Self, RuntimeError> {
+        let (alive, ended) = channel();
+        let thread = thread::Builder::new()
+            .name("guest-deadlines".to_owned())
+            .spawn(move || {
+                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(tick) {
+                    match engine.upgrade() {
+                        Some(engine) => engine.increment_epoch(),
+                        None => return,
+                    }
                 }
-            }
+            })
+            .map_err(RuntimeError::Thread)?;
+        Ok(Self {
+            alive: Some(alive),
+            thread: Some(thread),
         })
-        .map_err(RuntimeError::Thread)?;
-    Ok(alive)
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        drop(self.alive.take());
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that could panic, and there is nothing to do about it here.
+            let _ = thread.join();
+        }
+    }
 }
 
 fn engine_config(config: &RuntimeConfig) -> Config {

@@ -1,4 +1,51 @@
-//! Runs CRDT components in a WebAssembly sandbox.
+//! Runs CRDT components in a WebAssembly sandbox: takes the bytes of a component, gives typed
+//! calls on replicated objects, and lets nothing else happen.
+//!
+//! ```text
+//! Runtime ── load(bytes, limits) ──▶ Module ── instantiate() ──▶ Instance ── create(), restore()
+//!  engine, pool, cache of code        one type, checked            one sandbox, many objects
+//! ```
+//!
+//! An [`Instance`] holds many objects of one type, each behind a [`Handle`]. What it returns has
+//! been checked against the promises of `wit/replicant-crdt-0.1.0`; whoever gets a [`Packed`] or an
+//! [`Updated`] need not look again. A call that does not return gives a [`Fault`], which names the
+//! module, the export and the limit.
+//!
+//! # What this guarantees
+//!
+//! - **No authority.** A guest can compute, and write to the log if it imports that. It has no
+//!   clock, no randomness, no files, no network, and no view of other instances.
+//! - **The same everywhere.** Fuel, results, and hitting a limit of [`Limits`] depend on the
+//!   component's bytes and the calls alone, for one version of this crate on one architecture:
+//!   NaNs are canonical, threads, relaxed SIMD and 64-bit memories are off, and growing memory
+//!   never fails in a way that a guest could see and go on from, but by the guest's own maximum.
+//!   [`Fault::is_guests`] tells which faults have this property.
+//! - **Bounded.** Each call has fresh fuel; loops, recursion, growth, output of any shape, and
+//!   floods of log messages and handles end in a fault. What a guest returns is bounded before it
+//!   is copied. A deadline stops what fuel does not.
+//! - **Contained.** A fault ends one instance; its memory is given back at once. The module and
+//!   all other instances go on.
+//! - **No foreign machine code.** Compiled code is taken only from the cache on disk, and from
+//!   there only with a keyed hash that this crate made.
+//!
+//! # What it does not
+//!
+//! - Compilation runs in this process. Size, functions, nesting and what else is known to make the
+//!   compiler slow are bounded before it starts, but a component can still make it take seconds
+//!   and hundreds of megabytes.
+//! - The depth at which recursion ends is the same only for one version on one architecture.
+//! - Whether a type converges is not known here; nor is whether an op means what its author says.
+//! - Components that import WASI are refused: there is no deterministic WASI yet.
+//! - A guest can look at its own fuel only by ending; but it can look at how its own objects
+//!   share one memory. That they share no state is a promise of the type, which the convergence
+//!   checker tests.
+//!
+//! # Where things are
+//!
+//! `shape` looks at a component before it is compiled, `cache` keeps compiled code, `engine` says
+//! which WebAssembly guests get, `sandbox` makes one call safe, `limiter` bounds memory, `check`
+//! holds guests and callers to the interface, `guest_log` is all that guests can import. Only
+//! `bindings` knows the generated types; nothing of wasmtime is in the public interface.
 
 mod bindings;
 mod cache;
@@ -34,9 +81,9 @@ pub use values::{Context, Description, Dot, Refusal, Run, Updated};
 /// The interface that a component must export.
 pub const OP_BASED_INTERFACE: &str = "replicant:crdt/op-based@0.1.0";
 
-/// The one interface that a component may import.
+/// The one interface with functions that a component may import.
 pub const LOG_INTERFACE: &str = "replicant:crdt/log@0.1.0";
 
 /// Bytes of a message of a guest to a person (a refusal, why saved bytes cannot be read); what is
-/// longer is cut at a character boundary.
+/// longer is cut between two characters.
 pub const MESSAGE_BYTES_MAX: usize = 4096;

@@ -197,6 +197,11 @@ impl Module {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn shares_code_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner.compiled, &other.inner.compiled)
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
     }

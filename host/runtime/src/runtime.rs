@@ -129,3 +129,7 @@ fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadErr
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "runtime_tests.rs"]
+mod tests;

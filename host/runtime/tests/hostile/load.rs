@@ -178,14 +178,23 @@ fn loading_runs_under_limits_too() {
     );
 }
 
-/// Not found faults in the compiler, but what once took it down elsewhere.
 #[test]
-fn deep_and_wide_functions_do_not_take_the_compiler_down() {
-    let deep = format!("{}{}", "block ".repeat(50_000), "end ".repeat(50_000));
-    let wide = "(drop (i32.const 1))".repeat(100_000);
+fn nesting_that_would_keep_the_compiler_busy_is_refused() {
+    let body = format!("{}{}", "block ".repeat(50_000), "end ".repeat(50_000));
+    let guest = Guest::new("deep").extra(&format!("(func {body})"));
+    assert_eq!(
+        refusal(&guest.build()),
+        "the component declares 50,000 nested blocks (limit 2,000)"
+    );
+}
+
+#[test]
+fn wide_functions_do_not_take_the_compiler_down() {
+    let nested = format!("{}{}", "block ".repeat(2_000), "end ".repeat(2_000));
+    let long = "(drop (i32.const 1))".repeat(100_000);
     let targets = "0 ".repeat(50_000);
     let table = format!("(block (br_table {targets} (i32.const 0)))");
-    for body in [deep, wide, table] {
+    for body in [nested, long, table] {
         let guest = Guest::new("large").extra(&format!("(func {body})"));
         runtime().load(&guest.build(), limits()).unwrap();
     }

@@ -1,5 +1,6 @@
 //! What a guest may try, and that it is stopped with a fault that names module, export and limit,
 //! while other instances go on.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod guest;
 mod load;
