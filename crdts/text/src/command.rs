@@ -22,6 +22,8 @@ pub enum Command {
         /// How many.
         count: u64,
     },
+    /// Inserts text at the end, wherever that is by now.
+    Append(String),
     /// Replaces characters, as one op.
     Splice {
         /// How many characters stand before them.
@@ -36,9 +38,9 @@ pub enum Command {
 }
 
 impl Command {
-    /// Returns the edit that is asked for.
+    /// Returns the edit that is asked for, on a text of `length` characters.
     #[inline]
-    pub(crate) fn edit(&self) -> Edit<'_> {
+    pub(crate) fn edit(&self, length: u64) -> Edit<'_> {
         match self {
             Self::Insert { at, text } => Edit {
                 at: *at,
@@ -49,6 +51,11 @@ impl Command {
                 at: *at,
                 delete: *count,
                 insert: "",
+            },
+            Self::Append(text) => Edit {
+                at: length,
+                delete: 0,
+                insert: text,
             },
             Self::Splice { at, delete, insert } => Edit {
                 at: *at,
@@ -94,6 +101,8 @@ pub(crate) const COMMAND_SCHEMA: &str = r#"{
       "delete": {"type": "object", "additionalProperties": false, "required": ["at", "count"],
         "properties": {"at": {"type": "integer", "minimum": 0},
           "count": {"type": "integer", "minimum": 0}}}}},
+    {"type": "object", "additionalProperties": false, "required": ["append"], "properties": {
+      "append": {"type": "string"}}},
     {"type": "object", "additionalProperties": false, "required": ["splice"], "properties": {
       "splice": {"type": "object", "additionalProperties": false, "required": ["at"],
         "properties": {"at": {"type": "integer", "minimum": 0},

@@ -97,7 +97,7 @@ mod tests {
         }
         for command in &commands {
             let bytes = encode(command);
-            let expected = command.edit();
+            let expected = command.edit(0);
             let edit = read(&bytes).expect("the usual form");
             assert_eq!(
                 (edit.at, edit.delete, edit.insert),
@@ -109,7 +109,7 @@ mod tests {
                     other[at] ^= 1 << bit;
                     let Some(edit) = read(&other) else { continue };
                     let command: Command = cbor::decode(&other).expect("accepted by both");
-                    let expected = command.edit();
+                    let expected = command.edit(0);
                     assert_eq!((edit.at, edit.delete), (expected.at, expected.delete));
                     assert_eq!(edit.insert, expected.insert);
                 }

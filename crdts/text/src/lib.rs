@@ -114,7 +114,8 @@ impl Crdt for Text {
         command: Self::Command,
     ) -> Result<Option<EncodedOp>, Refusal> {
         let author = context.dot.replica;
-        let Some(op) = self.prepare_edit(author, command.edit())? else {
+        let edit = command.edit(self.length() as u64);
+        let Some(op) = self.prepare_edit(author, edit)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
@@ -149,7 +150,7 @@ impl Crdt for Text {
         let length = self.length() as u64;
         let at = random.below(length + 1);
         let few = (length - at).min(5);
-        match random.below(5) {
+        match random.below(6) {
             0 if length > at => Command::Delete {
                 at,
                 count: 1 + random.below(few),
@@ -159,6 +160,7 @@ impl Crdt for Text {
                 delete: random.below(few + 1),
                 insert: random.word(),
             },
+            2 => Command::Append(random.word()),
             _ => Command::Insert {
                 at,
                 text: random.word(),
@@ -179,7 +181,8 @@ impl Crdt for Text {
         }
         let command: Command =
             cbor::decode(command).map_err(|error| Self::unreadable_command(&error))?;
-        self.update_edit(author, command.edit(), out, events)
+        let edit = command.edit(self.length() as u64);
+        self.update_edit(author, edit, out, events)
     }
 
     fn apply_bytes(
@@ -257,5 +260,12 @@ mod encoding_tests {
         replicant_sdk::postcard_bytes::append(&op, &mut bytes);
         assert_eq!(bytes, op.0);
         assert_eq!(replicant_sdk::postcard_bytes::read(&bytes), Ok(op));
+    }
+
+    #[test]
+    fn appending_inserts_where_the_text_ends() {
+        let command = Command::Append("!".to_owned());
+        let edit = command.edit(7);
+        assert_eq!((edit.at, edit.delete, edit.insert), (7, 0, "!"));
     }
 }
