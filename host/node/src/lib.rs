@@ -12,6 +12,7 @@ pub mod modules;
 pub mod network;
 pub mod node;
 pub mod storage;
+pub mod topics;
 mod vocabulary;
 
 pub use node::{

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::NodeError;
+
 /// How to start a node. [`NodeConfig::new`] gives defaults that fit a small cluster; every limit
 /// can be set by itself.
 #[derive(Debug, Clone)]
@@ -81,5 +83,68 @@ impl NodeConfig {
             probe_interval: Duration::from_secs(1),
             sync_interval: Duration::from_secs(5),
         }
+    }
+
+    /// Checks every field against its range.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] names the first that is out of range.
+    pub(super) fn check(&self) -> Result<(), NodeError> {
+        // An instance holds 100,000 objects; a round may load as many as commands wait.
+        let loadable_max = 100_000_usize.saturating_sub(self.queued_commands_max);
+        let counts = [
+            ("shards", self.shards, 1, 64),
+            ("queued_commands_max", self.queued_commands_max, 1, 50_000),
+            ("queued_bytes_max", self.queued_bytes_max, 1, 1 << 30),
+            (
+                "commands_max",
+                self.commands_max,
+                1,
+                self.queued_commands_max,
+            ),
+            ("command_bytes_max", self.command_bytes_max, 1, 16 << 20),
+            (
+                "loaded_objects_max",
+                self.loaded_objects_max,
+                1,
+                loadable_max,
+            ),
+            ("instances_max", self.instances_max, 1, 4_096),
+            ("waiting_reads_max", self.waiting_reads_max, 1, 1 << 20),
+            ("watch_events_max", self.watch_events_max, 1, 1 << 20),
+            ("watches_max", self.watches_max, 1, 1 << 20),
+            ("page_cache_bytes", self.page_cache_bytes, 1 << 20, 1 << 40),
+        ];
+        let wrong = counts
+            .into_iter()
+            .find(|(_, value, min, max)| !(min..=max).contains(&value));
+        if let Some((name, value, min, max)) = wrong {
+            let reason = format!("{name} is {value}; {min} to {max} is accepted");
+            return Err(NodeError::Config { reason });
+        }
+        for (name, value) in [
+            ("probe_interval", self.probe_interval),
+            ("sync_interval", self.sync_interval),
+        ] {
+            if !(Duration::from_millis(10)..=Duration::from_secs(3_600)).contains(&value) {
+                let reason = format!("{name} is {value:?}; 10 ms to 1 h is accepted");
+                return Err(NodeError::Config { reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_range_and_what_is_not_is_named() {
+        let mut config = NodeConfig::new("x", ([127, 0, 0, 1], 0).into());
+        assert!(config.check().is_ok());
+        config.instances_max = 0;
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("instances_max is 0"), "{error}");
     }
 }

@@ -4,7 +4,12 @@
 //! request is bounded, and refused with [`NodeError::Busy`] where its queue is full. An update is
 //! answered once it is durable here; nobody hears of it earlier.
 
+mod comparison;
 mod config;
+mod folder;
+mod listing;
+mod start;
+mod wiring;
 
 pub use crate::vocabulary::{
     Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, NodeError, ObjectPage,
@@ -15,8 +20,22 @@ pub use config::NodeConfig;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use replicant_protocol::ids::{ClusterId, NodeId, ObjectId, TopicName, TypeName};
+use replicant_protocol::membership;
+use tokio::task::JoinHandle;
+
+use crate::modules::{Librarian, Registry};
+use crate::network::NetworkHandle;
+use crate::storage::{Storage, Writer};
+use crate::topics::Topics;
+use folder::Folder;
+use wiring::Line;
+
+/// How long a shutdown waits for requests under way to let go of the storage.
+const RELEASE_WAIT: Duration = Duration::from_secs(5);
 
 /// Makes `folder` a node's data folder: creates it if need be, and in it the node's key, readable
 /// by its owner only. Returns the new node's id.
@@ -25,17 +44,39 @@ use replicant_protocol::ids::{ClusterId, NodeId, ObjectId, TopicName, TypeName};
 /// [`NodeError::AlreadyInitialised`] if there is a key, [`NodeError::Folder`] if the folder cannot
 /// be written; nothing that was there is changed.
 pub fn init(folder: &Path) -> Result<NodeId, NodeError> {
-    let _ = folder;
-    Err(NodeError::ShuttingDown)
+    folder::init(folder)
 }
 
 /// A running node. Clones are handles to the same node; it runs until
 /// [`shutdown`](Self::shutdown), or until the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Node {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     id: NodeId,
     cluster: ClusterId,
     address: SocketAddr,
+    started: Instant,
+    config: NodeConfig,
+    /// None once the node is shut down.
+    running: RwLock<Option<Arc<Running>>>,
+}
+
+/// The layers of a running node.
+#[derive(Debug)]
+struct Running {
+    topics: Arc<Topics>,
+    network: NetworkHandle,
+    librarian: Arc<Librarian>,
+    registry: Registry,
+    storage: Arc<dyn Storage>,
+    writer: Arc<Writer>,
+    line: Arc<Line>,
+    ticker: JoinHandle<()>,
+    _folder: Folder,
 }
 
 impl Node {
@@ -45,23 +86,47 @@ impl Node {
     /// # Errors
     /// The variants of [`NodeError`] on the data folder, the address, joining and configuration.
     pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
-        let _ = config;
-        Err(NodeError::ShuttingDown)
+        Self::start_layers(config, None).await
+    }
+
+    /// Starts a node that keeps its data in `storage`; key and compiled modules are in the data
+    /// folder all the same.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_storage(
+        config: NodeConfig,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, NodeError> {
+        Self::start_layers(config, Some(storage)).await
     }
 
     /// The node's id.
     pub fn id(&self) -> NodeId {
-        self.id
+        self.inner.id
     }
 
     /// The cluster that it belongs to.
     pub fn cluster(&self) -> ClusterId {
-        self.cluster
+        self.inner.cluster
     }
 
     /// Where it listens for nodes; with the real port if 0 was configured.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.inner.address
+    }
+
+    fn running(&self) -> Result<Arc<Running>, NodeError> {
+        let running = self
+            .inner
+            .running
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        running.clone().ok_or(NodeError::ShuttingDown)
+    }
+
+    fn topics_layer(&self) -> Result<Arc<Topics>, NodeError> {
+        Ok(self.running()?.topics.clone())
     }
 
     /// Carries out commands on one object. Answers once their ops are durable here. A command
@@ -73,8 +138,26 @@ impl Node {
     /// [`NodeError::NoCommand`], [`NodeError::Busy`], [`NodeError::StorageFailed`],
     /// [`NodeError::ShuttingDown`].
     pub async fn update(&self, update: Update) -> Result<Updated, NodeError> {
-        let _ = update;
-        Err(NodeError::ShuttingDown)
+        if update.commands.is_empty() {
+            return Err(NodeError::NoCommand);
+        }
+        let config = &self.inner.config;
+        let too_large = |what, size: usize, max: usize| {
+            Err(NodeError::TooLarge {
+                what,
+                size: size as u64,
+                max: max as u64,
+            })
+        };
+        let (count, count_max) = (update.commands.len(), config.commands_max);
+        if count > count_max {
+            return too_large("the number of commands", count, count_max);
+        }
+        let longest = update.commands.iter().map(Vec::len).max().unwrap_or(0);
+        if longest > config.command_bytes_max {
+            return too_large("a command in bytes", longest, config.command_bytes_max);
+        }
+        self.topics_layer()?.update(update).await
     }
 
     /// Reads an object's whole value. Without a type: the only object of that id. With `after`:
@@ -92,8 +175,9 @@ impl Node {
         type_name: Option<TypeName>,
         after: Option<VersionToken>,
     ) -> Result<ObjectRead, NodeError> {
-        let _ = (topic, id, type_name, after);
-        Err(NodeError::ShuttingDown)
+        self.topics_layer()?
+            .value(topic, id, type_name, after)
+            .await
     }
 
     /// Asks an object a query (CBOR), as its type defines it. Otherwise like
@@ -109,8 +193,18 @@ impl Node {
         query: Vec<u8>,
         after: Option<VersionToken>,
     ) -> Result<QueryAnswer, NodeError> {
-        let _ = (topic, id, type_name, query, after);
-        Err(NodeError::ShuttingDown)
+        let max = self.inner.config.command_bytes_max;
+        if query.len() > max {
+            let (size, max) = (query.len() as u64, max as u64);
+            return Err(NodeError::TooLarge {
+                what: "a query in bytes",
+                size,
+                max,
+            });
+        }
+        self.topics_layer()?
+            .query(topic, id, type_name, query, after)
+            .await
     }
 
     /// Lists a topic's objects by type and id, `limit` (1..=10,000) at a time. `after` is the
@@ -124,8 +218,9 @@ impl Node {
         after: Option<String>,
         limit: usize,
     ) -> Result<ObjectPage, NodeError> {
-        let _ = (topic, after, limit);
-        Err(NodeError::ShuttingDown)
+        let storage = self.running()?.storage.clone();
+        start::blocking(move || listing::objects(storage.as_ref(), &topic, after.as_deref(), limit))
+            .await
     }
 
     /// Lists the topics that this node holds, by name.
@@ -133,7 +228,8 @@ impl Node {
     /// # Errors
     /// [`NodeError::StorageFailed`].
     pub async fn topics(&self) -> Result<Vec<TopicInfo>, NodeError> {
-        Err(NodeError::ShuttingDown)
+        let storage = self.running()?.storage.clone();
+        start::blocking(move || listing::topics(storage.as_ref())).await
     }
 
     /// Hashes the state of every object of a topic. Cost: loads and saves each object.
@@ -141,8 +237,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::StorageFailed`], [`NodeError::Busy`], [`NodeError::ShuttingDown`].
     pub async fn digest(&self, topic: TopicName) -> Result<DigestInfo, NodeError> {
-        let _ = topic;
-        Err(NodeError::ShuttingDown)
+        self.topics_layer()?.digest(topic).await
     }
 
     /// Follows the changes of a topic from now on, or of one of its objects. Neither needs to
@@ -151,8 +246,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Busy`] beyond the number of watches, [`NodeError::ShuttingDown`].
     pub async fn watch(&self, topic: TopicName, id: Option<ObjectId>) -> Result<Watch, NodeError> {
-        let _ = (topic, id);
-        Err(NodeError::ShuttingDown)
+        self.topics_layer()?.watch(topic, id).await
     }
 
     /// Loads a component and makes it known to the cluster. The same bytes again change nothing.
@@ -160,13 +254,15 @@ impl Node {
     /// # Errors
     /// [`NodeError::ModuleInvalid`], [`NodeError::ModuleConflict`], [`NodeError::StorageFailed`].
     pub async fn load_module(&self, bytes: Vec<u8>) -> Result<ModuleInfo, NodeError> {
-        let _ = bytes;
-        Err(NodeError::ShuttingDown)
+        let librarian = self.running()?.librarian.clone();
+        librarian.load(bytes).await
     }
 
     /// Lists the modules that are loaded here, by name and version.
     pub fn modules(&self) -> Vec<ModuleInfo> {
-        Vec::new()
+        self.running()
+            .map(|running| running.registry.list())
+            .unwrap_or_default()
     }
 
     /// Shows the module that objects of type `name` run on, or `name@version`.
@@ -174,49 +270,141 @@ impl Node {
     /// # Errors
     /// [`NodeError::UnknownModule`].
     pub fn module(&self, name: &str) -> Result<ModuleInfo, NodeError> {
-        Err(NodeError::UnknownModule {
-            name: name.to_owned(),
-        })
+        self.running()?.registry.show(name)
     }
 
     /// Lists the members that this node knows of, itself included, by id.
     pub fn members(&self) -> Vec<MemberInfo> {
-        Vec::new()
+        let Ok(running) = self.running() else {
+            return Vec::new();
+        };
+        let connected = running.network.peers();
+        let members = running.network.members();
+        let info = members.iter().map(|member| MemberInfo {
+            id: member.node,
+            address: member.address.to_string(),
+            state: match member.status {
+                membership::Status::Alive => MemberState::Alive,
+                membership::Status::Suspect => MemberState::Suspect,
+                membership::Status::Dead => MemberState::Dead,
+                membership::Status::Left => MemberState::Left,
+            },
+            incarnation: member.incarnation,
+            is_self: member.node == self.id(),
+            connected: connected.contains(&member.node),
+        });
+        info.collect()
     }
 
     /// Tells how the node is doing.
     pub fn status(&self) -> Status {
+        let running = self.running().ok();
+        let running = running.as_deref();
+        let stopped = || "the node is shut down".to_owned();
+        let advertised = running.map(|r| r.network.advertised());
+        let reason = running.map_or_else(|| Some(stopped()), |r| r.storage.failure());
+        let mut counters = running
+            .map(|r| r.topics.counters().all())
+            .unwrap_or_default();
+        if let Some(statistics) = running.map(|r| r.network.statistics()) {
+            counters.extend(
+                statistics
+                    .counts
+                    .iter()
+                    .map(|(count, n)| (count.name(), *n)),
+            );
+            counters.push(("queued_bytes", statistics.queued_bytes as u64));
+            counters.push(("half_open_connections", statistics.half_open as u64));
+        }
+        counters.sort_unstable();
         Status {
-            id: self.id,
-            cluster: self.cluster,
+            id: self.id(),
+            cluster: self.cluster(),
             version: env!("CARGO_PKG_VERSION"),
-            listen: self.address,
-            advertised: self.address.to_string(),
-            uptime: std::time::Duration::ZERO,
+            listen: self.address(),
+            advertised: advertised.unwrap_or_else(|| self.address()).to_string(),
+            uptime: self.inner.started.elapsed(),
             storage: StorageInfo {
-                writable: true,
-                reason: None,
+                writable: reason.is_none(),
+                reason,
             },
             network: self.network(),
-            counters: Vec::new(),
+            counters,
         }
     }
 
     /// Takes the node off the network (closes its sessions and refuses new ones) or puts it back.
     /// Requests are served all the while.
     pub async fn set_network(&self, enabled: bool) {
-        let _ = enabled;
+        if let Ok(running) = self.running() {
+            running.network.set_enabled(enabled).await;
+        }
     }
 
     /// Says whether the node takes part in the network.
     pub fn network(&self) -> NetworkInfo {
-        NetworkInfo {
-            enabled: true,
-            sessions: 0,
+        match self.running() {
+            Ok(running) => NetworkInfo {
+                enabled: running.network.is_enabled(),
+                sessions: running.network.peers().len() as u64,
+            },
+            Err(_) => NetworkInfo {
+                enabled: false,
+                sessions: 0,
+            },
         }
     }
 
     /// Stops the node: finishes what is under way, says goodbye to the members, closes the data
     /// folder. Further requests are refused. May be called more than once.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        let running = self.take_running();
+        let Some(running) = running else { return };
+        let storage = Arc::downgrade(&running.storage);
+        let topics = running.topics.clone();
+        let _ = start::blocking(move || {
+            topics.shutdown();
+            Ok(())
+        })
+        .await;
+        running.ticker.abort();
+        running.line.disconnect();
+        running.network.shutdown().await;
+        let _ = start::blocking(move || {
+            running.writer.close();
+            drop(running);
+            Ok(())
+        })
+        .await;
+        // Requests under way hold the storage for a moment; then the file is closed.
+        let deadline = Instant::now() + RELEASE_WAIT;
+        while storage.strong_count() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    fn take_running(&self) -> Option<Arc<Running>> {
+        self.inner
+            .running
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl Drop for Inner {
+    /// Nobody can reach the node any more: end it, without waiting on this thread.
+    fn drop(&mut self) {
+        let running = self
+            .running
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(running) = running {
+            running.ticker.abort();
+            running.line.disconnect();
+            // Shards finish what they have, which may take a while.
+            std::thread::spawn(move || drop(running));
+        }
+    }
 }

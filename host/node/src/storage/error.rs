@@ -1,5 +1,7 @@
 //! What goes wrong in storage.
 
+use crate::vocabulary::NodeError;
+
 /// Why storage did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +36,17 @@ pub enum StorageError {
     /// The writer has ended: the node is shutting down. Nothing was changed.
     #[error("storage is closed")]
     Closed,
+}
+
+impl From<StorageError> for NodeError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Closed => Self::ShuttingDown,
+            error => Self::StorageFailed {
+                reason: error.to_string(),
+            },
+        }
+    }
 }
 
 /// Turns any of redb's errors into ours: all of them are the environment's.

@@ -36,7 +36,7 @@ pub use redb_storage::{Opener, RedbStorage};
 pub use writer::Writer;
 
 use replicant_protocol::ids::{
-    Counter, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
+    Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
 
 /// The result of everything in storage.
@@ -75,12 +75,13 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Reads a bundle as it was signed, by its place in this node's log.
     fn bundle(&self, topic: TopicNumber, sequence: Sequence) -> Result<Option<Vec<u8>>>;
 
-    /// Shows bundles in the log's order, from `from` on, to `visit`, until that returns false.
+    /// Shows bundles in the log's order, from `from` on, to `visit`, until that returns false: the
+    /// place in the log, the dot of the last op, the bundle as it was signed.
     fn bundles(
         &self,
         topic: TopicNumber,
         from: Sequence,
-        visit: &mut dyn FnMut(Sequence, &[u8]) -> bool,
+        visit: &mut dyn FnMut(Sequence, Dot, &[u8]) -> bool,
     ) -> Result<()>;
 
     /// Finds an object's number.

@@ -3,7 +3,7 @@
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{
-    Counter, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
+    Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
 
 use super::record::{Part, Place};
@@ -114,7 +114,8 @@ impl Storage for RedbStorage {
                 table: "bundles",
                 key: &bundle_key(topic, sequence),
             };
-            Ok(Some(place.open(value.value())?.to_vec()))
+            let (_, bytes) = bundle(&place, value.value())?;
+            Ok(Some(bytes.to_vec()))
         })
     }
 
@@ -122,7 +123,7 @@ impl Storage for RedbStorage {
         &self,
         topic: TopicNumber,
         from: Sequence,
-        visit: &mut dyn FnMut(Sequence, &[u8]) -> bool,
+        visit: &mut dyn FnMut(Sequence, Dot, &[u8]) -> bool,
     ) -> Result<()> {
         // A read is repeated after an I/O error; what was shown already is not shown again.
         let next = std::cell::Cell::new(from);
@@ -136,9 +137,9 @@ impl Storage for RedbStorage {
                     table: "bundles",
                     key: &bundle_key(topic, sequence),
                 };
-                let payload = place.open(value.value())?;
+                let (end, bytes) = bundle(&place, value.value())?;
                 next.set(sequence.next());
-                if !(visit.borrow_mut())(sequence, payload) {
+                if !(visit.borrow_mut())(sequence, end, bytes) {
                     break;
                 }
             }
@@ -382,6 +383,18 @@ fn stored_topic(
         name,
         counters,
     })
+}
+
+/// Where a bundle ends, and its bytes.
+fn bundle<'v>(place: &Place<'_>, value: &'v [u8]) -> Result<(Dot, &'v [u8])> {
+    let cut_off = || place.corrupt("it is cut off");
+    let payload = place.open(value)?;
+    let (replica, payload) = payload.split_first_chunk().ok_or_else(cut_off)?;
+    let (last, bytes) = payload.split_first_chunk().ok_or_else(cut_off)?;
+    let replica = ReplicaId::new(u64::from_be_bytes(*replica));
+    let replica = replica.map_err(|_| place.corrupt("it has replica 0"))?;
+    let counter = Counter::new(u64::from_be_bytes(*last));
+    Ok((Dot { replica, counter }, bytes))
 }
 
 fn boundary(topic: TopicNumber, replica: u64, last: u64, value: &[u8]) -> Result<Boundary> {

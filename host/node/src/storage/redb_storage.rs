@@ -46,9 +46,7 @@ impl RedbStorage {
             make_file(&file)?;
         }
         Self::open_with(Box::new(move || {
-            redb::Builder::new()
-                .set_cache_size(cache_bytes)
-                .open(&file)
+            redb::Builder::new().set_cache_size(cache_bytes).open(&file)
         }))
     }
 

@@ -89,12 +89,11 @@ fn write_bundles(transaction: &WriteTransaction, write: &TopicWrite) -> Result<(
             table: "bundles",
             key: &bundle_key(topic, end.sequence),
         };
-        bundles.insert(
-            (topic.0, end.sequence.0),
-            place.seal(&bundle.bytes).as_slice(),
-        )?;
-
         let (replica, last) = (end.replica.get(), end.last.get());
+        let head = [replica.to_be_bytes(), last.to_be_bytes()];
+        let value = place.seal(&[head.as_flattened(), &bundle.bytes].concat());
+        bundles.insert((topic.0, end.sequence.0), value.as_slice())?;
+
         let place = Place {
             table: "boundaries",
             key: &boundary_key(topic, replica, last),

@@ -126,6 +126,15 @@ pub enum NodeError {
         /// What the disk or the database said.
         reason: String,
     },
+    /// This node can make no op in the topic: its clock is far off, or the topic has as many
+    /// writers as it can have.
+    #[error("this node cannot write to topic {topic}: {reason}")]
+    CannotWrite {
+        /// The topic.
+        topic: TopicName,
+        /// What stands in the way.
+        reason: String,
+    },
     /// The component cannot be loaded: it is not a component of the world, or went over a limit.
     #[error("{reason}")]
     ModuleInvalid {

@@ -1,8 +1,8 @@
 //! Following what changes.
 
 use replicant_protocol::ids::{ObjectId, TopicName, TypeName};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
 
 use super::VersionToken;
 
@@ -38,11 +38,21 @@ pub struct Change {
 pub struct Watch {
     receiver: broadcast::Receiver<WatchEvent>,
     id: Option<ObjectId>,
+    /// One of a bounded number; given back when the watch ends.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Watch {
-    pub(crate) fn new(receiver: broadcast::Receiver<WatchEvent>, id: Option<ObjectId>) -> Self {
-        Self { receiver, id }
+    pub(crate) fn new(
+        receiver: broadcast::Receiver<WatchEvent>,
+        id: Option<ObjectId>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            receiver,
+            id,
+            _permit: permit,
+        }
     }
 
     /// Waits for the next change; none once the node has shut down. May be dropped while it waits

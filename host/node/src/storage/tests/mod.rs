@@ -6,7 +6,7 @@ mod disk;
 mod failing;
 
 use replicant_protocol::clock::Hlc;
-use replicant_protocol::ids::{Counter, Hash, ObjectKey, ReplicaId, TopicName};
+use replicant_protocol::ids::{Counter, Dot, Hash, ObjectKey, ReplicaId, TopicName};
 
 use super::*;
 
@@ -83,9 +83,10 @@ pub(super) fn stored_jobs(storage: &RedbStorage) -> u64 {
     let count = topic.counters.last.0;
     assert_eq!(topic.counters.ops, count);
     let mut seen = 0;
-    let mut visit = |sequence: Sequence, bytes: &[u8]| {
+    let mut visit = |sequence: Sequence, end: Dot, bytes: &[u8]| {
         seen += 1;
-        assert_eq!((sequence.0, bytes), (seen, bundle_bytes(seen).as_slice()));
+        assert_eq!((sequence.0, end.counter.get()), (seen, seen));
+        assert_eq!(bytes, bundle_bytes(seen).as_slice());
         true
     };
     storage

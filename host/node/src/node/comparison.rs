@@ -1,0 +1,99 @@
+//! Finds topics that differ from those of peers: drives
+//! [`anti_entropy`](replicant_protocol::replication::anti_entropy).
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use replicant_protocol::ids::{NodeId, TopicName};
+use replicant_protocol::replication::anti_entropy::{Config, Message, OutEvent, State};
+use replicant_protocol::version::VersionVector;
+
+use super::NodeError;
+use crate::storage::Storage;
+
+/// The comparison of this node's topics with those of its peers. Every method returns what has to
+/// be done next, and none waits for anything but a moment's work of another thread.
+pub(super) struct Comparison {
+    start: Instant,
+    inner: Mutex<(State, ChaCha8Rng)>,
+}
+
+impl Comparison {
+    /// Begins with what is stored.
+    pub(super) fn new(storage: &dyn Storage, interval: Duration) -> Result<Self, NodeError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| NodeError::Config {
+            reason: format!("the system gives no random numbers: {error}"),
+        })?;
+        let mut state = State::new(
+            Duration::ZERO,
+            Config {
+                interval,
+                ..Config::default()
+            },
+        );
+        for topic in storage.topics()? {
+            let heads = storage.heads(topic.topic)?.into_iter();
+            let version: VersionVector = heads.map(|end| (end.replica, end.last)).collect();
+            state.handle_version(topic.name, version.hash());
+        }
+        let inner = Mutex::new((state, ChaCha8Rng::from_seed(seed)));
+        Ok(Self {
+            start: Instant::now(),
+            inner,
+        })
+    }
+
+    pub(super) fn version_changed(&self, topic: &TopicName, version: &VersionVector) {
+        let hash = version.hash();
+        self.with(|state, _, _| state.handle_version(topic.clone(), hash));
+    }
+
+    pub(super) fn peer_up(&self, peer: NodeId) -> Vec<OutEvent> {
+        self.with(|state, _, now| {
+            state.handle_peer_up(now, peer);
+            drain(state)
+        })
+    }
+
+    pub(super) fn peer_down(&self, peer: NodeId) {
+        self.with(|state, _, _| state.handle_peer_down(peer));
+    }
+
+    pub(super) fn message(&self, from: NodeId, message: Message) -> Vec<OutEvent> {
+        self.with(|state, _, now| {
+            state.on_message(now, from, message);
+            drain(state)
+        })
+    }
+
+    pub(super) fn tick(&self) -> Vec<OutEvent> {
+        self.with(|state, rng, now| {
+            if state.next_timeout() <= now {
+                state.handle_timeout(now, rng);
+            }
+            drain(state)
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State, &mut ChaCha8Rng, Duration) -> T) -> T {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock, so that time never goes back between two calls.
+        let now = self.start.elapsed();
+        let (state, rng) = &mut *inner;
+        work(state, rng, now)
+    }
+}
+
+impl fmt::Debug for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparison").finish_non_exhaustive()
+    }
+}
+
+fn drain(state: &mut State) -> Vec<OutEvent> {
+    std::iter::from_fn(|| state.poll()).collect()
+}

@@ -1,0 +1,192 @@
+//! The data folder: what is in it, and that only one process has it.
+//!
+//! ```text
+//! node.key        the node's secret key, 64 hexadecimal digits; readable by its owner only
+//! replicant.redb  everything else that must survive (docs/storage-format.md)
+//! modules/        compiled modules; may be deleted
+//! lock            held while a process uses the folder
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use replicant_protocol::identity::NodeIdentity;
+use replicant_protocol::ids::{Hash, NodeId};
+
+use super::NodeError;
+
+/// A data folder that this process holds.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    identity: Arc<NodeIdentity>,
+    /// Released when it is dropped, or when the process ends in whatever way.
+    _lock: File,
+}
+
+impl Folder {
+    /// Takes a folder that [`init`](super::init) made.
+    pub(super) fn open(path: &Path) -> Result<Self, NodeError> {
+        let identity = read_key(path)?;
+        let lock_path = path.join("lock");
+        let mut options = OpenOptions::new();
+        let lock = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path);
+        let lock = lock.map_err(|error| broken(&lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(NodeError::FolderInUse {
+                    folder: path.to_path_buf(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(broken(&lock_path, &error)),
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            identity: Arc::new(identity),
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn identity(&self) -> Arc<NodeIdentity> {
+        self.identity.clone()
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.path.join("replicant.redb")
+    }
+
+    pub(super) fn compiled_modules(&self) -> PathBuf {
+        self.path.join("modules")
+    }
+}
+
+/// Makes a data folder with a new key.
+pub(super) fn init(path: &Path) -> Result<NodeId, NodeError> {
+    fs::create_dir_all(path).map_err(|error| broken(path, &error))?;
+    let key_path = path.join("node.key");
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| broken(&key_path, &io::Error::other(error.to_string())))?;
+    let identity = NodeIdentity::from_secret(&secret);
+    let text = Hash::from_bytes(secret).to_string();
+    match write_new(&key_path, &text) {
+        Ok(()) => Ok(identity.id()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(NodeError::AlreadyInitialised {
+                folder: path.to_path_buf(),
+            })
+        }
+        Err(error) => Err(broken(&key_path, &error)),
+    }
+}
+
+/// Writes a file that was not there, readable by its owner only. Nobody ever sees half of it.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    // A link fails where a rename would replace a key that is there.
+    let linked = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished)?;
+    linked?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn read_key(path: &Path) -> Result<NodeIdentity, NodeError> {
+    let key_path = path.join("node.key");
+    let text = match fs::read_to_string(&key_path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(NodeError::NotInitialised {
+                folder: path.to_path_buf(),
+            });
+        }
+        Err(error) => return Err(broken(&key_path, &error)),
+    };
+    // The reason does not repeat what is in the file.
+    let secret: Hash = text.trim().parse().map_err(|_| NodeError::Folder {
+        path: key_path,
+        reason: "this is not a key: 64 hexadecimal digits are expected".to_owned(),
+    })?;
+    Ok(NodeIdentity::from_secret(secret.as_bytes()))
+}
+
+fn broken(path: &Path, error: &io::Error) -> NodeError {
+    NodeError::Folder {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_key_for_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = init(folder.path()).unwrap();
+        let again = init(folder.path());
+        assert!(matches!(again, Err(NodeError::AlreadyInitialised { .. })));
+        assert_eq!(Folder::open(folder.path()).unwrap().identity().id(), id);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_the_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        init(folder.path()).unwrap();
+        let mode = fs::metadata(folder.path().join("node.key"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn two_holders_of_one_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        init(folder.path()).unwrap();
+        let first = Folder::open(folder.path()).unwrap();
+        let second = Folder::open(folder.path());
+        assert!(matches!(second, Err(NodeError::FolderInUse { .. })));
+        drop(first);
+        assert!(Folder::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_data_folder_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Folder::open(folder.path());
+        assert!(matches!(opened, Err(NodeError::NotInitialised { .. })));
+        fs::write(folder.path().join("node.key"), "secret words").unwrap();
+        let error = Folder::open(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("this is not a key") && !error.contains("words"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,334 @@
+//! Starting a node: each layer in its order, each on what the one before it gives.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::identity::NodeIdentity;
+use replicant_protocol::ids::{ClusterId, Generation};
+use replicant_protocol::membership;
+use replicant_runtime::{CacheConfig, Runtime, RuntimeConfig};
+
+use super::comparison::Comparison;
+use super::folder::Folder;
+use super::wiring::{Inlet, Line, ModuleLine, TopicOutlet, TypeChanges};
+use super::{Inner, Node, NodeConfig, NodeError, Running};
+use crate::modules::{Archive, Librarian, Registry, Resources};
+use crate::network::{BoundNetwork, NetworkConfig, NetworkError};
+use crate::storage::{General, Job, RedbStorage, Storage, Writer};
+use crate::topics::{Context, GENERATION_KEY, INSTANCES_STEP, Topics, TopicsConfig, wall_ms};
+
+/// Under which name the cluster's id is stored.
+const CLUSTER_KEY: &str = "cluster";
+
+/// How long a node that has a cluster asks its seeds whether they are in another one. They may be
+/// down, and then it starts all the same.
+const OTHER_CLUSTER_WAIT: Duration = Duration::from_secs(1);
+
+/// How often the comparison of topics looks at the clock.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Node {
+    pub(super) async fn start_layers(
+        config: NodeConfig,
+        storage: Option<Arc<dyn Storage>>,
+    ) -> Result<Self, NodeError> {
+        config.check()?;
+        let folder = Folder::open(&config.data)?;
+        let storage = match storage {
+            Some(storage) => storage,
+            None => open_storage(&folder, config.page_cache_bytes).await?,
+        };
+        let writer = Arc::new(Writer::start(storage.clone())?);
+        let identity = folder.identity();
+        let generation = read_generation(storage.as_ref())?;
+        let network = network_config(&config, &identity, generation, storage.as_ref())?;
+        let network = BoundNetwork::bind(network).await.map_err(network_error)?;
+        let cluster = find_cluster(storage.as_ref(), &writer, &network).await?;
+        let layers = Layers {
+            config,
+            storage,
+            writer,
+            identity,
+            generation,
+            cluster,
+        };
+        layers.start(folder, network).await
+    }
+}
+
+/// What the upper layers are made from.
+struct Layers {
+    config: NodeConfig,
+    storage: Arc<dyn Storage>,
+    writer: Arc<Writer>,
+    identity: Arc<NodeIdentity>,
+    generation: Generation,
+    cluster: ClusterId,
+}
+
+impl Layers {
+    async fn start(self, folder: Folder, network: BoundNetwork) -> Result<Node, NodeError> {
+        let changes = Arc::new(TypeChanges::default());
+        let registry = Registry::default();
+        let librarian = self.start_librarian(&folder, &registry, &changes).await?;
+        let comparison = Comparison::new(self.storage.as_ref(), self.config.sync_interval)?;
+        let (line, comparison) = (Arc::new(Line::default()), Arc::new(comparison));
+        let outlet = TopicOutlet {
+            line: line.clone(),
+            comparison: comparison.clone(),
+        };
+        let context = Context::new(
+            topics_config(&self.config),
+            self.storage.clone(),
+            self.writer.clone(),
+            Arc::new(registry.clone()),
+            Arc::new(outlet),
+            self.identity.clone(),
+            self.cluster,
+            self.generation,
+        )?;
+        let topics = Topics::start(context).map_err(|error| NodeError::Sandbox {
+            reason: format!("the system gives no thread: {error}"),
+        })?;
+        let topics = Arc::new(topics);
+        // It was made a few lines above and nobody else sets it.
+        let _ = changes.0.set(Arc::downgrade(&topics));
+        let inlet = Arc::new(Inlet {
+            topics: topics.clone(),
+            comparison,
+            line: line.clone(),
+            librarian: librarian.clone(),
+            archive: Archive::new(self.storage.clone()),
+            writer: self.writer.clone(),
+        });
+        let network = network
+            .start(self.cluster, inlet.clone())
+            .map_err(network_error)?;
+        line.connect(network.clone());
+        librarian.go_online(Box::new(ModuleLine(line.clone())));
+        let ticker = tokio::spawn(tick(Arc::downgrade(&inlet)));
+        let (id, address): (_, SocketAddr) = (self.identity.id(), network.address());
+        let running = Running {
+            topics,
+            network,
+            librarian,
+            registry,
+            storage: self.storage,
+            writer: self.writer,
+            line,
+            ticker,
+            _folder: folder,
+        };
+        let inner = Inner {
+            id,
+            cluster: self.cluster,
+            address,
+            started: Instant::now(),
+            config: self.config,
+            running: RwLock::new(Some(Arc::new(running))),
+        };
+        Ok(Node {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Makes the sandbox and loads the modules that are here.
+    async fn start_librarian(
+        &self,
+        folder: &Folder,
+        registry: &Registry,
+        changes: &Arc<TypeChanges>,
+    ) -> Result<Arc<Librarian>, NodeError> {
+        let runtime_config = runtime_config(&self.config, folder);
+        let (storage, writer) = (self.storage.clone(), self.writer.clone());
+        let (identity, registry) = (self.identity.clone(), registry.clone());
+        let changes = changes.clone();
+        blocking(move || {
+            let runtime = Runtime::new(runtime_config).map_err(|error| NodeError::Sandbox {
+                reason: error.to_string(),
+            })?;
+            let resources = Resources {
+                runtime,
+                storage,
+                writer,
+                identity,
+                registry,
+                changes,
+            };
+            Librarian::start(resources).map(Arc::new)
+        })
+        .await
+    }
+}
+
+/// Looks at the clock for the comparison of topics, until the node ends.
+async fn tick(inlet: std::sync::Weak<Inlet>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match inlet.upgrade() {
+            Some(inlet) => inlet.tick(),
+            None => return,
+        }
+    }
+}
+
+/// Runs what blocks where blocking is allowed.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    // An error means that the runtime is ending, or that the work panicked, which is reported.
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(NodeError::ShuttingDown))
+}
+
+async fn open_storage(folder: &Folder, cache_bytes: usize) -> Result<Arc<dyn Storage>, NodeError> {
+    let file = folder.database();
+    blocking(move || {
+        let storage = RedbStorage::open(&file, cache_bytes)?;
+        Ok(Arc::new(storage) as Arc<dyn Storage>)
+    })
+    .await
+}
+
+fn read_generation(storage: &dyn Storage) -> Result<Generation, NodeError> {
+    let Some(bytes) = storage.meta(GENERATION_KEY)? else {
+        return Ok(Generation::new(0));
+    };
+    let bytes = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| NodeError::StorageFailed {
+            reason: "the stored generation is not a number".to_owned(),
+        })?;
+    Ok(Generation::new(u32::from_be_bytes(bytes)))
+}
+
+/// The cluster that this node belongs to: as stored, or as a seed says, or a new one. Stored
+/// before anything else is accepted.
+async fn find_cluster(
+    storage: &dyn Storage,
+    writer: &Writer,
+    network: &BoundNetwork,
+) -> Result<ClusterId, NodeError> {
+    if let Some(bytes) = storage.meta(CLUSTER_KEY)? {
+        let own = ClusterId::try_from(bytes.as_slice()).map_err(|_| NodeError::StorageFailed {
+            reason: "the stored cluster id is not one".to_owned(),
+        })?;
+        let asking = tokio::time::timeout(OTHER_CLUSTER_WAIT, network.find_cluster());
+        return match asking.await {
+            Ok(Ok(other)) if other != own => {
+                let address = network.seeds().join(", ");
+                Err(NodeError::OtherCluster {
+                    own,
+                    other,
+                    address,
+                })
+            }
+            _ => Ok(own),
+        };
+    }
+    let cluster = match network.seeds().is_empty() {
+        true => new_cluster()?,
+        false => network.find_cluster().await.map_err(network_error)?,
+    };
+    let job = Job::general(General::Meta(CLUSTER_KEY, cluster.as_bytes().to_vec()));
+    writer.commit_async(job).await?;
+    Ok(cluster)
+}
+
+fn new_cluster() -> Result<ClusterId, NodeError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| NodeError::Config {
+        reason: format!("the system gives no random numbers: {error}"),
+    })?;
+    Ok(ClusterId::from_bytes(bytes))
+}
+
+fn topics_config(config: &NodeConfig) -> TopicsConfig {
+    TopicsConfig {
+        shards: config.shards,
+        queued_commands_max: config.queued_commands_max,
+        queued_bytes_max: config.queued_bytes_max,
+        loaded_objects_max: config.loaded_objects_max,
+        instances_max: config.instances_max,
+        waiting_reads_max: config.waiting_reads_max,
+        read_wait: config.read_wait,
+        watch_events_max: config.watch_events_max,
+        watches_max: config.watches_max,
+        replication: Default::default(),
+    }
+}
+
+/// The sandbox has room for what the shards may hold, what they may hold too many for a moment,
+/// and what is made to look at a new module.
+fn runtime_config(config: &NodeConfig, folder: &Folder) -> RuntimeConfig {
+    const DESCRIBED_AT_ONCE: usize = 4;
+    let instances = config.shards * (config.instances_max + INSTANCES_STEP) + DESCRIBED_AT_ONCE;
+    let instances = u32::try_from(instances).unwrap_or(u32::MAX / 8);
+    RuntimeConfig {
+        cache: Some(CacheConfig::new(folder.compiled_modules())),
+        instances_max: instances,
+        core_instances_max: instances * 4,
+        memories_max: instances * 2,
+        tables_max: instances * 3,
+        ..RuntimeConfig::default()
+    }
+}
+
+fn network_config(
+    config: &NodeConfig,
+    identity: &Arc<NodeIdentity>,
+    generation: Generation,
+    storage: &dyn Storage,
+) -> Result<NetworkConfig, NodeError> {
+    let mut network = NetworkConfig::new(identity.clone(), config.listen);
+    network.generation = generation;
+    network.incarnation = wall_ms() / 1_000;
+    network.advertise.clone_from(&config.advertise);
+    network.seeds.clone_from(&config.join);
+    network.join_wait = config.join_wait;
+    network.remembered = storage
+        .peers()?
+        .into_iter()
+        .filter_map(|(node, address)| Some((node, address.parse().ok()?)))
+        .collect();
+    // What cannot be read is passed over here and reported by the modules.
+    let announcements = storage.announcements()?.into_iter();
+    network.announcements = announcements
+        .filter_map(|(_, bytes)| SignedAnnouncement::from_bytes(&bytes).ok())
+        .map(Arc::new)
+        .collect();
+    network.membership = membership_config(config.probe_interval);
+    Ok(network)
+}
+
+/// All times of failure detection in proportion to the interval of probes.
+fn membership_config(probe_interval: Duration) -> membership::Config {
+    let lan = membership::Config::lan();
+    let factor = probe_interval.as_secs_f64() / lan.probe_interval.as_secs_f64();
+    membership::Config {
+        probe_interval,
+        probe_timeout: lan.probe_timeout.mul_f64(factor),
+        gossip_interval: lan.gossip_interval.mul_f64(factor),
+        sync_interval: lan.sync_interval.mul_f64(factor),
+        reconnect_interval: lan.reconnect_interval.mul_f64(factor),
+        ..lan
+    }
+}
+
+fn network_error(error: NetworkError) -> NodeError {
+    match error {
+        NetworkError::Listen { address, reason } => NodeError::Listen { address, reason },
+        NetworkError::Join { .. } => NodeError::JoinFailed {
+            reason: error.to_string(),
+        },
+        other => NodeError::Config {
+            reason: other.to_string(),
+        },
+    }
+}

@@ -1,0 +1,427 @@
+//! A batch of one topic: deliver, carry out, write, answer.
+//!
+//! ```text
+//! begin   bundles of peers, in causal order → objects;  commands → objects → ops → bundles
+//!         ↓ one storage job, with those of the shard's other topics
+//! finish  stored:  tell everyone, answer, tell watchers, make checkpoints
+//!         not:     forget what objects saw of the batch; the log decides what they are
+//! ```
+
+use std::sync::Arc;
+
+use replicant_protocol::bundle::SignedBundle;
+use replicant_protocol::ids::{ObjectKey, TypeName};
+
+use super::commands::{self, Made};
+use super::context::Tools;
+use super::counters::Count;
+use super::engine::{Engine, Log, RETRY_PAUSE};
+use super::indexed::IndexedBundle;
+use super::input::{Reply, UpdateRequest};
+use super::slot::Unavailable;
+use super::staged::{Bench, Staged, StagedOp};
+use crate::storage::{
+    Boundary, BundleWrite, CommandsWrite, Sequence, StorageError, TopicCounters, TopicNumber,
+    TopicWrite,
+};
+use crate::vocabulary::{Change, NodeError, Outcome, Update, Updated, VersionToken, WatchEvent};
+
+/// A change that is told to watchers once it is durable.
+#[derive(Debug)]
+enum Told {
+    Change {
+        key: ObjectKey,
+        events: Vec<Vec<u8>>,
+    },
+    /// A change whose events are not known, or too large to tell.
+    Overrun,
+}
+
+/// Bytes of events that one change may have; larger ones are told as an overrun.
+const CHANGE_BYTES_MAX: usize = 256 << 10;
+
+/// A batch between [`Engine::begin`] and [`Engine::finish`].
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    staged: Staged,
+    answers: Vec<(Reply<Updated>, Vec<Outcome>)>,
+    told: Vec<Told>,
+    /// The topic's number and counters once the batch is stored.
+    number: Option<TopicNumber>,
+    counters: TopicCounters,
+    bundles: u64,
+}
+
+impl Flight {
+    /// The counters that the topic has if the batch was stored.
+    pub(super) fn counters(&self) -> TopicCounters {
+        self.counters
+    }
+
+    /// Whether there is something to store besides checkpoints.
+    pub(super) fn has_bundles(&self) -> bool {
+        self.bundles > 0
+    }
+}
+
+impl Engine {
+    /// Brings objects to where bundles of peers and commands lead, and says what has to be
+    /// stored. Refuses the commands and leaves all as it was if storage cannot be read.
+    pub(super) fn begin(
+        &mut self,
+        tools: &mut Tools<'_>,
+        updates: Vec<UpdateRequest>,
+    ) -> Option<(Flight, TopicWrite)> {
+        let mut flight = Flight::default();
+        let prepared = self
+            .refresh(tools)
+            .and_then(|()| self.begin_generation(tools.context));
+        let delivered = prepared.map_err(NodeError::from).and_then(|()| {
+            let log = Log {
+                storage: tools.context.storage.as_ref(),
+                topic: self.number,
+            };
+            let begun = self.state.begin_batch(tools.now, tools.wall_ms, &log);
+            begun.map_err(|error| self.cannot_write(&error))
+        });
+        let delivered = match delivered {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                self.retry_at = Some(tools.now + RETRY_PAUSE);
+                refuse_all(updates, &error);
+                return None;
+            }
+        };
+        for bundle in &delivered {
+            if let Err(error) = self.deliver(tools, &mut flight, bundle) {
+                let error = NodeError::from(error);
+                refuse_all(updates, &error);
+                self.undo(tools, flight, error);
+                return None;
+            }
+        }
+        self.carry_out(tools, &mut flight, updates);
+        let write = self.write(tools, &mut flight, &delivered)?;
+        Some((flight, write))
+    }
+
+    fn cannot_write(&self, reason: &dyn std::fmt::Display) -> NodeError {
+        NodeError::CannotWrite {
+            topic: self.name.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Applies a bundle of another replica to its objects.
+    fn deliver(
+        &mut self,
+        tools: &mut Tools<'_>,
+        flight: &mut Flight,
+        bundle: &SignedBundle,
+    ) -> Result<(), StorageError> {
+        let indexed = Arc::new(IndexedBundle::new(bundle.clone()));
+        let events = self.has_watchers();
+        for (index, object) in bundle.body().objects.iter().enumerate() {
+            let key = object.key();
+            self.bench(tools, &mut flight.staged).touch(&key)?;
+            let slot = Self::slot(&mut self.slots, tools, &key.type_name);
+            let (Some(slot), Some(run)) = (slot, indexed.run_at(index)) else {
+                continue;
+            };
+            let mut bench = Bench {
+                storage: tools.context.storage.as_ref(),
+                topic: self.number,
+                counters: self.counters,
+                cache: tools.cache,
+                staged: &mut flight.staged,
+            };
+            tools
+                .context
+                .counters
+                .add(Count::OpsApplied, run.ops.len() as u64);
+            let told = slot.apply(&mut bench, &key, &run, events);
+            if events {
+                let events = told.map(|told| told.iter().map(<[u8]>::to_vec).collect());
+                flight.tell(key, events);
+            }
+        }
+        flight.staged.delivered.push(indexed);
+        Ok(())
+    }
+
+    /// Carries out the commands of all requests, in their order.
+    fn carry_out(
+        &mut self,
+        tools: &mut Tools<'_>,
+        flight: &mut Flight,
+        updates: Vec<UpdateRequest>,
+    ) {
+        if updates.is_empty() {
+            return;
+        }
+        match self.state.open(tools.wall_ms) {
+            Ok(opened) => flight.staged.opened = Some(opened),
+            Err(error) => return refuse_all(updates, &self.cannot_write(&error)),
+        }
+        for UpdateRequest { update, reply } in updates {
+            if reply.is_closed() {
+                // Nobody waits for it any more, and it has not begun.
+                continue;
+            }
+            match self.carry_out_one(tools, flight, update) {
+                Ok((key, made)) => {
+                    let is_change = made
+                        .outcomes
+                        .iter()
+                        .any(|o| matches!(o, Outcome::Applied(_)));
+                    if is_change && self.has_watchers() {
+                        flight.tell(key, Some(made.events));
+                    }
+                    flight.answers.push((reply, made.outcomes));
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        }
+    }
+
+    fn carry_out_one(
+        &mut self,
+        tools: &mut Tools<'_>,
+        flight: &mut Flight,
+        update: Update,
+    ) -> Result<(ObjectKey, Made), NodeError> {
+        let type_name = match update.type_name {
+            Some(name) => name,
+            None => self.only_type(tools, flight, &update)?,
+        };
+        let events = self.has_watchers();
+        let Some(slot) = Self::slot(&mut self.slots, tools, &type_name) else {
+            return Err(NodeError::UnknownType { name: type_name });
+        };
+        let key = ObjectKey {
+            type_name,
+            id: update.id,
+        };
+        let mut bench = Bench {
+            storage: tools.context.storage.as_ref(),
+            topic: self.number,
+            counters: self.counters,
+            cache: tools.cache,
+            staged: &mut flight.staged,
+        };
+        match slot.update(&mut bench, &key, update.commands, events) {
+            Ok(made) => Ok((key, made)),
+            Err(unavailable) => Err(self.unavailable(&key, unavailable)),
+        }
+    }
+
+    /// The type of the only object with the id.
+    fn only_type(
+        &self,
+        tools: &Tools<'_>,
+        flight: &Flight,
+        update: &Update,
+    ) -> Result<TypeName, NodeError> {
+        let created = &flight.staged.created;
+        let mut types = self.types_of(tools.context, &update.id, created)?;
+        let (topic, id) = (self.name.clone(), update.id.clone());
+        match (types.len(), types.pop()) {
+            (0, _) | (_, None) => Err(NodeError::TypeMissing { topic, id }),
+            (1, Some(only)) => Ok(only),
+            (_, Some(last)) => {
+                types.push(last);
+                Err(NodeError::AmbiguousObject { topic, id, types })
+            }
+        }
+    }
+
+    /// Why an object cannot be had, for whoever asked.
+    pub(super) fn unavailable(&self, key: &ObjectKey, reason: Unavailable) -> NodeError {
+        let (topic, id) = (self.name.clone(), key.id.clone());
+        match reason {
+            Unavailable::Faulted(fault) => NodeError::ObjectFaulted { topic, id, fault },
+            Unavailable::NewerType { schema } => {
+                let slot = self.slots.get(&key.type_name);
+                let module = slot.map(|slot| slot.module.label().to_owned());
+                let module = module.unwrap_or_else(|| key.type_name.to_string());
+                NodeError::NewerTypeNeeded {
+                    topic,
+                    id,
+                    schema,
+                    module,
+                }
+            }
+            Unavailable::Sandbox(fault) => NodeError::GuestFault { fault },
+            Unavailable::Storage(error) => error.into(),
+        }
+    }
+
+    /// Signs this node's ops and says what has to be stored. None if signing failed, and then the
+    /// batch is undone.
+    fn write(
+        &mut self,
+        tools: &mut Tools<'_>,
+        flight: &mut Flight,
+        delivered: &[SignedBundle],
+    ) -> Option<TopicWrite> {
+        let local = std::mem::take(&mut flight.staged.local).into_iter();
+        let (ops, behind): (Vec<_>, Vec<_>) =
+            local.map(|StagedOp { op, behind }| (op, behind)).unzip();
+        let own = match ops.is_empty() {
+            true => Vec::new(),
+            false => match self.state.seal(&tools.context.identity, ops) {
+                Ok(bundles) => bundles,
+                Err(error) => {
+                    tracing::error!(topic = %self.name, %error, "ops cannot be signed");
+                    let error = self.cannot_write(&error);
+                    self.undo(tools, std::mem::take(flight), error);
+                    return None;
+                }
+            },
+        };
+        let number = self
+            .number
+            .unwrap_or_else(|| tools.context.new_topic_number());
+        let name = self.number.is_none().then(|| self.name.clone());
+        let mut write = TopicWrite::new(number, name, self.counters);
+        for bundle in delivered.iter().chain(&own) {
+            let sequence = write.counters.last.next();
+            write.counters.last = sequence;
+            write.counters.ops += bundle.body().ops.len() as u64;
+            write
+                .bundles
+                .push(bundle_write(bundle, sequence, &flight.staged));
+        }
+        write.counters.objects.0 += flight.staged.created.len() as u64;
+        write.objects.clone_from(&flight.staged.created);
+        write.checkpoints = std::mem::take(&mut self.checkpoints).into_iter().collect();
+        let mut behind = behind.into_iter();
+        for bundle in &own {
+            write.commands.push(CommandsWrite {
+                replica: bundle.replica(),
+                first: bundle.first(),
+                commands: behind.by_ref().take(bundle.body().ops.len()).collect(),
+            });
+        }
+        flight.bundles = write.bundles.len() as u64;
+        (flight.number, flight.counters) = (Some(number), write.counters);
+        Some(write)
+    }
+
+    /// The batch is durable, or needed no storing.
+    pub(super) fn finish(&mut self, tools: &mut Tools<'_>, mut flight: Flight) {
+        if let Err(error) = self.state.handle_stored(tools.now) {
+            tracing::error!(topic = %self.name, %error, "a batch ended twice");
+        }
+        if flight.has_bundles() {
+            (self.number, self.counters) = (flight.number, flight.counters);
+            tools.context.counters.add(Count::Bundles, flight.bundles);
+            tools
+                .context
+                .outlet
+                .version_changed(&self.name, self.state.version());
+        }
+        self.retry_at = None;
+        self.pump(tools);
+        let version = VersionToken::from(self.state.version());
+        for (reply, outcomes) in flight.answers.drain(..) {
+            commands::count(&tools.context.counters, &outcomes);
+            // Whoever went away does not need the answer; the update is durable all the same.
+            let _ = reply.send(Ok(Updated {
+                version: version.clone(),
+                outcomes,
+            }));
+        }
+        self.tell_watchers(flight.told, &version);
+        self.checkpoint_touched(&flight.staged);
+    }
+
+    /// The batch is not stored: objects forget what they saw of it.
+    pub(super) fn undo(&mut self, tools: &mut Tools<'_>, flight: Flight, error: NodeError) {
+        for key in flight.staged.numbers.keys() {
+            if let Some(slot) = self.slots.get_mut(&key.type_name) {
+                slot.unload(&key.id);
+            }
+        }
+        let log = Log {
+            storage: tools.context.storage.as_ref(),
+            topic: self.number,
+        };
+        if let Err(error) = self
+            .state
+            .handle_store_failed(tools.now, tools.wall_ms, &log)
+        {
+            tracing::error!(topic = %self.name, %error, "a batch failed twice");
+        }
+        self.retry_at = Some(tools.now + RETRY_PAUSE);
+        self.pump(tools);
+        for (reply, _) in flight.answers {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
+    fn tell_watchers(&mut self, told: Vec<Told>, version: &VersionToken) {
+        let Some(watchers) = &self.watchers else {
+            return;
+        };
+        if watchers.receiver_count() == 0 {
+            self.watchers = None;
+            return;
+        }
+        for told in told {
+            let event = match told {
+                Told::Overrun => WatchEvent::Overrun,
+                Told::Change { key, events } => WatchEvent::Change(Change {
+                    topic: self.name.clone(),
+                    id: key.id,
+                    type_name: key.type_name,
+                    version: version.clone(),
+                    events,
+                }),
+            };
+            // The last watcher may have left a moment ago.
+            let _ = watchers.send(event);
+        }
+    }
+
+    fn has_watchers(&self) -> bool {
+        self.watchers
+            .as_ref()
+            .is_some_and(|watchers| watchers.receiver_count() > 0)
+    }
+}
+
+impl Flight {
+    fn tell(&mut self, key: ObjectKey, events: Option<Vec<Vec<u8>>>) {
+        let told = match events {
+            Some(events) if events.iter().map(Vec::len).sum::<usize>() <= CHANGE_BYTES_MAX => {
+                Told::Change { key, events }
+            }
+            _ => Told::Overrun,
+        };
+        self.told.push(told);
+    }
+}
+
+fn refuse_all(updates: Vec<UpdateRequest>, error: &NodeError) {
+    for request in updates {
+        let _ = request.reply.send(Err(error.clone()));
+    }
+}
+
+fn bundle_write(bundle: &SignedBundle, sequence: Sequence, staged: &Staged) -> BundleWrite {
+    let touched = bundle.body().objects.iter();
+    BundleWrite {
+        boundary: Boundary {
+            replica: bundle.replica(),
+            last: bundle.last(),
+            sequence,
+            hlc: bundle.hlc(),
+            hash: bundle.hash(),
+        },
+        bytes: bundle.as_bytes().to_vec(),
+        touched: touched
+            .filter_map(|o| staged.numbers.get(&o.key()).copied())
+            .collect(),
+    }
+}

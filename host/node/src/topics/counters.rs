@@ -1,0 +1,82 @@
+//! What the topics count, for status and metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// Something that is counted since the start, or held at present.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Count {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Count {
+            const ALL: &[(Self, &'static str)] = &[$((Self::$name, $text),)*];
+        }
+    };
+}
+
+counts! {
+    /// Bundles delivered and stored, own ones included.
+    Bundles => "bundles_stored_total",
+    /// Checkpoints written.
+    Checkpoints => "checkpoints_total",
+    /// Commands that made an op.
+    CommandsApplied => "commands_applied_total",
+    /// Commands that a type, or a fault, refused.
+    CommandsRefused => "commands_refused_total",
+    /// Proofs that a replica signed two histories.
+    Equivocations => "equivocations_total",
+    /// Calls into guests that did not return.
+    Faults => "guest_faults_total",
+    /// Instances alive now.
+    Instances => "instances",
+    /// Instances thrown away after a fault.
+    InstancesLost => "instances_lost_total",
+    /// Objects loaded now.
+    ObjectsLoaded => "objects_loaded",
+    /// Objects that a fault hides now.
+    ObjectsFaulted => "objects_faulted",
+    /// Objects made again from checkpoint and log.
+    ObjectsRebuilt => "objects_rebuilt_total",
+    /// Ops applied that other nodes made.
+    OpsApplied => "remote_ops_applied_total",
+    /// Inputs of peers that were dropped since a shard's queue was full.
+    PeerInputsDropped => "peer_inputs_dropped_total",
+    /// Things that peers sent and that were not accepted.
+    Rejected => "rejected_total",
+    /// Requests refused as busy.
+    RequestsBusy => "requests_busy_total",
+    /// Storage jobs that failed.
+    StorageFailures => "storage_failures_total",
+    /// Topics in memory now.
+    Topics => "topics_loaded",
+    /// Updates answered.
+    Updates => "updates_total",
+}
+
+/// All counts of one node.
+#[derive(Debug, Default)]
+pub struct Counters([AtomicU64; Count::ALL.len()]);
+
+impl Counters {
+    /// Adds to a count.
+    pub fn add(&self, count: Count, number: u64) {
+        self.0[count as usize].fetch_add(number, Ordering::Relaxed);
+    }
+
+    /// Changes what is held at present by a difference.
+    pub fn change(&self, count: Count, by: i64) {
+        // Two's complement: adding the bits of a negative number subtracts.
+        self.0[count as usize].fetch_add(by.cast_unsigned(), Ordering::Relaxed);
+    }
+
+    /// All counts by name.
+    pub fn all(&self) -> Vec<(&'static str, u64)> {
+        let value = |count: Count| self.0[count as usize].load(Ordering::Relaxed);
+        Count::ALL
+            .iter()
+            .map(|(count, name)| (*name, value(*count)))
+            .collect()
+    }
+}

@@ -1,0 +1,391 @@
+//! One topic: its replication, its objects, and who waits for what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use replicant_protocol::bundle::SignedBundle;
+use replicant_protocol::ids::{
+    Counter, Generation, LineageId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
+};
+use replicant_protocol::replication::{
+    self, BoundaryLog, ChainHead, LogUnavailable, OutEvent, State, Writer,
+};
+use tokio::sync::broadcast;
+
+use super::context::{Context, Tools};
+use super::counters::Count;
+use super::inbox::Peers;
+use super::indexed::corrupt;
+use super::input::{PeerInput, ReadRequest};
+use super::slot::Slot;
+use super::staged::{Bench, Staged};
+use crate::storage::{
+    Checkpoint, ObjectNumber, Result, Sequence, Storage, TopicCounters, TopicNumber,
+};
+use crate::vocabulary::WatchEvent;
+
+/// How long a topic waits after a failed batch before it tries to deliver again.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+/// One topic on this node.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) name: TopicName,
+    pub(super) storage: Arc<dyn Storage>,
+    /// The topic's number, once it is stored.
+    pub(super) number: Option<TopicNumber>,
+    /// The counters of what is stored.
+    pub(super) counters: TopicCounters,
+    pub(super) state: State,
+    pub(super) generation: Generation,
+    /// A peer knows more of this node's history than its log.
+    pub(super) is_behind_itself: bool,
+    /// It is not known whether the last batch was stored: look before anything else is written.
+    pub(super) is_stale: bool,
+    /// Deliver nothing before.
+    pub(super) retry_at: Option<Duration>,
+    pub(super) slots: BTreeMap<TypeName, Slot>,
+    pub(super) watchers: Option<broadcast::Sender<WatchEvent>>,
+    pub(super) waiting: Vec<ReadRequest>,
+    /// Checkpoints that go into the next storage job.
+    pub(super) checkpoints: BTreeMap<ObjectNumber, Checkpoint>,
+    /// Open sessions that the replication was told of.
+    peers: Peers,
+}
+
+impl Engine {
+    /// Takes a topic from storage, or begins an empty one.
+    pub(super) fn open(context: &Context, name: TopicName, peers: &Peers) -> Result<Self> {
+        let generation = context.generation();
+        let (number, counters, state) = read(context, &name, generation)?;
+        context.counters.change(Count::Topics, 1);
+        let mut engine = Self {
+            name,
+            storage: context.storage.clone(),
+            number,
+            counters,
+            state,
+            generation,
+            is_behind_itself: false,
+            is_stale: false,
+            retry_at: None,
+            slots: BTreeMap::new(),
+            watchers: None,
+            waiting: Vec::new(),
+            checkpoints: BTreeMap::new(),
+            peers: Peers::new(),
+        };
+        engine.take_peers(Duration::ZERO, peers);
+        Ok(engine)
+    }
+
+    /// After a batch of which it is not known whether it was stored: takes up what is stored.
+    pub(super) fn refresh(&mut self, tools: &mut Tools<'_>) -> Result<()> {
+        if !self.is_stale {
+            return Ok(());
+        }
+        let (number, counters, state) = read(tools.context, &self.name, self.generation)?;
+        (self.number, self.counters, self.state) = (number, counters, state);
+        self.checkpoints.clear();
+        let peers = std::mem::take(&mut self.peers);
+        self.take_peers(tools.now, &peers);
+        self.is_stale = false;
+        Ok(())
+    }
+
+    /// Tells the replication which sessions are open.
+    pub(super) fn take_peers(&mut self, now: Duration, peers: &Peers) {
+        for (peer, session) in &self.peers {
+            if peers.get(peer) != Some(session) {
+                self.state.handle_peer_down(now, *peer);
+            }
+        }
+        for (peer, session) in peers {
+            if self.peers.get(peer) != Some(session) {
+                self.state.handle_peer_up(*peer);
+            }
+        }
+        self.peers.clone_from(peers);
+    }
+
+    /// Takes something from a peer.
+    pub(super) fn take_peer_input(&mut self, tools: &mut Tools<'_>, input: PeerInput) {
+        let (now, wall_ms) = (tools.now, tools.wall_ms);
+        let log = Log {
+            storage: tools.context.storage.as_ref(),
+            topic: self.number,
+        };
+        match input {
+            PeerInput::Bundle { from, bundle } => {
+                self.state.on_bundle(now, wall_ms, from, bundle, &log);
+            }
+            PeerInput::Message { from, message } => {
+                self.state.on_message(now, wall_ms, from, message, &log);
+            }
+            PeerInput::Differs { peer, .. } => self.state.handle_peer_differs(now, peer),
+        }
+        self.pump(tools);
+    }
+
+    /// Does what is due.
+    pub(super) fn take_time(&mut self, tools: &mut Tools<'_>) {
+        if self.state.next_timeout().is_some_and(|at| at <= tools.now) {
+            let log = Log {
+                storage: tools.context.storage.as_ref(),
+                topic: self.number,
+            };
+            self.state.handle_timeout(tools.now, tools.wall_ms, &log);
+            self.pump(tools);
+        }
+    }
+
+    /// Does what the replication asks for.
+    pub(super) fn pump(&mut self, tools: &mut Tools<'_>) {
+        let outlet = &tools.context.outlet;
+        while let Some(event) = self.state.poll() {
+            match event {
+                OutEvent::Send { peer, message } => outlet.send(peer, message),
+                OutEvent::Broadcast(bundle) => outlet.broadcast(&bundle),
+                OutEvent::Forward { bundle, .. } => outlet.forward(&bundle),
+                OutEvent::Serve {
+                    peer,
+                    request,
+                    from,
+                    bytes_max,
+                    count_max,
+                } => {
+                    let chunk = replication::ChunkBuilder::new(from.clone(), bytes_max, count_max);
+                    let served = self.serve(tools.context, &from, chunk);
+                    self.state.handle_served(peer, request, served);
+                }
+                OutEvent::Reject {
+                    peer,
+                    reason,
+                    malicious,
+                } => {
+                    tools.context.counters.add(Count::Rejected, 1);
+                    tracing::debug!(topic = %self.name, %peer, %reason, "not accepted");
+                    if malicious {
+                        outlet.penalise(peer, &reason.to_string());
+                    }
+                }
+                OutEvent::Equivocation {
+                    replica, second, ..
+                } => {
+                    tools.context.counters.add(Count::Equivocations, 1);
+                    let (author, topic) = (second.body().author, &self.name);
+                    tracing::error!(%topic, %replica, %author, "a replica signed two histories");
+                }
+                OutEvent::HistoryAhead { peer, end } => {
+                    let topic = &self.name;
+                    tracing::warn!(%topic, %peer, %end, "own history was lost; a new one begins");
+                    self.is_behind_itself = true;
+                }
+            }
+        }
+    }
+
+    /// Reads from the log what a peer lacks.
+    fn serve(
+        &self,
+        context: &Context,
+        from: &replicant_protocol::version::VersionVector,
+        mut chunk: replication::ChunkBuilder,
+    ) -> replication::Served {
+        let Some(topic) = self.number else {
+            return chunk.finish();
+        };
+        let storage = context.storage.as_ref();
+        let read = || -> Result<Option<Sequence>> {
+            let mut start = None;
+            for (replica, _) in self.state.version().since(from) {
+                let lacks = Counter::new(from.get(replica).get().saturating_add(1));
+                if let Some(boundary) = storage.boundary(topic, replica, lacks)? {
+                    start = Some(start.unwrap_or(boundary.sequence).min(boundary.sequence));
+                }
+            }
+            Ok(start)
+        };
+        let result = read().and_then(|start| match start {
+            None => Ok(()),
+            Some(start) => storage.bundles(topic, start, &mut |_, end, bytes| {
+                !chunk.wants(end) || chunk.offer(end, bytes.to_vec())
+            }),
+        });
+        if let Err(error) = result {
+            tracing::warn!(topic = %self.name, %error, "cannot serve a peer");
+        }
+        chunk.finish()
+    }
+
+    /// Goes on under a new replica id if this node's history was lost.
+    pub(super) fn begin_generation(&mut self, context: &Context) -> Result<()> {
+        if self.is_behind_itself {
+            let next = context.generation_after(self.generation)?;
+            match self.state.begin_generation(next) {
+                Ok(()) => (self.generation, self.is_behind_itself) = (next, false),
+                Err(error) => tracing::error!(topic = %self.name, %error, "no new generation"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects of a type, if its module is here.
+    pub(super) fn slot<'s>(
+        slots: &'s mut BTreeMap<TypeName, Slot>,
+        tools: &Tools<'_>,
+        name: &TypeName,
+    ) -> Option<&'s mut Slot> {
+        if !slots.contains_key(name) {
+            let module = tools.context.types.module(name)?;
+            let loaded_max = tools.context.config.loaded_objects_max;
+            let counters = tools.context.counters.clone();
+            slots.insert(
+                name.clone(),
+                Slot::new(name.clone(), module, loaded_max, counters),
+            );
+        }
+        let slot = slots.get_mut(name)?;
+        slot.used_at = tools.round;
+        Some(slot)
+    }
+
+    /// Another module for a type: its objects come back in it.
+    pub(super) fn change_type(&mut self, context: &Context, name: &TypeName) {
+        if let (Some(slot), Some(module)) = (self.slots.get_mut(name), context.types.module(name))
+            && slot.module.hash() != module.hash()
+        {
+            slot.replace_module(module);
+        }
+    }
+
+    /// What objects are made from, outside of a batch.
+    pub(super) fn bench<'a>(
+        &self,
+        tools: &'a mut Tools<'_>,
+        nothing_staged: &'a mut Staged,
+    ) -> Bench<'a> {
+        Bench {
+            storage: tools.context.storage.as_ref(),
+            topic: self.number,
+            counters: self.counters,
+            cache: tools.cache,
+            staged: nothing_staged,
+        }
+    }
+
+    /// The types of the objects with this id, those of the batch under way included.
+    pub(super) fn types_of(
+        &self,
+        context: &Context,
+        id: &ObjectId,
+        created: &[(ObjectKey, ObjectNumber)],
+    ) -> Result<Vec<TypeName>> {
+        let mut types = match self.number {
+            Some(topic) => context.storage.types_of(topic, id)?,
+            None => Vec::new(),
+        };
+        let created = created.iter().filter(|(key, _)| key.id == *id);
+        types.extend(created.map(|(key, _)| key.type_name.clone()));
+        Ok(types)
+    }
+
+    /// When this topic wants to be looked at next.
+    pub(super) fn next_timeout(&self) -> Option<Duration> {
+        let retry = self.retry_at.filter(|_| self.state.has_deliverable());
+        [self.state.next_timeout(), retry]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether bundles of peers can be delivered now.
+    pub(super) fn is_deliverable(&self, now: Duration) -> bool {
+        self.state.has_deliverable() && self.retry_at.is_none_or(|at| at <= now)
+    }
+}
+
+/// What is stored of a topic.
+fn read(
+    context: &Context,
+    name: &TopicName,
+    generation: Generation,
+) -> Result<(Option<TopicNumber>, TopicCounters, State)> {
+    let lineage = LineageId::first(&context.cluster, name);
+    let writer = Writer {
+        author: context.identity.id(),
+        generation,
+    };
+    let config = context.config.replication.clone();
+    let Some(stored) = context.storage.topic(name)? else {
+        let state = State::new(name.clone(), lineage, writer, config);
+        return Ok((None, TopicCounters::default(), state));
+    };
+    let topic = stored.topic;
+    let mut heads = Vec::new();
+    for boundary in context.storage.heads(topic)? {
+        heads.push(head(context.storage.as_ref(), topic, &boundary)?);
+    }
+    let state = State::restore(name.clone(), lineage, writer, config, heads).map_err(|error| {
+        tracing::error!(topic = %name, %error, "the log contradicts itself");
+        corrupt(
+            topic,
+            stored.counters.last,
+            "the ends of its chains contradict each other",
+        )
+    })?;
+    Ok((Some(topic), stored.counters, state))
+}
+
+fn head(
+    storage: &dyn Storage,
+    topic: TopicNumber,
+    boundary: &crate::storage::Boundary,
+) -> Result<ChainHead> {
+    let sequence = boundary.sequence;
+    let bytes = storage.bundle(topic, sequence)?;
+    let bytes = bytes.ok_or_else(|| corrupt(topic, sequence, "it is missing"))?;
+    let bundle =
+        SignedBundle::decode(&bytes).map_err(|_| corrupt(topic, sequence, "it is not a bundle"))?;
+    Ok(ChainHead {
+        author: bundle.body().author,
+        generation: bundle.body().generation,
+        last: boundary.last,
+        end: replication::Boundary {
+            hash: boundary.hash,
+            hlc: boundary.hlc,
+        },
+        recent: Vec::new(),
+    })
+}
+
+/// The log, as replication asks it.
+pub(super) struct Log<'a> {
+    pub(super) storage: &'a dyn Storage,
+    pub(super) topic: Option<TopicNumber>,
+}
+
+impl BoundaryLog for Log<'_> {
+    fn boundary(
+        &self,
+        replica: ReplicaId,
+        last: Counter,
+    ) -> std::result::Result<Option<replication::Boundary>, LogUnavailable> {
+        let Some(topic) = self.topic else {
+            return Ok(None);
+        };
+        let found = self
+            .storage
+            .boundary(topic, replica, last)
+            .map_err(|error| {
+                tracing::warn!(%error, "the log cannot be read");
+                LogUnavailable
+            })?;
+        let found = found.filter(|boundary| boundary.last == last);
+        Ok(found.map(|b| replication::Boundary {
+            hash: b.hash,
+            hlc: b.hlc,
+        }))
+    }
+}

@@ -1,0 +1,263 @@
+//! Reading a topic: values, queries, digests, watches; and waiting for a version.
+
+use replicant_protocol::ids::{Hash, ObjectId, ObjectKey, TypeName};
+use replicant_runtime::CallError;
+use tokio::sync::broadcast;
+
+use super::context::Tools;
+use super::engine::Engine;
+use super::input::{Read, ReadRequest};
+use super::slot::Unavailable;
+use super::staged::{Bench, Staged};
+use crate::vocabulary::{DigestInfo, NodeError, ObjectRead, QueryAnswer, VersionToken, Watch};
+
+/// Objects listed at a time for a digest.
+const PAGE_MAX: usize = 1_024;
+
+impl Engine {
+    /// Answers a read, or keeps it until its version is here. The caller bounds how many wait.
+    pub(super) fn take_read(&mut self, tools: &mut Tools<'_>, request: ReadRequest) {
+        match &request.after {
+            Some(after) if !self.state.version().covers(after) => self.waiting.push(request),
+            _ => self.answer(tools, request.read),
+        }
+    }
+
+    /// Answers what waited for a version that is here now, and gives up what waited too long.
+    pub(super) fn answer_waiting(&mut self, tools: &mut Tools<'_>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = tools.context.instant(tools.now);
+        for request in std::mem::take(&mut self.waiting) {
+            let after = request.after.as_ref();
+            if after.is_none_or(|after| self.state.version().covers(after)) {
+                self.answer(tools, request.read);
+            } else if request.deadline <= now {
+                request.read.refuse(NodeError::NotYet);
+            } else if !request.read.is_abandoned() {
+                self.waiting.push(request);
+            }
+        }
+    }
+
+    fn answer(&mut self, tools: &mut Tools<'_>, read: Read) {
+        // Whoever no longer waits does not need the answer.
+        match read {
+            Read::Value {
+                id,
+                type_name,
+                reply,
+            } => {
+                drop(reply.send(self.value(tools, id, type_name)));
+            }
+            Read::Query {
+                id,
+                type_name,
+                query,
+                reply,
+            } => {
+                drop(reply.send(self.query(tools, id, type_name, &query)));
+            }
+            Read::Digest { reply } => drop(reply.send(self.digest(tools))),
+            Read::Watch { id, permit, reply } => {
+                let capacity = tools.context.config.watch_events_max;
+                let watchers = self
+                    .watchers
+                    .get_or_insert_with(|| broadcast::channel(capacity).0);
+                drop(reply.send(Ok(Watch::new(watchers.subscribe(), id, permit))));
+            }
+        }
+    }
+
+    fn value(
+        &mut self,
+        tools: &mut Tools<'_>,
+        id: ObjectId,
+        type_name: Option<TypeName>,
+    ) -> Result<ObjectRead, NodeError> {
+        let (key, value) = self.ask(tools, id, type_name, None)?;
+        Ok(ObjectRead {
+            topic: self.name.clone(),
+            id: key.id,
+            type_name: key.type_name,
+            value,
+            version: VersionToken::from(self.state.version()),
+        })
+    }
+
+    fn query(
+        &mut self,
+        tools: &mut Tools<'_>,
+        id: ObjectId,
+        type_name: Option<TypeName>,
+        query: &[u8],
+    ) -> Result<QueryAnswer, NodeError> {
+        let (key, answer) = self.ask(tools, id, type_name, Some(query))?;
+        Ok(QueryAnswer {
+            type_name: key.type_name,
+            answer,
+            version: VersionToken::from(self.state.version()),
+        })
+    }
+
+    fn ask(
+        &mut self,
+        tools: &mut Tools<'_>,
+        id: ObjectId,
+        type_name: Option<TypeName>,
+        query: Option<&[u8]>,
+    ) -> Result<(ObjectKey, Vec<u8>), NodeError> {
+        let key = self.existing(tools, id, type_name)?;
+        let Some(slot) = Self::slot(&mut self.slots, tools, &key.type_name) else {
+            return Err(NodeError::UnknownType {
+                name: key.type_name,
+            });
+        };
+        let mut nothing = Staged::default();
+        let mut bench = Bench {
+            storage: tools.context.storage.as_ref(),
+            topic: self.number,
+            counters: self.counters,
+            cache: tools.cache,
+            staged: &mut nothing,
+        };
+        match slot.query(&mut bench, &key, query) {
+            Ok(Ok(answer)) => Ok((key, answer)),
+            Ok(Err(CallError::Refused(message))) => Err(NodeError::QueryRefused { message }),
+            Ok(Err(CallError::Fault(fault))) => Err(NodeError::GuestFault {
+                fault: fault.to_string(),
+            }),
+            Err(unavailable) => Err(self.unavailable(&key, unavailable)),
+        }
+    }
+
+    /// The key of an object that exists.
+    fn existing(
+        &self,
+        tools: &Tools<'_>,
+        id: ObjectId,
+        type_name: Option<TypeName>,
+    ) -> Result<ObjectKey, NodeError> {
+        let unknown = |id, type_name| {
+            Err(NodeError::UnknownObject {
+                topic: self.name.clone(),
+                id,
+                type_name,
+            })
+        };
+        let Some(type_name) = type_name else {
+            let mut types = self.types_of(tools.context, &id, &[])?;
+            return match types.pop() {
+                None => unknown(id, None),
+                Some(type_name) if types.is_empty() => Ok(ObjectKey { type_name, id }),
+                Some(last) => {
+                    types.push(last);
+                    Err(NodeError::AmbiguousObject {
+                        topic: self.name.clone(),
+                        id,
+                        types,
+                    })
+                }
+            };
+        };
+        let slot = self.slots.get(&type_name);
+        let is_loaded = slot.is_some_and(|slot| slot.loaded.contains_key(&id));
+        let key = ObjectKey { type_name, id };
+        let exists = match self.number {
+            _ if is_loaded => true,
+            Some(topic) => tools.context.storage.object(topic, &key)?.is_some(),
+            None => false,
+        };
+        match exists {
+            true => Ok(key),
+            false => unknown(key.id, Some(key.type_name)),
+        }
+    }
+
+    /// Hashes the state of every object, in the order of keys.
+    fn digest(&mut self, tools: &mut Tools<'_>) -> Result<DigestInfo, NodeError> {
+        let mut hasher = blake3::Hasher::new_derive_key("replicant 2026-11 digest of a topic");
+        let (mut unavailable, mut bytes) = (0, 0);
+        let mut after: Option<ObjectKey> = None;
+        while let Some(topic) = self.number {
+            let storage = tools.context.storage.clone();
+            let page = storage.objects(topic, after.as_ref(), PAGE_MAX)?;
+            for (key, _) in &page {
+                for name in [key.type_name.as_ref(), key.id.as_ref()] {
+                    hasher.update(&(name.len() as u64).to_be_bytes());
+                    hasher.update(name.as_bytes());
+                }
+                match self.hash_of(tools, key)? {
+                    Some((hash, size)) => {
+                        bytes += size;
+                        hasher.update(&[1]).update(hash.as_bytes())
+                    }
+                    None => {
+                        unavailable += 1;
+                        hasher.update(&[0])
+                    }
+                };
+            }
+            let is_last = page.len() < PAGE_MAX;
+            after = page.into_iter().next_back().map(|(key, _)| key);
+            if is_last {
+                break;
+            }
+        }
+        Ok(DigestInfo {
+            version: VersionToken::from(self.state.version()),
+            ops: self.counters.ops,
+            objects: self.counters.objects.0,
+            bytes,
+            digest: hasher.finalize().to_hex().to_string(),
+            unavailable,
+        })
+    }
+
+    /// The hash of an object's canonical bytes, and how many; none if they cannot be had here. An object that is
+    /// not loaded and has a current checkpoint is not loaded for it.
+    fn hash_of(
+        &mut self,
+        tools: &mut Tools<'_>,
+        key: &ObjectKey,
+    ) -> Result<Option<(Hash, u64)>, NodeError> {
+        let number = self.number;
+        let Some(slot) = Self::slot(&mut self.slots, tools, &key.type_name) else {
+            return Ok(None);
+        };
+        let storage = tools.context.storage.as_ref();
+        let was_loaded = slot.loaded.contains_key(&key.id);
+        if let (false, Some(topic)) = (was_loaded, number)
+            && let Some(object) = storage.object(topic, key)?
+            && let Some(checkpoint) = storage.checkpoint(topic, object)?
+            && checkpoint.type_version == slot.module.description().version
+            && storage
+                .touched(topic, object, checkpoint.sequence, 1)?
+                .is_empty()
+        {
+            return Ok(Some(measured(&checkpoint.saved)));
+        }
+        let mut nothing = Staged::default();
+        let mut bench = Bench {
+            storage,
+            topic: number,
+            counters: self.counters,
+            cache: tools.cache,
+            staged: &mut nothing,
+        };
+        let saved = slot.save(&mut bench, key);
+        if !was_loaded && slot.loaded.len() > slot.loaded_max {
+            slot.unload(&key.id);
+        }
+        match saved {
+            Ok(saved) => Ok(Some(measured(&saved))),
+            Err(Unavailable::Storage(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn measured(saved: &[u8]) -> (Hash, u64) {
+    (Hash::of(saved), saved.len() as u64)
+}

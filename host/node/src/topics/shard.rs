@@ -1,0 +1,348 @@
+//! One thread and the topics that belong to it.
+//!
+//! Each round takes everything that waits: reads first (they see what is durable), then what peers
+//! sent, then all commands. What becomes of them in all topics is one storage job; the thread waits
+//! for it, and meanwhile the next round's input gathers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use replicant_protocol::ids::{TopicName, TypeName};
+
+use super::batch::Flight;
+use super::context::{Context, Tools, wall_ms};
+use super::counters::Count;
+use super::engine::Engine;
+use super::inbox::{Inbox, Peers, Taken};
+use super::indexed::BundleCache;
+use super::input::{PeerInput, ReadRequest, UpdateRequest};
+use super::upkeep::WAITING_BYTES_MAX;
+use crate::storage::{Job, Result, StorageError, TopicWrite};
+use crate::vocabulary::NodeError;
+
+/// How often a shard looks for what is idle, and writes checkpoints that wait.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Topics kept in memory per shard; idle ones beyond that are forgotten until they are needed.
+const ENGINES_MAX: usize = 1_024;
+
+/// How many instances a round may make before it looks whether there are too many. The sandbox has
+/// room for that many more per shard than the bound says.
+pub const INSTANCES_STEP: usize = 16;
+
+pub(super) struct Shard {
+    context: Arc<Context>,
+    inbox: Arc<Inbox>,
+    engines: BTreeMap<TopicName, Engine>,
+    peers: Arc<Peers>,
+    cache: BundleCache,
+    round: u64,
+    next_upkeep: Duration,
+}
+
+impl Shard {
+    pub(super) fn new(context: Arc<Context>, inbox: Arc<Inbox>) -> Self {
+        Self {
+            next_upkeep: context.now() + UPKEEP_INTERVAL,
+            context,
+            inbox,
+            engines: BTreeMap::new(),
+            peers: Arc::default(),
+            cache: BundleCache::default(),
+            round: 0,
+        }
+    }
+
+    /// Works until the inbox is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            let deadline = self.deadline();
+            let taken = self.inbox.take(Some(deadline));
+            let shutdown = taken.shutdown;
+            self.round(taken);
+            if shutdown {
+                return self.end();
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let timeouts = self.engines.values().filter_map(Engine::next_timeout);
+        let waiting = self.engines.values().flat_map(|engine| &engine.waiting);
+        let reads = waiting.map(|request| request.deadline);
+        let now = self.context.now();
+        let is_deliverable = self
+            .engines
+            .values()
+            .any(|engine| engine.is_deliverable(now));
+        let next = match is_deliverable {
+            true => now,
+            false => timeouts
+                .chain([self.next_upkeep])
+                .min()
+                .unwrap_or(self.next_upkeep),
+        };
+        reads
+            .chain([self.context.instant(next)])
+            .min()
+            .unwrap_or_else(Instant::now)
+    }
+
+    fn round(&mut self, taken: Taken) {
+        self.round += 1;
+        if let Some(peers) = taken.peers {
+            self.take_peers(peers);
+        }
+        for name in &taken.changed_types {
+            self.engines
+                .values_mut()
+                .for_each(|e| e.change_type(&self.context, name));
+        }
+        for (read, index) in taken.reads.into_iter().zip(1..) {
+            self.take_read(read);
+            self.make_room(index);
+        }
+        for input in taken.peer_inputs {
+            self.take_peer_input(input);
+        }
+        self.each(|engine, tools| engine.take_time(tools));
+        self.batch(taken.updates);
+        self.each(|engine, tools| engine.answer_waiting(tools));
+        if self.context.now() >= self.next_upkeep {
+            self.next_upkeep = self.context.now() + UPKEEP_INTERVAL;
+            self.write_checkpoints(0);
+            self.forget_idle();
+        } else {
+            self.write_checkpoints(WAITING_BYTES_MAX);
+        }
+        self.drop_instances();
+    }
+
+    /// Does something with every topic.
+    fn each(&mut self, mut work: impl FnMut(&mut Engine, &mut Tools<'_>)) {
+        let mut tools = tools(&self.context, &mut self.cache, self.round);
+        self.engines
+            .values_mut()
+            .for_each(|engine| work(engine, &mut tools));
+    }
+
+    fn take_peers(&mut self, peers: Arc<Peers>) {
+        self.peers = peers;
+        let peers = self.peers.clone();
+        self.each(|engine, tools| {
+            engine.take_peers(tools.now, &peers);
+            engine.pump(tools);
+        });
+    }
+
+    /// The topic, from memory or storage.
+    fn engine(&mut self, name: &TopicName) -> Result<&mut Engine> {
+        if !self.engines.contains_key(name) {
+            let engine = Engine::open(&self.context, name.clone(), &self.peers)?;
+            self.engines.insert(name.clone(), engine);
+        }
+        match self.engines.get_mut(name) {
+            Some(engine) => Ok(engine),
+            None => unreachable!("it was just inserted"),
+        }
+    }
+
+    fn take_read(&mut self, request: ReadRequest) {
+        let name = request.topic.clone();
+        let waiting: usize = self
+            .engines
+            .values()
+            .map(|engine| engine.waiting.len())
+            .sum();
+        if request.after.is_some() && waiting >= self.context.config.waiting_reads_max {
+            self.context.counters.add(Count::RequestsBusy, 1);
+            return request.read.refuse(NodeError::Busy {
+                queue: "reads that wait for a version",
+            });
+        }
+        if let Err(error) = self.engine(&name) {
+            return request.read.refuse(error.into());
+        }
+        let mut tools = tools(&self.context, &mut self.cache, self.round);
+        if let Some(engine) = self.engines.get_mut(&name) {
+            engine.take_read(&mut tools, request);
+        }
+    }
+
+    fn take_peer_input(&mut self, input: PeerInput) {
+        let name = input.topic().clone();
+        if let Err(error) = self.engine(&name) {
+            tracing::warn!(topic = %name, %error, "a topic cannot be opened");
+            return;
+        }
+        let mut tools = tools(&self.context, &mut self.cache, self.round);
+        if let Some(engine) = self.engines.get_mut(&name) {
+            engine.take_peer_input(&mut tools, input);
+        }
+    }
+
+    /// Delivers what can be delivered and carries out all commands, in one storage job.
+    fn batch(&mut self, updates: Vec<UpdateRequest>) {
+        let mut by_topic: BTreeMap<TopicName, Vec<UpdateRequest>> = BTreeMap::new();
+        for request in updates {
+            by_topic
+                .entry(request.update.topic.clone())
+                .or_default()
+                .push(request);
+        }
+        let now = self.context.now();
+        for (name, engine) in &self.engines {
+            if engine.is_deliverable(now) {
+                by_topic.entry(name.clone()).or_default();
+            }
+        }
+        let (mut flights, mut job) = (Vec::new(), Job::default());
+        for ((name, updates), index) in by_topic.into_iter().zip(1..) {
+            self.make_room(index);
+            if let Err(error) = self.engine(&name) {
+                let error = NodeError::from(error);
+                for request in updates {
+                    let _ = request.reply.send(Err(error.clone()));
+                }
+                continue;
+            }
+            let mut tools = tools(&self.context, &mut self.cache, self.round);
+            let Some(engine) = self.engines.get_mut(&name) else {
+                continue;
+            };
+            if let Some((flight, write)) = engine.begin(&mut tools, updates) {
+                flights.push((name, flight));
+                if !write.is_empty() {
+                    job.topics.push(write);
+                }
+            }
+        }
+        let result = match job.topics.is_empty() {
+            true => Ok(()),
+            false => self.context.writer.commit(job),
+        };
+        for (name, flight) in flights {
+            self.land(&name, flight, &result);
+        }
+    }
+
+    /// Ends a batch as its storage job ended.
+    fn land(&mut self, name: &TopicName, flight: Flight, result: &Result<()>) {
+        let mut tools = tools(&self.context, &mut self.cache, self.round);
+        let Some(engine) = self.engines.get_mut(name) else {
+            return;
+        };
+        let error = match result {
+            Ok(()) => return engine.finish(&mut tools, flight),
+            Err(_) if !flight.has_bundles() => return engine.finish(&mut tools, flight),
+            Err(error) => error,
+        };
+        self.context.counters.add(Count::StorageFailures, 1);
+        // A failed commit may have reached the disk all the same: what is stored decides.
+        let stored = self.context.storage.topic(name);
+        let counters = stored.map(|stored| stored.map(|stored| stored.counters));
+        match counters {
+            Ok(Some(counters)) if counters == flight.counters() => {
+                engine.finish(&mut tools, flight);
+            }
+            Ok(counters) if counters.unwrap_or_default() == engine.counters => {
+                engine.undo(&mut tools, flight, error.clone().into());
+            }
+            _ => {
+                engine.undo(&mut tools, flight, error.clone().into());
+                engine.is_stale = true;
+            }
+        }
+    }
+
+    /// Writes the checkpoints of topics where at least this many bytes of them wait.
+    fn write_checkpoints(&mut self, bytes_min: usize) {
+        let engines = self.engines.values_mut();
+        let due = engines.filter(|engine| engine.waiting_bytes() >= bytes_min);
+        let topics: Vec<TopicWrite> = due.filter_map(Engine::take_checkpoints).collect();
+        if topics.is_empty() {
+            return;
+        }
+        let job = Job {
+            topics,
+            general: Vec::new(),
+        };
+        match self.context.writer.commit(job) {
+            // Objects come from older checkpoints, then.
+            Err(error @ StorageError::Failed { .. }) => {
+                tracing::debug!(%error, "checkpoints are not written");
+            }
+            Err(error) => tracing::warn!(%error, "checkpoints are not written"),
+            Ok(()) => {}
+        }
+    }
+
+    /// Now and then within a long round: drops instances beyond the bound. The pool has some more.
+    fn make_room(&mut self, step: usize) {
+        if step.is_multiple_of(INSTANCES_STEP) {
+            self.drop_instances();
+        }
+    }
+
+    /// Saves and drops the least recently used instances beyond the bound.
+    fn drop_instances(&mut self) {
+        let max = self.context.config.instances_max;
+        let engines = self.engines.iter();
+        let mut live: Vec<(u64, TopicName, TypeName)> = engines
+            .flat_map(|(name, engine)| {
+                let slots = engine.instances();
+                slots.map(|slot| (slot.used_at, name.clone(), slot.type_name.clone()))
+            })
+            .collect();
+        if live.len() <= max {
+            return;
+        }
+        live.sort_unstable();
+        let excess = live.len() - (max - max / 8);
+        for (_, name, type_name) in live.into_iter().take(excess) {
+            if let Some(engine) = self.engines.get_mut(&name) {
+                engine.drop_instance(&type_name);
+            }
+        }
+    }
+
+    /// Forgets topics that are not in use, if there are many.
+    fn forget_idle(&mut self) {
+        if self.engines.len() <= ENGINES_MAX {
+            return;
+        }
+        let idle: BTreeSet<TopicName> = self
+            .engines
+            .iter()
+            .filter(|(_, engine)| engine.is_idle())
+            .map(|(name, _)| name.clone())
+            .take(self.engines.len() - ENGINES_MAX)
+            .collect();
+        self.context
+            .counters
+            .change(Count::Topics, -(idle.len() as i64));
+        self.engines.retain(|name, _| !idle.contains(name));
+    }
+
+    /// Saves what would take long to make again, and refuses what still waits.
+    fn end(mut self) {
+        self.engines.values_mut().for_each(Engine::save_all);
+        self.write_checkpoints(0);
+        for engine in self.engines.values_mut() {
+            for request in std::mem::take(&mut engine.waiting) {
+                request.read.refuse(NodeError::ShuttingDown);
+            }
+        }
+    }
+}
+
+fn tools<'a>(context: &'a Context, cache: &'a mut BundleCache, round: u64) -> Tools<'a> {
+    Tools {
+        context,
+        cache,
+        now: context.now(),
+        wall_ms: wall_ms(),
+        round,
+    }
+}

@@ -1,0 +1,414 @@
+//! The objects of one type in one topic, and the one instance that holds those that are loaded.
+//!
+//! A trap costs the instance. Its objects come back one by one, when they are next needed, from
+//! checkpoint, log, and what the batch under way has done to them. An object is at fault only if it
+//! fails in a fresh instance of its own: in a crowded one it may have failed for want of room.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use replicant_protocol::ids::{ObjectId, ObjectKey, TypeName};
+use replicant_runtime::{CallError, Fault, Handle, Instance, Module, Packed, Run};
+
+use super::counters::{Count, Counters};
+use super::staged::Bench;
+use crate::storage::{Checkpoint, ObjectNumber, Sequence, StorageError};
+
+/// Objects whose faults are remembered; others are tried again each time.
+const FAULTED_MAX: usize = 10_000;
+
+/// An object that is in the instance.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) handle: Handle,
+    /// Ops applied since its last checkpoint, and their bytes.
+    pub(super) ops_since: u64,
+    pub(super) bytes_since: u64,
+    /// How large it was when it was last saved.
+    pub(super) saved_bytes: u64,
+    /// When it was last used: the slot's own count.
+    pub(super) used_at: u64,
+}
+
+/// Why an object's state cannot be had here and now.
+#[derive(Debug, Clone)]
+pub(super) enum Unavailable {
+    /// The type fails on the object's ops.
+    Faulted(String),
+    /// An op has an encoding that the module does not read.
+    NewerType { schema: u32 },
+    /// No instance, or none that answered in time; the same may work later.
+    Sandbox(String),
+    /// The log cannot be read.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for Unavailable {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// Why one attempt to make an object failed.
+enum Attempt {
+    Fault(Fault),
+    Schema(u32),
+    Storage(StorageError),
+}
+
+impl From<Fault> for Attempt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StorageError> for Attempt {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// The objects of one type in one topic.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) type_name: TypeName,
+    pub(super) module: Module,
+    pub(super) instance: Option<Instance>,
+    pub(super) loaded: BTreeMap<ObjectId, Loaded>,
+    pub(super) faulted: BTreeMap<ObjectId, String>,
+    /// How many objects to keep loaded; shrinks when an instance runs out of memory.
+    pub(super) loaded_max: usize,
+    /// When this slot was last used, by the shard's count of rounds.
+    pub(super) used_at: u64,
+    uses: u64,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Slot {
+    pub(super) fn new(
+        type_name: TypeName,
+        module: Module,
+        loaded_max: usize,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            type_name,
+            module,
+            instance: None,
+            loaded: BTreeMap::new(),
+            faulted: BTreeMap::new(),
+            loaded_max,
+            used_at: 0,
+            uses: 0,
+            counters,
+        }
+    }
+
+    /// The object in the instance: as it is there, or made from checkpoint, log and batch; a new
+    /// one if the object does not exist.
+    pub(super) fn handle(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+    ) -> Result<Handle, Unavailable> {
+        self.uses += 1;
+        if let Some(loaded) = self.loaded.get_mut(&key.id) {
+            loaded.used_at = self.uses;
+            return Ok(loaded.handle);
+        }
+        if let Some(fault) = self.faulted.get(&key.id) {
+            return Err(Unavailable::Faulted(fault.clone()));
+        }
+        self.rebuild(bench, key)
+    }
+
+    /// Applies ops that are delivered. None if the object's state is not in memory afterwards: it
+    /// will come from the log when it is needed.
+    pub(super) fn apply(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+        run: &Run,
+        events: bool,
+    ) -> Option<Packed> {
+        let has_room = self.loaded.len() < self.loaded_max || self.loaded.contains_key(&key.id);
+        if !self.module.description().reads.contains(&run.schema) || !has_room {
+            self.unload(&key.id);
+            return None;
+        }
+        let handle = self.handle(bench, key).ok()?;
+        let fault = match self.apply_once(key, handle, run, events) {
+            Ok(told) => return Some(told),
+            Err(fault) => fault,
+        };
+        self.lost(&key.id, &fault);
+        if !fault.is_guests() {
+            return None;
+        }
+        // Once more, alone in a fresh instance.
+        self.reset();
+        let handle = self.handle(bench, key).ok()?;
+        match self.apply_once(key, handle, run, events) {
+            Ok(told) => Some(told),
+            Err(fault) => {
+                self.lost(&key.id, &fault);
+                self.condemn(&key.id, &fault);
+                None
+            }
+        }
+    }
+
+    fn apply_once(
+        &mut self,
+        key: &ObjectKey,
+        handle: Handle,
+        run: &Run,
+        events: bool,
+    ) -> Result<Packed, Fault> {
+        let told = self.instance()?.apply(handle, run, events)?;
+        self.note(&key.id, run.ops.len() as u64, run.ops.bytes().len() as u64);
+        Ok(told)
+    }
+
+    /// Counts ops that an object has seen since its checkpoint.
+    pub(super) fn note(&mut self, id: &ObjectId, ops: u64, bytes: u64) {
+        if let Some(loaded) = self.loaded.get_mut(id) {
+            loaded.ops_since += ops;
+            loaded.bytes_since += bytes;
+        }
+    }
+
+    /// The object's canonical bytes.
+    pub(super) fn save(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+    ) -> Result<Vec<u8>, Unavailable> {
+        let handle = self.handle(bench, key)?;
+        self.save_loaded(&key.id, handle)
+            .map_err(|fault| Unavailable::Sandbox(fault.to_string()))
+    }
+
+    fn save_loaded(&mut self, id: &ObjectId, handle: Handle) -> Result<Vec<u8>, Fault> {
+        let saved = match self.instance() {
+            Ok(instance) => instance.save(handle),
+            Err(fault) => Err(fault),
+        };
+        saved.inspect_err(|fault| self.lost(id, fault))
+    }
+
+    /// Saves a loaded object as a checkpoint at `sequence`. None if that fails.
+    pub(super) fn checkpoint(&mut self, id: &ObjectId, sequence: Sequence) -> Option<Checkpoint> {
+        let handle = self.loaded.get(id)?.handle;
+        let saved = self.save_loaded(id, handle).ok()?;
+        if let Some(loaded) = self.loaded.get_mut(id) {
+            (loaded.ops_since, loaded.bytes_since) = (0, 0);
+            loaded.saved_bytes = saved.len() as u64;
+        }
+        let type_version = self.module.description().version.clone();
+        Some(Checkpoint {
+            sequence,
+            type_version,
+            saved,
+        })
+    }
+
+    /// Drops an object from the instance.
+    pub(super) fn unload(&mut self, id: &ObjectId) {
+        let Some(loaded) = self.loaded.remove(id) else {
+            return;
+        };
+        self.counters.change(Count::ObjectsLoaded, -1);
+        if let Some(instance) = &mut self.instance
+            && let Err(fault) = instance.release(loaded.handle)
+            && fault.ends_instance()
+        {
+            self.counters.add(Count::Faults, 1);
+            self.reset();
+        }
+    }
+
+    /// Throws the instance away, with all objects in it.
+    pub(super) fn reset(&mut self) {
+        self.counters
+            .change(Count::ObjectsLoaded, -(self.loaded.len() as i64));
+        self.loaded.clear();
+        if self.instance.take().is_some() {
+            self.counters.change(Count::Instances, -1);
+        }
+    }
+
+    /// Replaces the module: the objects come back in the new one.
+    pub(super) fn replace_module(&mut self, module: Module) {
+        self.reset();
+        self.counters
+            .change(Count::ObjectsFaulted, -(self.faulted.len() as i64));
+        self.faulted.clear();
+        self.module = module;
+    }
+
+    pub(super) fn instance(&mut self) -> Result<&mut Instance, Fault> {
+        if self.instance.as_ref().is_some_and(Instance::is_dead) {
+            self.reset();
+        }
+        if self.instance.is_none() {
+            self.instance = Some(self.module.instantiate()?);
+            self.counters.change(Count::Instances, 1);
+        }
+        match &mut self.instance {
+            Some(instance) => Ok(instance),
+            None => unreachable!("it was just made"),
+        }
+    }
+
+    /// After a fault in a call on an object: the object leaves the instance, or the instance goes.
+    pub(super) fn lost(&mut self, id: &ObjectId, fault: &Fault) {
+        self.counters.add(Count::Faults, 1);
+        tracing::warn!(object = %id, %fault, "a guest failed");
+        if !fault.ends_instance() {
+            return self.unload(id);
+        }
+        if matches!(fault.kind, replicant_runtime::FaultKind::Memory { .. }) {
+            self.loaded_max = self.loaded_max.min((self.loaded.len() / 2).max(1));
+        }
+        self.counters.add(Count::InstancesLost, 1);
+        self.reset();
+    }
+
+    /// Notes that an object failed by itself.
+    fn condemn(&mut self, id: &ObjectId, fault: &Fault) {
+        if fault.is_guests() && self.faulted.len() < FAULTED_MAX {
+            self.counters.change(Count::ObjectsFaulted, 1);
+            self.faulted.insert(id.clone(), fault.to_string());
+        }
+    }
+
+    fn rebuild(&mut self, bench: &mut Bench<'_>, key: &ObjectKey) -> Result<Handle, Unavailable> {
+        let number = bench.find(key)?;
+        let was_alone = self.loaded.is_empty();
+        let mut result = self.attempt(bench, key, number);
+        if let Err(Attempt::Fault(fault)) = &result
+            && fault.is_guests()
+            && !was_alone
+        {
+            self.reset();
+            result = self.attempt(bench, key, number);
+        }
+        match result {
+            Ok(loaded) => {
+                let handle = loaded.handle;
+                self.loaded.insert(key.id.clone(), loaded);
+                self.counters.change(Count::ObjectsLoaded, 1);
+                Ok(handle)
+            }
+            Err(Attempt::Storage(error)) => Err(error.into()),
+            Err(Attempt::Schema(schema)) => Err(Unavailable::NewerType { schema }),
+            Err(Attempt::Fault(fault)) => {
+                self.condemn(&key.id, &fault);
+                match fault.is_guests() {
+                    true => Err(Unavailable::Faulted(fault.to_string())),
+                    false => Err(Unavailable::Sandbox(fault.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Makes an object: from its checkpoint if that can be read, else from the start of the log.
+    fn attempt(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+        number: Option<ObjectNumber>,
+    ) -> Result<Loaded, Attempt> {
+        let Some(number) = number else {
+            let handle = self.instance()?.create()?;
+            return Ok(self.fresh(handle, 0));
+        };
+        let checkpoint = match bench.topic {
+            Some(topic) if bench.is_stored(number) => {
+                self.counters.add(Count::ObjectsRebuilt, 1);
+                bench.storage.checkpoint(topic, number)?
+            }
+            _ => None,
+        };
+        if let Some(checkpoint) = checkpoint {
+            let restored = self
+                .instance()?
+                .restore(&checkpoint.saved, &checkpoint.type_version);
+            match restored {
+                Ok(handle) => {
+                    let saved_bytes = checkpoint.saved.len() as u64;
+                    let loaded = self.fresh(handle, saved_bytes);
+                    return self.replay(bench, key, number, checkpoint.sequence, loaded);
+                }
+                Err(CallError::Refused(reason)) => {
+                    tracing::warn!(object = %key.id, reason, "a checkpoint cannot be read");
+                }
+                Err(CallError::Fault(fault)) => self.lost(&key.id, &fault),
+            }
+        }
+        let handle = self.instance()?.create()?;
+        let loaded = self.fresh(handle, 0);
+        self.replay(bench, key, number, Sequence(0), loaded)
+    }
+
+    fn fresh(&self, handle: Handle, saved_bytes: u64) -> Loaded {
+        Loaded {
+            handle,
+            ops_since: 0,
+            bytes_since: 0,
+            saved_bytes,
+            used_at: self.uses,
+        }
+    }
+
+    /// Applies what the log and the batch have behind `after`.
+    fn replay(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+        number: ObjectNumber,
+        after: Sequence,
+        mut loaded: Loaded,
+    ) -> Result<Loaded, Attempt> {
+        let reads = self.module.description().reads.clone();
+        let instance = self.instance()?;
+        let mut failure = None;
+        let replayed = bench.replay(key, number, after, &mut |run| {
+            if !reads.contains(&run.schema) {
+                failure = Some(Attempt::Schema(run.schema));
+                return false;
+            }
+            loaded.ops_since += run.ops.len() as u64;
+            loaded.bytes_since += run.ops.bytes().len() as u64;
+            match instance.apply(loaded.handle, &run, false) {
+                Ok(_) => true,
+                Err(fault) => {
+                    failure = Some(Attempt::Fault(fault));
+                    false
+                }
+            }
+        });
+        let failure = match (replayed, failure) {
+            (Err(error), _) => Attempt::Storage(error),
+            (Ok(()), Some(failure)) => failure,
+            (Ok(()), None) => return Ok(loaded),
+        };
+        if let Attempt::Fault(fault) = &failure {
+            self.lost(&key.id, fault);
+        }
+        if let Some(instance) = &mut self.instance {
+            // In a dead instance, or one made anew, the handle is of no use, and that is all right.
+            let _ = instance.release(loaded.handle);
+        }
+        Err(failure)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.reset();
+        self.counters
+            .change(Count::ObjectsFaulted, -(self.faulted.len() as i64));
+    }
+}
