@@ -18,6 +18,9 @@ mod librarian;
 mod limits;
 mod registry;
 
+#[cfg(test)]
+mod tests;
+
 pub use archive::Archive;
 pub use librarian::{Librarian, ModuleChanges, ModuleNetwork, Resources};
 pub use registry::Registry;

@@ -1,0 +1,191 @@
+//! The librarian with real components, real storage and a network that only takes notes.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use replicant_protocol::clock::Hlc;
+use replicant_protocol::content::{Announcement, SignedAnnouncement};
+use replicant_protocol::identity::NodeIdentity;
+use replicant_protocol::ids::{ModuleHash, TypeName};
+use replicant_runtime::{Limits, Runtime, RuntimeConfig};
+use tempfile::TempDir;
+
+use super::*;
+use crate::network::ModuleEvent;
+use crate::storage::{RedbStorage, Storage, Writer};
+use crate::vocabulary::NodeError;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was asked of the network, and which types changed.
+#[derive(Default, Clone)]
+struct Notes {
+    announced: Arc<Mutex<Vec<SignedAnnouncement>>>,
+    wanted: Arc<Mutex<Vec<ModuleHash>>>,
+    changed: Arc<Mutex<Vec<TypeName>>>,
+}
+
+impl ModuleNetwork for Notes {
+    fn announce(&self, announcement: SignedAnnouncement) -> bool {
+        self.announced.lock().unwrap().push(announcement);
+        true
+    }
+
+    fn want(&self, module: ModuleHash, _size_bytes: u32) -> bool {
+        self.wanted.lock().unwrap().push(module);
+        true
+    }
+}
+
+impl ModuleChanges for Notes {
+    fn changed(&self, name: &TypeName) {
+        self.changed.lock().unwrap().push(name.clone());
+    }
+}
+
+struct Library {
+    folder: TempDir,
+    registry: Registry,
+    librarian: Librarian,
+    notes: Notes,
+}
+
+impl Library {
+    fn open() -> Self {
+        Self::open_in(TempDir::new().unwrap())
+    }
+
+    fn open_in(folder: TempDir) -> Self {
+        let file = folder.path().join("storage.redb");
+        let storage: Arc<dyn Storage> = Arc::new(RedbStorage::open(&file, 1 << 20).unwrap());
+        let (registry, notes) = (Registry::default(), Notes::default());
+        let librarian = Librarian::start(Resources {
+            runtime: Runtime::new(RuntimeConfig::small()).unwrap(),
+            writer: Arc::new(Writer::start(Arc::clone(&storage)).unwrap()),
+            storage,
+            identity: Arc::new(publisher()),
+            registry: registry.clone(),
+            changes: Arc::new(notes.clone()),
+        })
+        .unwrap();
+        librarian.go_online(Box::new(notes.clone()));
+        Self { folder, registry, librarian, notes }
+    }
+
+    fn reopen(self) -> Self {
+        let Self { folder, librarian, .. } = self;
+        drop(librarian);
+        Self::open_in(folder)
+    }
+
+    fn active(&self, name: &str) -> ModuleHash {
+        ModuleHash::from_bytes(self.registry.active(&name.parse().unwrap()).unwrap().hash())
+    }
+
+    fn load(&self, bytes: Vec<u8>) -> Result<crate::vocabulary::ModuleInfo, NodeError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.librarian.load(bytes))
+    }
+}
+
+fn publisher() -> NodeIdentity {
+    NodeIdentity::from_secret(&[7; 32])
+}
+
+fn built_in(name: &str) -> Vec<u8> {
+    replicant_crdts::find(name).unwrap().bytes.to_vec()
+}
+
+/// The same component with other bytes: a custom section more.
+fn rebuilt(mut component: Vec<u8>) -> Vec<u8> {
+    component.extend([0, 2, 1, b'x']);
+    component
+}
+
+fn announced(name: &str, version: &str, bytes: &[u8]) -> Arc<SignedAnnouncement> {
+    let announcement = Announcement {
+        name: replicant_protocol::content::ModuleName {
+            name: name.parse().unwrap(),
+            version: version.parse().unwrap(),
+        },
+        module: ModuleHash::of(bytes),
+        size_bytes: bytes.len().try_into().unwrap(),
+        limits: super::limits::announced(&Limits::default()),
+        publisher: publisher().id(),
+        hlc: Hlc::ZERO,
+    };
+    Arc::new(SignedAnnouncement::sign(announcement, &publisher()).unwrap())
+}
+
+fn activated(announcement: &Arc<SignedAnnouncement>) -> ModuleEvent {
+    ModuleEvent::Activated { announcement: Arc::clone(announcement), replaced: None }
+}
+
+fn wait_until(mut is_true: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_true() {
+        assert!(Instant::now() < deadline, "it did not become true");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_types_of_the_release_are_there_at_once_and_are_announced() {
+    let library = Library::open();
+    let modules = library.registry.list();
+    assert_eq!(modules.len(), replicant_crdts::all().len());
+    assert!(modules.iter().all(|module| module.built_in && module.active));
+    wait_until(|| library.notes.announced.lock().unwrap().len() == modules.len());
+}
+
+#[test]
+fn the_same_bytes_again_change_nothing_and_others_under_the_name_are_a_conflict() {
+    let library = Library::open();
+    let info = library.load(built_in("g-counter")).unwrap();
+    assert_eq!(info.name.as_str(), "g-counter");
+    let before = library.active("g-counter");
+    let conflict = library.load(rebuilt(built_in("g-counter"))).unwrap_err();
+    assert!(matches!(conflict, NodeError::ModuleConflict { .. }), "{conflict}");
+    assert_eq!(library.active("g-counter"), before);
+}
+
+#[test]
+fn what_is_not_a_component_is_refused_with_the_reason() {
+    let library = Library::open();
+    let error = library.load(b"not a component".to_vec()).unwrap_err();
+    assert!(matches!(error, NodeError::ModuleInvalid { .. }), "{error}");
+}
+
+#[test]
+fn an_announced_module_is_fetched_replaces_the_one_before_and_survives_a_restart() {
+    let library = Library::open();
+    let bytes = rebuilt(built_in("g-counter"));
+    let version = library.registry.show("g-counter").unwrap().version;
+    let announcement = announced("g-counter", &version, &bytes);
+    let module = ModuleHash::of(&bytes);
+
+    library.librarian.tell(ModuleEvent::Learned(Arc::clone(&announcement)));
+    library.librarian.tell(activated(&announcement));
+    wait_until(|| library.notes.wanted.lock().unwrap().contains(&module));
+    library.notes.changed.lock().unwrap().clear();
+    library.librarian.tell(ModuleEvent::Fetched { module, bytes });
+    wait_until(|| library.active("g-counter") == module);
+    wait_until(|| library.notes.changed.lock().unwrap().len() == 1);
+
+    let library = library.reopen();
+    assert_eq!(library.active("g-counter"), module);
+}
+
+#[test]
+fn a_module_that_is_announced_under_a_name_that_it_does_not_give_itself_is_not_used() {
+    let library = Library::open();
+    let bytes = rebuilt(built_in("g-counter"));
+    let announcement = announced("impostor", "0.1.0", &bytes);
+    let module = ModuleHash::of(&bytes);
+    library.librarian.tell(activated(&announcement));
+    library.librarian.tell(ModuleEvent::Fetched { module, bytes });
+    // The librarian does one thing after the other: this is answered after the event.
+    library.load(built_in("g-counter")).unwrap();
+    assert!(library.registry.active(&"impostor".parse().unwrap()).is_none());
+    assert_ne!(library.active("g-counter"), module);
+}
