@@ -11,6 +11,7 @@ use replicant_protocol::session;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::budget::Budget;
 use super::config::NetworkConfig;
 use super::dialer::{self, DialError, Dialer};
 use super::driver::{Driver, Inputs};
@@ -143,6 +144,13 @@ impl BoundNetwork {
         let inbox_max = self.config.limits.inbox_messages_max.max(1);
         let (control, control_inputs) = mpsc::channel(inbox_max);
         let (data, data_inputs) = mpsc::channel(inbox_max);
+        let inbox_bytes_max = self.config.limits.inbox_bytes_max;
+        let inbox = Inbox {
+            control,
+            control_bytes: Budget::new(inbox_bytes_max),
+            data,
+            data_bytes: Budget::new(inbox_bytes_max),
+        };
         let (requests, request_inputs) = mpsc::channel(REQUESTS_MAX);
         let (broadcasts, broadcast_inputs) = mpsc::channel(BROADCASTS_MAX);
         let shared = Arc::new(Shared::new(
@@ -151,7 +159,7 @@ impl BoundNetwork {
             (self.listen, self.advertised),
             Clock::start(),
             events,
-            Inbox { control, data },
+            inbox,
         ));
         let driver = Driver::new(shared.clone(), rng);
         let inputs = Inputs {

@@ -107,6 +107,10 @@ pub struct NetworkLimits {
     /// Messages of peers that may wait for the driver's one task; beyond it the peers' sockets
     /// are not read. Default 1,024.
     pub inbox_messages_max: usize,
+    /// Bytes of messages that may wait for the driver's one task: of failure detection, of other
+    /// messages of peers, and of bundles of the node that are to be flooded, each. The first two
+    /// wait, as above; a bundle is dropped and counted. Default 64 MiB.
+    pub inbox_bytes_max: usize,
     /// Bytes per second that are taken from one peer; beyond it its socket is not read for a
     /// while. A second's worth may come at once. Default 128 MiB.
     pub receive_bytes_per_second: u32,
@@ -147,6 +151,7 @@ impl Default for NetworkLimits {
             control_bytes_max: 8 << 20,
             control_messages_max: 512,
             inbox_messages_max: 1_024,
+            inbox_bytes_max: 64 << 20,
             receive_bytes_per_second: 128 << 20,
             receive_messages_per_second: 50_000,
             chunk_reads_max: 16,

@@ -15,6 +15,7 @@ use replicant_protocol::session::CloseReason;
 use replicant_protocol::wire::Payload;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::budget::Share;
 use super::dial_plan::{DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
@@ -33,15 +34,15 @@ pub(super) enum ControlInput {
     /// A dial ended.
     Dialed { target: Target, dialed: Dialed },
     /// A message of failure detection.
-    Membership(Arc<Link>, membership::Message),
+    Membership(Arc<Link>, membership::Message, Option<Share>),
 }
 
 /// Messages that may be large or many.
 pub(super) enum DataInput {
     /// A flooded payload.
-    Flood(Arc<Link>, broadcast::Message),
+    Flood(Arc<Link>, broadcast::Message, Option<Share>),
     /// About modules.
-    Content(Arc<Link>, content::Message),
+    Content(Arc<Link>, content::Message, Option<Share>),
     /// A part of a module was read for a peer.
     Read {
         to: NodeId,
@@ -56,7 +57,7 @@ pub(super) struct Inputs {
     pub(super) control: mpsc::Receiver<ControlInput>,
     pub(super) data: mpsc::Receiver<DataInput>,
     pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) broadcasts: mpsc::Receiver<Broadcast>,
+    pub(super) broadcasts: mpsc::Receiver<(Broadcast, Share)>,
 }
 
 /// A session that the protocols know of.
@@ -127,7 +128,9 @@ impl Driver {
                 Some(input) = inputs.control.recv() => self.handle_control(input),
                 Some(input) = inputs.data.recv() => self.handle_data(input),
                 Some(request) = inputs.requests.recv() => self.handle_request(request),
-                Some(broadcast) = inputs.broadcasts.recv() => self.handle_broadcast(broadcast),
+                Some((broadcast, _share)) = inputs.broadcasts.recv() => {
+                    self.handle_broadcast(broadcast);
+                }
                 () = tokio::time::sleep_until(shared.clock.instant(due)) => {}
             }
             self.handle_timeouts();
@@ -194,7 +197,7 @@ impl Driver {
             ControlInput::Dialed { target, dialed } => {
                 self.plan.handle_dialed(now, target, dialed, &mut self.rng);
             }
-            ControlInput::Membership(link, message) => {
+            ControlInput::Membership(link, message, _share) => {
                 if !self.is_current(&link) {
                     return;
                 }
@@ -212,7 +215,7 @@ impl Driver {
     fn handle_data(&mut self, input: DataInput) {
         let now = self.shared.clock.now();
         match input {
-            DataInput::Flood(link, message) => {
+            DataInput::Flood(link, message, _share) => {
                 let from = link.peer.node;
                 if self.is_current(&link)
                     && let Err(error) = self.flood.on_message(now, from, message)
@@ -220,7 +223,7 @@ impl Driver {
                     self.punish(from, &error);
                 }
             }
-            DataInput::Content(link, message) => {
+            DataInput::Content(link, message, _share) => {
                 let from = link.peer.node;
                 if self.is_current(&link)
                     && let Err(error) = self.content.on_message(now, from, message, &mut self.rng)

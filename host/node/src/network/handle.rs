@@ -10,6 +10,7 @@ use replicant_protocol::session::CloseReason;
 use replicant_protocol::wire;
 use tokio::sync::{mpsc, oneshot};
 
+use super::budget::{Budget, Share};
 use super::events::TopicMessage;
 use super::outbox::Lane;
 use super::shared::Shared;
@@ -57,7 +58,8 @@ pub struct NetworkHandle {
 struct Inner {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
-    broadcasts: mpsc::Sender<Broadcast>,
+    broadcasts: mpsc::Sender<(Broadcast, Share)>,
+    broadcast_bytes: Budget,
 }
 
 impl Drop for Inner {
@@ -70,13 +72,15 @@ impl NetworkHandle {
     pub(super) fn new(
         shared: Arc<Shared>,
         requests: mpsc::Sender<Request>,
-        broadcasts: mpsc::Sender<Broadcast>,
+        broadcasts: mpsc::Sender<(Broadcast, Share)>,
     ) -> Self {
+        let broadcast_bytes = Budget::new(shared.config.limits.inbox_bytes_max);
         Self {
             inner: Arc::new(Inner {
                 shared,
                 requests,
                 broadcasts,
+                broadcast_bytes,
             }),
         }
     }
@@ -123,7 +127,10 @@ impl NetworkHandle {
     }
 
     fn queue(&self, broadcast: Broadcast) -> bool {
-        let is_queued = self.inner.broadcasts.try_send(broadcast).is_ok();
+        let (Broadcast::Own(bytes) | Broadcast::Forward(bytes)) = &broadcast;
+        let share = self.inner.broadcast_bytes.try_take(bytes.len());
+        let queued = share.map(|share| self.inner.broadcasts.try_send((broadcast, share)));
+        let is_queued = matches!(queued, Some(Ok(())));
         if !is_queued {
             self.inner.shared.counters.add(Count::DroppedDriverBusy);
         }

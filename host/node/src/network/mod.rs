@@ -26,6 +26,7 @@
 //! [`BoundNetwork::start`]. Not here: what messages mean (`replicant_protocol`), storage, topics.
 
 mod bound;
+mod budget;
 mod config;
 mod connection;
 mod dial_plan;

@@ -23,20 +23,19 @@ pub(super) async fn deliver(
     // Sending fails when the driver has ended: then nobody is interested any more.
     match wire::Message::from_bytes(bytes)? {
         wire::Message::Membership(message) => {
-            let input = ControlInput::Membership(link.clone(), message);
+            let share = inbox.control_bytes.take(bytes.len()).await;
+            let input = ControlInput::Membership(link.clone(), message, share);
             let _ = inbox.control.send(input).await;
         }
         wire::Message::Broadcast(message) => {
-            let _ = inbox
-                .data
-                .send(DataInput::Flood(link.clone(), message))
-                .await;
+            let share = inbox.data_bytes.take(bytes.len()).await;
+            let input = DataInput::Flood(link.clone(), message, share);
+            let _ = inbox.data.send(input).await;
         }
         wire::Message::Content(message) => {
-            let _ = inbox
-                .data
-                .send(DataInput::Content(link.clone(), message))
-                .await;
+            let share = inbox.data_bytes.take(bytes.len()).await;
+            let input = DataInput::Content(link.clone(), message, share);
+            let _ = inbox.data.send(input).await;
         }
         wire::Message::Replication(message) => {
             deliver_to_node(shared, link, TopicMessage::Replication(message));

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use super::config::NetworkConfig;
 use super::driver::{ControlInput, DataInput};
 use super::error::NetworkError;
@@ -63,7 +64,9 @@ pub(super) fn seeded_rng() -> Result<ChaCha20Rng, NetworkError> {
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) control: mpsc::Sender<ControlInput>,
+    pub(super) control_bytes: Budget,
     pub(super) data: mpsc::Sender<DataInput>,
+    pub(super) data_bytes: Budget,
 }
 
 /// What all tasks of the network see.
