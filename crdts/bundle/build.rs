@@ -25,10 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in TYPES {
         let component = match build_type(&crdts, name, &options) {
             Ok(component) => component,
-            Err(error @ BuildError::NoType { .. }) => {
-                println!("cargo:warning=left out: {error}");
-                continue;
-            }
             Err(error) => explain(&error),
         };
         let file = format!("{name}.wasm");

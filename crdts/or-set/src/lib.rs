@@ -7,11 +7,14 @@
 //!
 //! The set itself is in [`set`]; this is the adapter.
 
+pub mod additions;
+pub mod element;
 pub mod set;
 
-use replicant_sdk::{Context, Crdt, Dot, Events, Malformed, Random, Refusal, postcard_bytes};
+use replicant_sdk::{Context, Crdt, Events, Malformed, Random, Refusal, cbor, postcard_bytes};
 use serde::{Deserialize, Serialize};
 
+use additions::Additions;
 use set::AddWinsSet;
 
 /// A set of texts.
@@ -21,11 +24,11 @@ pub struct OrSet(AddWinsSet);
 /// What a user asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Command {
+pub enum Command<E = String> {
     /// Puts an element in.
-    Add(String),
+    Add(E),
     /// Takes an element out.
-    Remove(String),
+    Remove(E),
     /// Takes every element out.
     Clear,
 }
@@ -37,9 +40,9 @@ pub enum Op<E = String> {
     /// Puts an element in.
     Add(E),
     /// Takes out what these additions put in of one element.
-    Remove(E, Vec<Dot>),
+    Remove(E, Additions),
     /// Takes out what these and earlier additions put in.
-    Clear(Vec<Dot>),
+    Clear(Additions),
 }
 
 /// What a user can ask.
@@ -89,17 +92,7 @@ impl Crdt for OrSet {
     type Event = Event;
 
     fn prepare(&self, _: &Context, command: Command) -> Result<Option<Op>, Refusal> {
-        Ok(match command {
-            Command::Add(element) => Some(Op::Add(element)),
-            Command::Remove(element) => {
-                let additions = self.0.additions(&element);
-                (!additions.is_empty()).then(|| Op::Remove(element, additions.to_vec()))
-            }
-            Command::Clear => {
-                let additions = self.0.last_additions();
-                (!additions.is_empty()).then_some(Op::Clear(additions))
-            }
-        })
+        Ok(self.op_of(command))
     }
 
     fn effect(&mut self, context: &Context, op: Op, events: &mut Events<Event>) {
@@ -107,7 +100,7 @@ impl Crdt for OrSet {
     }
 
     fn value(&self) -> Vec<String> {
-        self.0.elements().map(str::to_owned).collect()
+        self.0.elements().into_iter().map(str::to_owned).collect()
     }
 
     fn query(&self, query: Query) -> Result<Answer, Refusal> {
@@ -125,6 +118,23 @@ impl Crdt for OrSet {
         }
     }
 
+    fn update_bytes(
+        &mut self,
+        context: &Context,
+        command: &[u8],
+        op: &mut Vec<u8>,
+        events: &mut Events<Event>,
+    ) -> Result<bool, Refusal> {
+        let command = cbor::decode::<Command<&str>>(command);
+        let command = command.map_err(|error| Self::unreadable_command(&error))?;
+        let Some(made) = self.op_of(command) else {
+            return Ok(false);
+        };
+        postcard_bytes::append(&made, op);
+        self.effect_of(context, made, events);
+        Ok(true)
+    }
+
     fn apply_bytes(
         &mut self,
         context: &Context,
@@ -136,8 +146,22 @@ impl Crdt for OrSet {
     }
 }
 
+/// The same for elements that are owned and elements that are borrowed from a command or an op: most
+/// additions put in what is there.
 impl OrSet {
-    /// The effect of an op whose element may be borrowed: most additions put in what is there.
+    #[inline]
+    fn op_of<E: AsRef<str>>(&self, command: Command<E>) -> Option<Op<E>> {
+        match command {
+            Command::Add(element) => Some(Op::Add(element)),
+            Command::Remove(element) => {
+                let additions = self.0.additions(element.as_ref())?.clone();
+                Some(Op::Remove(element, additions))
+            }
+            Command::Clear => self.0.last_additions().map(Op::Clear),
+        }
+    }
+
+    #[inline]
     fn effect_of<E: AsRef<str>>(
         &mut self,
         context: &Context,
@@ -156,9 +180,9 @@ impl OrSet {
                 }
             }
             Op::Clear(additions) => {
-                self.0.clear(&additions, |element| {
-                    events.emit(|| Event::Removed(element))
-                });
+                for element in self.0.clear(&additions) {
+                    events.emit(|| Event::Removed(element));
+                }
             }
         }
     }

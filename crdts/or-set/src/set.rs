@@ -6,164 +6,243 @@
 //!
 //! Why removals need no trace: a removal comes after the additions that it names (causal
 //! delivery), and none of them comes again (exactly once).
+//!
+//! Elements are found by hash, since comparing texts is what takes the time of an op, above all in
+//! WebAssembly. The hash never leaves the memory: values and saved bytes are sorted by element.
 
 use std::collections::BTreeMap;
-use std::slice;
+use std::collections::btree_map::Entry;
+use std::hash::{DefaultHasher, Hasher};
 
 use replicant_sdk::Dot;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::additions::Additions;
+use crate::element::Element;
 
 /// A set of texts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default)]
 pub struct AddWinsSet {
-    elements: BTreeMap<String, Additions>,
+    by_hash: BTreeMap<u64, Members>,
+    count: usize,
+}
+
+/// The elements of one hash: nearly always one.
+#[derive(Clone, Debug)]
+enum Members {
+    One(Member),
+    Many(Vec<Member>),
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    element: Element,
+    additions: Additions,
 }
 
 impl AddWinsSet {
     /// Applies the addition `dot` of an element. Returns whether it was not in the set before.
-    /// O(log n) comparisons.
+    /// O(log n).
     #[inline]
     pub fn add(&mut self, element: &str, dot: Dot) -> bool {
-        if let Some(additions) = self.elements.get_mut(element) {
-            additions.insert(dot);
-            return false;
-        }
-        self.elements
-            .insert(element.to_owned(), Additions::One(dot));
-        true
+        self.put(
+            element,
+            |additions| additions.insert(dot),
+            || Additions::one(dot),
+        )
     }
 
-    /// Removes what the additions in `seen` (sorted, one per replica), and earlier ones by the same
-    /// replicas, put in. Returns whether the element has left the set. O(log n) comparisons.
-    pub fn remove(&mut self, element: &str, seen: &[Dot]) -> bool {
-        let Some(additions) = self.elements.get_mut(element) else {
+    /// Removes what the additions in `seen`, and earlier ones by the same replicas, put in. Returns
+    /// whether the element has left the set. O(log n).
+    #[inline]
+    pub fn remove(&mut self, element: &str, seen: &Additions) -> bool {
+        let Entry::Occupied(mut found) = self.by_hash.entry(hash(element)) else {
             return false;
         };
-        let is_gone = additions.remove(seen);
-        if is_gone {
-            self.elements.remove(element);
+        let is_gone =
+            |member: &mut Member| member.element.is(element) && member.additions.remove(seen);
+        let (gone, is_empty) = match found.get_mut() {
+            Members::One(member) => {
+                let gone = is_gone(member);
+                (gone, gone)
+            }
+            Members::Many(members) => {
+                let gone = members.extract_if(.., is_gone).count() > 0;
+                (gone, members.is_empty())
+            }
+        };
+        if is_empty {
+            found.remove();
         }
-        is_gone
+        self.count -= usize::from(gone);
+        gone
     }
 
-    /// Removes what the additions in `seen` (sorted, one per replica), and earlier ones by the same
-    /// replicas, put in of any element. Calls `left` with each element that has left the set. O(n).
-    pub fn clear(&mut self, seen: &[Dot], mut left: impl FnMut(String)) {
-        let gone = self
-            .elements
-            .extract_if(.., |_, additions| additions.remove(seen));
-        gone.for_each(|(element, _)| left(element));
+    /// Removes what the additions in `seen`, and earlier ones by the same replicas, put in of any
+    /// element. Returns the elements that have left the set, in order. O(n log n).
+    pub fn clear(&mut self, seen: &Additions) -> Vec<String> {
+        let mut gone = Vec::new();
+        let mut leaves = |member: &mut Member| {
+            let is_gone = member.additions.remove(seen);
+            if is_gone {
+                gone.push(member.element.as_str().to_owned());
+            }
+            is_gone
+        };
+        self.by_hash.retain(|_, members| match members {
+            Members::One(member) => !leaves(member),
+            Members::Many(members) => {
+                members.retain_mut(|member| !leaves(member));
+                !members.is_empty()
+            }
+        });
+        self.count -= gone.len();
+        gone.sort_unstable();
+        gone
     }
 
-    /// Returns the last addition of an element by each replica, by replica; none if it is not in
-    /// the set.
-    pub fn additions(&self, element: &str) -> &[Dot] {
-        self.elements.get(element).map_or(&[], Additions::as_slice)
+    /// Returns the last addition of an element by each replica, or none if it is not in the set.
+    pub fn additions(&self, element: &str) -> Option<&Additions> {
+        let members = self.by_hash.get(&hash(element))?.as_slice();
+        members
+            .iter()
+            .find(|member| member.element.is(element))
+            .map(|member| &member.additions)
     }
 
-    /// Returns the last addition of anything by each replica, by replica. O(n).
-    pub fn last_additions(&self) -> Vec<Dot> {
-        let mut last = BTreeMap::new();
-        for dot in self.elements.values().flat_map(Additions::as_slice) {
-            let counter = last.entry(dot.replica).or_insert(0);
-            *counter = dot.counter.max(*counter);
-        }
-        last.into_iter()
-            .map(|(replica, counter)| Dot { replica, counter })
-            .collect()
+    /// Returns the last addition of anything by each replica, or none if the set is empty. O(n).
+    pub fn last_additions(&self) -> Option<Additions> {
+        let mut members = self.members();
+        let mut last = members.next()?.additions.clone();
+        members
+            .flat_map(|member| member.additions.as_slice())
+            .for_each(|dot| last.insert(*dot));
+        Some(last)
     }
 
     /// Says whether an element is in the set.
     pub fn contains(&self, element: &str) -> bool {
-        self.elements.contains_key(element)
+        self.additions(element).is_some()
     }
 
-    /// Returns the elements in order.
-    pub fn elements(&self) -> impl Iterator<Item = &str> {
-        self.elements.keys().map(String::as_str)
+    /// Returns the elements in order. O(n log n).
+    pub fn elements(&self) -> Vec<&str> {
+        self.sorted()
+            .into_iter()
+            .map(|(element, _)| element)
+            .collect()
     }
 
     /// Returns how many elements there are.
     pub fn len(&self) -> usize {
-        self.elements.len()
+        self.count
     }
 
     /// Says whether there are no elements.
     pub fn is_empty(&self) -> bool {
-        self.elements.is_empty()
-    }
-}
-
-/// At most one dot per replica, sorted by replica; not empty. One replica's addition, by far the
-/// most common, needs no memory of its own.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "Vec<Dot>", into = "Vec<Dot>")]
-enum Additions {
-    One(Dot),
-    Many(Vec<Dot>),
-}
-
-impl Additions {
-    fn as_slice(&self) -> &[Dot] {
-        match self {
-            Self::One(dot) => slice::from_ref(dot),
-            Self::Many(dots) => dots,
-        }
+        self.count == 0
     }
 
+    /// Changes the additions of an element that is there, or makes them. Returns whether they
+    /// were made.
     #[inline]
-    fn insert(&mut self, dot: Dot) {
-        match self {
-            Self::One(own) if own.replica == dot.replica => *own = dot.max(*own),
-            Self::One(own) => *self = Self::Many(vec![dot.min(*own), dot.max(*own)]),
-            Self::Many(dots) => match dots.binary_search_by_key(&dot.replica, |own| own.replica) {
-                Ok(index) => dots[index] = dot.max(dots[index]),
-                Err(index) => dots.insert(index, dot),
-            },
-        }
-    }
-
-    /// Removes the additions up to those in `seen`, and says whether none is left.
-    fn remove(&mut self, seen: &[Dot]) -> bool {
-        let is_seen = |dot: &Dot| {
-            let found = seen.binary_search_by_key(&dot.replica, |seen| seen.replica);
-            found.is_ok_and(|index| seen[index].counter >= dot.counter)
+    fn put(
+        &mut self,
+        element: &str,
+        change: impl FnOnce(&mut Additions),
+        make: impl FnOnce() -> Additions,
+    ) -> bool {
+        let member = |additions| Member {
+            element: Element::from(element),
+            additions,
         };
-        match self {
-            Self::One(dot) => is_seen(dot),
-            Self::Many(dots) => {
-                dots.retain(|dot| !is_seen(dot));
-                if let [dot] = dots[..] {
-                    *self = Self::One(dot);
+        match self.by_hash.entry(hash(element)) {
+            Entry::Vacant(place) => {
+                place.insert(Members::One(member(make())));
+            }
+            Entry::Occupied(found) => {
+                let members = found.into_mut();
+                if let Some(member) = members.find(element) {
+                    change(&mut member.additions);
                     return false;
                 }
-                dots.is_empty()
+                members.push(member(make()));
             }
         }
+        self.count += 1;
+        true
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        self.by_hash.values().flat_map(Members::as_slice)
+    }
+
+    fn sorted(&self) -> Vec<(&str, &Additions)> {
+        let pairs = self
+            .members()
+            .map(|member| (member.element.as_str(), &member.additions));
+        let mut sorted: Vec<_> = pairs.collect();
+        sorted.sort_unstable_by_key(|(element, _)| *element);
+        sorted
     }
 }
 
-impl PartialEq for Additions {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
+/// Fixed keys: the same everywhere, and nobody finds many texts of one hash (SipHash).
+#[inline]
+fn hash(element: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(element.as_bytes());
+    hasher.finish()
 }
 
-impl Eq for Additions {}
-
-impl From<Vec<Dot>> for Additions {
-    fn from(dots: Vec<Dot>) -> Self {
-        match dots[..] {
-            [dot] => Self::One(dot),
-            _ => Self::Many(dots),
+impl Members {
+    #[inline]
+    fn find(&mut self, element: &str) -> Option<&mut Member> {
+        match self {
+            Self::One(member) => Some(member).filter(|member| member.element.is(element)),
+            Self::Many(members) => members.iter_mut().find(|member| member.element.is(element)),
         }
     }
+
+    fn as_slice(&self) -> &[Member] {
+        match self {
+            Self::One(member) => std::slice::from_ref(member),
+            Self::Many(members) => members,
+        }
+    }
+
+    #[cold]
+    fn push(&mut self, member: Member) {
+        let mut members = match std::mem::replace(self, Self::Many(Vec::new())) {
+            Self::One(first) => vec![first],
+            Self::Many(members) => members,
+        };
+        members.push(member);
+        *self = Self::Many(members);
+    }
 }
 
-impl From<Additions> for Vec<Dot> {
-    fn from(additions: Additions) -> Self {
-        additions.as_slice().to_vec()
+impl PartialEq for AddWinsSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.sorted() == other.sorted()
+    }
+}
+
+impl Eq for AddWinsSet {}
+
+impl Serialize for AddWinsSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.sorted())
+    }
+}
+
+impl<'de> Deserialize<'de> for AddWinsSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut set = Self::default();
+        for (element, additions) in Vec::<(String, Additions)>::deserialize(deserializer)? {
+            set.put(&element, |_| (), || additions);
+        }
+        Ok(set)
     }
 }
 
@@ -196,57 +275,61 @@ mod tests {
         set
     }
 
+    fn seen(dots: &[Dot]) -> Additions {
+        let mut seen = Additions::one(dots[0]);
+        dots.iter().for_each(|dot| seen.insert(*dot));
+        seen
+    }
+
     #[test]
     fn an_element_is_added_once_however_often() {
         let mut set = AddWinsSet::default();
         assert!(set.add("x", B1));
         assert!(!set.add("x", A1));
         assert!(!set.add("x", A2));
-        assert_eq!(set.additions("x"), [A2, B1]);
+        assert_eq!(set.additions("x").unwrap().as_slice(), [A2, B1]);
         assert_eq!(set.len(), 1);
     }
 
     #[test]
     fn a_removal_spares_additions_that_it_has_not_seen() {
         let mut set = set(&[("x", A1), ("x", B1)]);
-        assert!(!set.remove("x", &[A1]));
-        assert_eq!(set.additions("x"), [B1]);
-        assert!(set.remove("x", &[B1]));
+        assert!(!set.remove("x", &seen(&[A1])));
+        assert_eq!(set.additions("x").unwrap().as_slice(), [B1]);
+        assert!(set.remove("x", &seen(&[B1])));
         assert!(set.is_empty());
     }
 
     #[test]
     fn a_removal_means_earlier_additions_by_the_same_replica_too() {
         let mut set = set(&[("x", A1), ("x", B2)]);
-        assert!(!set.remove("x", &[A2, B1]));
-        assert_eq!(set.additions("x"), [B2]);
+        assert!(!set.remove("x", &seen(&[A2, B1])));
+        assert_eq!(set.additions("x").unwrap().as_slice(), [B2]);
     }
 
     #[test]
     fn removing_what_is_not_there_changes_nothing() {
         let mut set = set(&[("x", A1)]);
-        assert!(!set.remove("y", &[A1]));
-        assert!(!set.remove("x", &[]));
+        assert!(!set.remove("y", &seen(&[A1])));
         assert!(set.contains("x"));
     }
 
     #[test]
     fn clearing_spares_additions_that_it_has_not_seen() {
         let mut set = set(&[("x", A1), ("y", A2), ("z", B1), ("z", A1)]);
-        let seen = set.last_additions();
-        assert_eq!(seen, [A2, B1]);
+        let seen = set.last_additions().unwrap();
+        assert_eq!(seen.as_slice(), [A2, B1]);
         set.add("y", B2);
-        let mut left = Vec::new();
-        set.clear(&seen, |element| left.push(element));
-        assert_eq!(left, ["x", "z"]);
-        assert_eq!(set.elements().collect::<Vec<_>>(), ["y"]);
+        assert_eq!(set.clear(&seen), ["x", "z"]);
+        assert_eq!(set.elements(), ["y"]);
+        assert_eq!(set.len(), 1);
     }
 
     #[test]
     fn sets_reached_in_different_orders_have_the_same_bytes() {
         let one = set(&[("x", A1), ("x", B1), ("y", A2)]);
         let mut other = set(&[("y", A2), ("x", B1), ("x", A1), ("z", B2)]);
-        other.remove("z", &[B2]);
+        other.remove("z", &seen(&[B2]));
         let bytes = |set: &AddWinsSet| {
             let mut bytes = Vec::new();
             replicant_sdk::postcard_bytes::append(set, &mut bytes);
@@ -254,5 +337,27 @@ mod tests {
         };
         assert_eq!(bytes(&one), bytes(&other));
         assert_eq!(replicant_sdk::postcard_bytes::read(&bytes(&one)), Ok(one));
+    }
+
+    #[test]
+    fn elements_of_one_hash_are_told_apart() {
+        let member = |text: &str| Member {
+            element: Element::from(text),
+            additions: Additions::one(A1),
+        };
+        let mut set = AddWinsSet::default();
+        let mut members = Members::One(member("other"));
+        members.push(member("third"));
+        set.by_hash.insert(hash("x"), members);
+        set.count = 2;
+        assert!(!set.contains("x"));
+        assert!(set.add("x", B1));
+        assert!(!set.add("x", B2));
+        assert_eq!(set.elements(), ["other", "third", "x"]);
+        assert!(set.remove("x", &seen(&[B2])));
+        assert!(!set.remove("x", &seen(&[B2])));
+        assert_eq!((set.elements(), set.len()), (vec!["other", "third"], 2));
+        assert_eq!(set.clear(&seen(&[A1])), ["other", "third"]);
+        assert!(set.is_empty() && set.by_hash.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-use replicant_sdk::{Object, Packed, Run};
+use replicant_sdk::{Dot, Object, Packed, Run};
 
 use super::*;
 
@@ -33,10 +33,10 @@ fn an_addition_wins_over_a_concurrent_removal() {
     apply(&mut here, &context(1, 2), first);
     apply(&mut here, &context(2, 1), Op::Add("x".into()));
     apply(&mut there, &context(2, 1), Op::Add("x".into()));
-    let seen = vec![Dot {
+    let seen = Additions::one(Dot {
         replica: 1,
         counter: 1,
-    }];
+    });
     apply(&mut there, &context(1, 2), Op::Remove("x".into(), seen));
     assert_eq!(here.value(), ["x"]);
     assert_eq!(here.save(), there.save());
