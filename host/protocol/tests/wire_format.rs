@@ -16,7 +16,7 @@ use replicant_protocol::membership::{self, Record, Rumour, Status};
 use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequest, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::version::VersionVector;
-use replicant_protocol::wire::Message;
+use replicant_protocol::wire::{Message, Payload};
 use replicant_protocol::{broadcast, content};
 
 const DOCUMENT: &str = include_str!("../../../docs/wire-format.md");
@@ -147,7 +147,8 @@ fn messages() -> Vec<(&'static str, Message)> {
         after: Some(topic()),
         root: Hash::of(b"root"),
     };
-    let payload = bundle().as_bytes().into();
+    let bundle = bundle();
+    let payload = Payload::Bundle(bundle.as_bytes()).to_bytes().into();
     let items = vec![announcement().as_bytes().to_vec()];
     vec![
         (
