@@ -12,6 +12,9 @@ use super::NodeError;
 pub struct NodeConfig {
     /// The data folder, made by [`init`](super::init).
     pub data: PathBuf,
+    /// Where compiled modules are kept; several nodes of one user may share it. None: in the data
+    /// folder. What is in it becomes machine code: nobody else may write there.
+    pub compiled_modules: Option<PathBuf>,
     /// Where to listen for nodes. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Where other nodes find this one (`host:port`). None: the address that it listens on; give
@@ -64,6 +67,7 @@ impl NodeConfig {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             data: data.into(),
+            compiled_modules: None,
             listen,
             advertise: None,
             join: Vec::new(),

@@ -269,9 +269,11 @@ fn topics_config(config: &NodeConfig) -> TopicsConfig {
 fn runtime_config(config: &NodeConfig, folder: &Folder) -> RuntimeConfig {
     const DESCRIBED_AT_ONCE: usize = 4;
     let instances = config.shards * (config.instances_max + INSTANCES_STEP) + DESCRIBED_AT_ONCE;
+    let compiled = config.compiled_modules.clone();
+    let compiled = compiled.unwrap_or_else(|| folder.compiled_modules());
     let instances = u32::try_from(instances).unwrap_or(u32::MAX / 8);
     RuntimeConfig {
-        cache: Some(CacheConfig::new(folder.compiled_modules())),
+        cache: Some(CacheConfig::new(compiled)),
         instances_max: instances,
         core_instances_max: instances * 4,
         memories_max: instances * 2,

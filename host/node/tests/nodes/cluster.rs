@@ -18,7 +18,9 @@ async fn three() -> [TestNode; 3] {
 
 async fn connected(nodes: &[TestNode], sessions: u64) {
     until("sessions are open", async || {
-        nodes.iter().all(|node| node.node.network().sessions >= sessions)
+        nodes
+            .iter()
+            .all(|node| node.node.network().sessions >= sessions)
     })
     .await;
 }
@@ -32,12 +34,24 @@ async fn shutdown(nodes: impl IntoIterator<Item = TestNode>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_converge_while_all_of_them_write() {
     let nodes = three().await;
-    assert!(nodes.iter().all(|node| node.node.cluster() == nodes[0].node.cluster()));
+    assert!(
+        nodes
+            .iter()
+            .all(|node| node.node.cluster() == nodes[0].node.cluster())
+    );
     for round in 0..10 {
         for (n, node) in nodes.iter().enumerate() {
-            node.apply("t", "hits", "g-counter", json!({"increment": 1})).await;
-            node.apply("t", "set", "or-set", json!({"add": format!("{n}-{round}")})).await;
-            node.apply("t", "doc", "text", json!({"insert": {"at": 0, "text": "ab"}})).await;
+            node.apply("t", "hits", "g-counter", json!({"increment": 1}))
+                .await;
+            node.apply("t", "set", "or-set", json!({"add": format!("{n}-{round}")}))
+                .await;
+            node.apply(
+                "t",
+                "doc",
+                "text",
+                json!({"insert": {"at": 0, "text": "ab"}}),
+            )
+            .await;
         }
     }
     converged(&[&nodes[0], &nodes[1], &nodes[2]], "t", 90).await;
@@ -54,9 +68,16 @@ async fn a_read_with_a_token_sees_the_write_on_another_node() {
     let nodes = three().await;
     for n in 1..20 {
         let command = [json!({"increment": 1})];
-        let updated = nodes[0].update("t", "x", "g-counter", &command).await.unwrap();
+        let updated = nodes[0]
+            .update("t", "x", "g-counter", &command)
+            .await
+            .unwrap();
         let (topic, id) = (topic_name("t"), object_id("x"));
-        let read = nodes[1].node.value(topic, id, None, Some(updated.version)).await.unwrap();
+        let read = nodes[1]
+            .node
+            .value(topic, id, None, Some(updated.version))
+            .await
+            .unwrap();
         assert_eq!(crate::harness::json(&read.value), json!(n));
     }
     shutdown(nodes).await;
@@ -67,8 +88,13 @@ async fn a_token_that_does_not_come_true_is_answered_in_time() {
     let node = TestNode::start_with(&[], |c| c.read_wait = Duration::from_millis(50)).await;
     let other = TestNode::start(&[]).await;
     let command = [json!({"increment": 1})];
-    let elsewhere = other.update("t", "x", "g-counter", &command).await.unwrap().version;
-    node.apply("t", "x", "g-counter", json!({"increment": 1})).await;
+    let elsewhere = other
+        .update("t", "x", "g-counter", &command)
+        .await
+        .unwrap()
+        .version;
+    node.apply("t", "x", "g-counter", json!({"increment": 1}))
+        .await;
     let (topic, id) = (topic_name("t"), object_id("x"));
     let read = node.node.value(topic, id, None, Some(elsewhere)).await;
     assert!(matches!(read, Err(NodeError::NotYet)), "{read:?}");
@@ -78,7 +104,14 @@ async fn a_token_that_does_not_come_true_is_answered_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_cut_off_and_both_sides_that_wrote_become_equal() {
     let nodes = three().await;
-    nodes[0].apply("t", "doc", "text", json!({"insert": {"at": 0, "text": "base "}})).await;
+    nodes[0]
+        .apply(
+            "t",
+            "doc",
+            "text",
+            json!({"insert": {"at": 0, "text": "base "}}),
+        )
+        .await;
     converged(&[&nodes[0], &nodes[1], &nodes[2]], "t", 1).await;
     nodes[2].node.set_network(false).await;
     assert!(!nodes[2].node.network().enabled);
@@ -99,16 +132,25 @@ async fn a_node_that_was_cut_off_and_both_sides_that_wrote_become_equal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_away_catches_up_after_its_restart() {
     let [first, second, third] = three().await;
-    first.apply("t", "hits", "g-counter", json!({"increment": 1})).await;
+    first
+        .apply("t", "hits", "g-counter", json!({"increment": 1}))
+        .await;
     converged(&[&first, &second, &third], "t", 1).await;
     third.node.shutdown().await;
     for _ in 0..200 {
-        second.apply("t", "hits", "g-counter", json!({"increment": 1})).await;
+        second
+            .apply("t", "hits", "g-counter", json!({"increment": 1}))
+            .await;
     }
     // It remembers the members: no address is given.
-    let third = TestNode { node: Node::start(config(third.folder.path(), &[])).await.unwrap(), ..third };
+    let third = TestNode {
+        node: Node::start(config(third.folder.path(), &[])).await.unwrap(),
+        ..third
+    };
     converged(&[&first, &second, &third], "t", 201).await;
-    third.apply("t", "hits", "g-counter", json!({"increment": 1})).await;
+    third
+        .apply("t", "hits", "g-counter", json!({"increment": 1}))
+        .await;
     converged(&[&first, &second, &third], "t", 202).await;
     shutdown([first, second, third]).await;
 }
@@ -118,7 +160,14 @@ async fn a_newcomer_gets_all_topics() {
     let first = TestNode::start(&[]).await;
     for n in 0..30 {
         let topic = format!("t/{}", n % 5);
-        first.apply(&topic, &format!("o{n}"), "g-counter", json!({"increment": 1})).await;
+        first
+            .apply(
+                &topic,
+                &format!("o{n}"),
+                "g-counter",
+                json!({"increment": 1}),
+            )
+            .await;
     }
     let second = TestNode::start(&[first.address()]).await;
     for n in 0..5 {
@@ -134,7 +183,10 @@ async fn a_node_of_another_cluster_is_refused_with_both_names() {
     let join = [first.address()];
     other.node.shutdown().await;
     let refused = Node::start(config(other.folder.path(), &join)).await;
-    let Err(NodeError::OtherCluster { own, other: theirs, .. }) = refused else {
+    let Err(NodeError::OtherCluster {
+        own, other: theirs, ..
+    }) = refused
+    else {
         panic!("{refused:?}");
     };
     assert_eq!((own, theirs), (other.node.cluster(), first.node.cluster()));
@@ -148,7 +200,10 @@ async fn a_newcomer_whose_seed_does_not_answer_gives_up_and_may_try_again() {
     let mut config = config(folder.path(), &["127.0.0.1:9".to_owned()]);
     config.join_wait = Duration::from_millis(200);
     let failed = Node::start(config.clone()).await;
-    assert!(matches!(failed, Err(NodeError::JoinFailed { .. })), "{failed:?}");
+    assert!(
+        matches!(failed, Err(NodeError::JoinFailed { .. })),
+        "{failed:?}"
+    );
     config.join.clear();
     Node::start(config).await.unwrap().shutdown().await;
 }

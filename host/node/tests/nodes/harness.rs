@@ -22,6 +22,8 @@ pub(crate) fn config(folder: &Path, join: &[String]) -> NodeConfig {
     config.page_cache_bytes = 16 << 20;
     config.probe_interval = Duration::from_millis(200);
     config.sync_interval = Duration::from_millis(200);
+    // Compiled once for all tests.
+    config.compiled_modules = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("modules"));
     config
 }
 
@@ -36,7 +38,11 @@ impl TestNode {
         let mut config = config(folder.path(), join);
         change(&mut config);
         let node = Node::start(config).await.unwrap();
-        Self { node, folder, join: join.to_vec() }
+        Self {
+            node,
+            folder,
+            join: join.to_vec(),
+        }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -46,7 +52,9 @@ impl TestNode {
     /// Ends the node in order and starts it again.
     pub(crate) async fn restart(self) -> Self {
         self.node.shutdown().await;
-        let node = Node::start(config(self.folder.path(), &self.join)).await.unwrap();
+        let node = Node::start(config(self.folder.path(), &self.join))
+            .await
+            .unwrap();
         Self { node, ..self }
     }
 
@@ -69,11 +77,22 @@ impl TestNode {
     /// Carries out one command that is expected to be accepted.
     pub(crate) async fn apply(&self, topic: &str, id: &str, type_name: &str, command: Json) {
         let updated = self.update(topic, id, type_name, &[command]).await.unwrap();
-        assert!(matches!(updated.outcomes[..], [Outcome::Applied(_)]), "{updated:?}");
+        assert!(
+            matches!(updated.outcomes[..], [Outcome::Applied(_)]),
+            "{updated:?}"
+        );
     }
 
     pub(crate) async fn read(&self, topic: &str, id: &str) -> Result<ObjectRead, NodeError> {
-        self.node.value(topic_name(topic), object_id(id), None, None).await
+        self.node
+            .value(topic_name(topic), object_id(id), None, None)
+            .await
+    }
+
+    /// One of the node's counters.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        let counters = self.node.status().counters;
+        counters.iter().find(|(of, _)| *of == name).unwrap().1
     }
 
     pub(crate) async fn value(&self, topic: &str, id: &str) -> Json {

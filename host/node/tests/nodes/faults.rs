@@ -1,0 +1,170 @@
+//! Guests that fail: what it costs, and what it must not cost.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use replicant::{NodeError, Outcome};
+use replicant_guest_build::{Options, build};
+use serde_json::json;
+
+use crate::harness::{TestNode, converged, topic_name, until};
+
+/// The component that fails on purpose, built once.
+fn fragile() -> Vec<u8> {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    let bytes = BYTES.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/fragile");
+        let built = build(&folder, &[], &Options::detect().unwrap()).unwrap();
+        std::fs::read(&built[0].path).unwrap()
+    });
+    bytes.clone()
+}
+
+async fn pair() -> (TestNode, TestNode) {
+    let first = TestNode::start(&[]).await;
+    first.node.load_module(fragile()).await.unwrap();
+    let second = TestNode::start(&[first.address()]).await;
+    until("the module spreads", async || {
+        second.node.module("fragile").is_ok()
+    })
+    .await;
+    (first, second)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_command_that_traps_is_refused() {
+    let (first, second) = pair().await;
+    first
+        .apply("t", "other", "fragile", json!({"add": 5}))
+        .await;
+    let commands = [json!({"add": 1}), json!("trap"), json!({"add": 2})];
+    let updated = first.update("t", "x", "fragile", &commands).await.unwrap();
+    let [
+        Outcome::Applied(_),
+        Outcome::Refused(reason),
+        Outcome::Applied(_),
+    ] = &updated.outcomes[..]
+    else {
+        panic!("{updated:?}");
+    };
+    assert!(reason.starts_with("fragile@0.1.0: update"), "{reason}");
+    converged(&[&first, &second], "t", 3).await;
+    for node in [&first, &second] {
+        assert_eq!(node.value("t", "x").await, json!(3));
+        assert_eq!(node.value("t", "other").await, json!(5));
+    }
+    first.node.shutdown().await;
+    second.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_all_trap_do_not_hold_the_shard() {
+    let node = TestNode::start(&[]).await;
+    node.node.load_module(fragile()).await.unwrap();
+    let commands = vec![json!("trap"); 1_000];
+    let updated = node.update("t", "x", "fragile", &commands).await.unwrap();
+    assert!(
+        updated
+            .outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Refused(_)))
+    );
+    let faults = node.count("guest_faults_total");
+    assert!(faults < 20, "{faults} faults for one request");
+    let read = node.read("t", "x").await;
+    assert!(
+        matches!(read, Err(NodeError::UnknownObject { .. })),
+        "{read:?}"
+    );
+    node.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_ops_trap_is_shown_as_faulted_and_the_others_go_on() {
+    let (first, second) = pair().await;
+    first.apply("t", "good", "fragile", json!({"add": 1})).await;
+    first.apply("t", "bad", "fragile", json!({"add": 2})).await;
+    first.apply("t", "bad", "fragile", json!("bomb")).await;
+    first.apply("t", "bad", "fragile", json!({"add": 4})).await;
+    first.apply("t", "good", "fragile", json!({"add": 8})).await;
+    until("all ops are there", async || {
+        second.node.digest(topic_name("t")).await.unwrap().ops == 5
+    })
+    .await;
+    assert_eq!(second.value("t", "good").await, json!(9));
+    let bad = second.read("t", "bad").await;
+    assert!(
+        matches!(&bad, Err(NodeError::ObjectFaulted { .. })),
+        "{bad:?}"
+    );
+    let refused = second
+        .update("t", "bad", "fragile", &[json!({"add": 1})])
+        .await;
+    assert!(
+        matches!(&refused, Err(NodeError::ObjectFaulted { .. })),
+        "{refused:?}"
+    );
+    second
+        .apply("t", "good", "fragile", json!({"add": 16}))
+        .await;
+    // A restart does not change what the log says.
+    let second = second.restart().await;
+    assert_eq!(second.value("t", "good").await, json!(25));
+    let bad = second.read("t", "bad").await;
+    assert!(
+        matches!(&bad, Err(NodeError::ObjectFaulted { .. })),
+        "{bad:?}"
+    );
+    assert_eq!(
+        second
+            .node
+            .digest(topic_name("t"))
+            .await
+            .unwrap()
+            .unavailable,
+        1
+    );
+    first.node.shutdown().await;
+    second.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_do_not_fit_into_one_instance_together_are_not_at_fault() {
+    let node = TestNode::start(&[]).await;
+    node.node.load_module(fragile()).await.unwrap();
+    // Each takes 60 MiB of the 256 that an instance may have.
+    for n in 0..8 {
+        let id = format!("o{n}");
+        node.apply("t", &id, "fragile", json!({"add": n})).await;
+        node.apply("t", &id, "fragile", json!({"hoard": 60})).await;
+    }
+    for n in 0..8 {
+        assert_eq!(node.value("t", &format!("o{n}")).await, json!(n));
+    }
+    assert_eq!(
+        node.node.digest(topic_name("t")).await.unwrap().unavailable,
+        0
+    );
+    node.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ops_of_a_type_that_is_not_here_yet_appear_when_the_module_comes() {
+    let first = TestNode::start(&[]).await;
+    let second = TestNode::start(&[first.address()]).await;
+    first.node.load_module(fragile()).await.unwrap();
+    for n in 0..20 {
+        first
+            .apply("t", &format!("o{n}"), "fragile", json!({"add": n}))
+            .await;
+    }
+    converged(&[&first, &second], "t", 20).await;
+    assert_eq!(second.value("t", "o7").await, json!(7));
+    second.apply("t", "o7", "fragile", json!({"add": 1})).await;
+    converged(&[&first, &second], "t", 21).await;
+    // The module is still there after a restart.
+    let second = second.restart().await;
+    assert_eq!(second.value("t", "o7").await, json!(8));
+    first.node.shutdown().await;
+    second.node.shutdown().await;
+}
