@@ -55,11 +55,11 @@ pub(super) struct Inbox {
     ready: Condvar,
 }
 
-/// Why an input was not taken.
+/// Why an input was not taken. It is dropped.
 #[derive(Debug)]
-pub(super) enum Refused<T> {
-    Full(T),
-    Closed(T),
+pub(super) enum Refused {
+    Full,
+    Closed,
 }
 
 impl Inbox {
@@ -72,16 +72,16 @@ impl Inbox {
     }
 
     /// Queues an update. A single update is taken however large it is, if nothing else waits.
-    pub(super) fn push_update(&self, request: UpdateRequest) -> Result<(), Refused<UpdateRequest>> {
+    pub(super) fn push_update(&self, request: UpdateRequest) -> Result<(), Refused> {
         let mut queues = self.lock();
         if queues.closed {
-            return Err(Refused::Closed(request));
+            return Err(Refused::Closed);
         }
         let commands = queues.commands + request.update.commands.len();
         let bytes = queues.command_bytes + request.size_bytes();
         let over = commands > self.limits.commands_max || bytes > self.limits.command_bytes_max;
         if over && !queues.taken.updates.is_empty() {
-            return Err(Refused::Full(request));
+            return Err(Refused::Full);
         }
         (queues.commands, queues.command_bytes) = (commands, bytes);
         queues.taken.updates.push(request);
@@ -89,13 +89,13 @@ impl Inbox {
         Ok(())
     }
 
-    pub(super) fn push_read(&self, request: ReadRequest) -> Result<(), Refused<ReadRequest>> {
+    pub(super) fn push_read(&self, request: ReadRequest) -> Result<(), Refused> {
         let mut queues = self.lock();
         if queues.closed {
-            return Err(Refused::Closed(request));
+            return Err(Refused::Closed);
         }
         if queues.taken.reads.len() >= self.limits.reads_max {
-            return Err(Refused::Full(request));
+            return Err(Refused::Full);
         }
         queues.taken.reads.push(request);
         self.ready.notify_one();
@@ -209,16 +209,10 @@ mod tests {
     fn updates_beyond_the_bound_are_refused_but_a_single_one_is_taken() {
         let inbox = inbox();
         assert!(inbox.push_update(update(2).0).is_ok());
-        assert!(matches!(
-            inbox.push_update(update(2).0),
-            Err(Refused::Full(_))
-        ));
+        assert!(matches!(inbox.push_update(update(2).0), Err(Refused::Full)));
         assert_eq!(inbox.take(None).updates.len(), 1);
         assert!(inbox.push_update(update(9).0).is_ok());
-        assert!(matches!(
-            inbox.push_update(update(1).0),
-            Err(Refused::Full(_))
-        ));
+        assert!(matches!(inbox.push_update(update(1).0), Err(Refused::Full)));
     }
 
     #[test]
@@ -253,7 +247,7 @@ mod tests {
         inbox.close();
         assert!(matches!(
             inbox.push_update(update(1).0),
-            Err(Refused::Closed(_))
+            Err(Refused::Closed)
         ));
         let taken = inbox.take(None);
         assert!(taken.shutdown && taken.updates.len() == 1);

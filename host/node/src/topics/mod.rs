@@ -210,10 +210,10 @@ impl Topics {
         }
     }
 
-    fn refused<T>(&self, refused: &Refused<T>, queue: &'static str) -> NodeError {
+    fn refused(&self, refused: &Refused, queue: &'static str) -> NodeError {
         match refused {
-            Refused::Closed(_) => NodeError::ShuttingDown,
-            Refused::Full(_) => {
+            Refused::Closed => NodeError::ShuttingDown,
+            Refused::Full => {
                 self.context.counters.add(Count::RequestsBusy, 1);
                 NodeError::Busy { queue }
             }

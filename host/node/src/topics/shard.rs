@@ -27,6 +27,9 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// Topics kept in memory per shard; idle ones beyond that are forgotten until they are needed.
 const ENGINES_MAX: usize = 1_024;
 
+/// Topics in memory per shard, in use or not. Beyond, others cannot be opened for the moment.
+const ENGINES_HARD_MAX: usize = 16_384;
+
 /// How many instances a round may make before it looks whether there are too many. The sandbox has
 /// room for that many more per shard than the bound says.
 pub const INSTANCES_STEP: usize = 16;
@@ -136,16 +139,42 @@ impl Shard {
         });
     }
 
-    /// The topic, from memory or storage.
-    fn engine(&mut self, name: &TopicName) -> Result<&mut Engine> {
-        if !self.engines.contains_key(name) {
-            let engine = Engine::open(&self.context, name.clone(), &self.peers)?;
-            self.engines.insert(name.clone(), engine);
+    /// The topic, from memory or storage; whether it was not in memory before.
+    fn engine(&mut self, name: &TopicName) -> std::result::Result<bool, NodeError> {
+        if self.engines.contains_key(name) {
+            return Ok(false);
         }
-        match self.engines.get_mut(name) {
-            Some(engine) => Ok(engine),
-            None => unreachable!("it was just inserted"),
+        if self.engines.len() >= ENGINES_HARD_MAX {
+            self.forget_idle();
         }
+        if self.engines.len() >= ENGINES_HARD_MAX {
+            return Err(NodeError::Busy {
+                queue: "topics in memory",
+            });
+        }
+        let engine = Engine::open(&self.context, name.clone(), &self.peers)?;
+        self.engines.insert(name.clone(), engine);
+        Ok(true)
+    }
+
+    /// Does something with a topic. One that does not exist is forgotten afterwards, unless
+    /// something waits for it.
+    fn visit(
+        &mut self,
+        name: &TopicName,
+        work: impl FnOnce(&mut Engine, &mut Tools<'_>),
+    ) -> std::result::Result<(), NodeError> {
+        let is_new = self.engine(name)?;
+        let mut tools = tools(&self.context, &mut self.cache, self.round);
+        let Some(engine) = self.engines.get_mut(name) else {
+            return Ok(());
+        };
+        work(engine, &mut tools);
+        if is_new && engine.number.is_none() && engine.is_idle() {
+            self.engines.remove(name);
+            self.context.counters.change(Count::Topics, -1);
+        }
+        Ok(())
     }
 
     fn take_read(&mut self, request: ReadRequest) {
@@ -161,24 +190,23 @@ impl Shard {
                 queue: "reads that wait for a version",
             });
         }
-        if let Err(error) = self.engine(&name) {
-            return request.read.refuse(error.into());
-        }
-        let mut tools = tools(&self.context, &mut self.cache, self.round);
-        if let Some(engine) = self.engines.get_mut(&name) {
-            engine.take_read(&mut tools, request);
+        let mut request = Some(request);
+        let result = self.visit(&name, |engine, tools| {
+            if let Some(request) = request.take() {
+                engine.take_read(tools, request);
+            }
+        });
+        if let (Err(error), Some(request)) = (result, request) {
+            request.read.refuse(error);
         }
     }
 
     fn take_peer_input(&mut self, input: PeerInput) {
         let name = input.topic().clone();
-        if let Err(error) = self.engine(&name) {
+        let result = self.visit(&name, |engine, tools| engine.take_peer_input(tools, input));
+        if let Err(error) = result {
+            self.context.counters.add(Count::PeerInputsDropped, 1);
             tracing::warn!(topic = %name, %error, "a topic cannot be opened");
-            return;
-        }
-        let mut tools = tools(&self.context, &mut self.cache, self.round);
-        if let Some(engine) = self.engines.get_mut(&name) {
-            engine.take_peer_input(&mut tools, input);
         }
     }
 
@@ -201,7 +229,6 @@ impl Shard {
         for ((name, updates), index) in by_topic.into_iter().zip(1..) {
             self.make_room(index);
             if let Err(error) = self.engine(&name) {
-                let error = NodeError::from(error);
                 for request in updates {
                     let _ = request.reply.send(Err(error.clone()));
                 }
@@ -288,6 +315,14 @@ impl Shard {
     /// Saves and drops the least recently used instances beyond the bound.
     fn drop_instances(&mut self) {
         let max = self.context.config.instances_max;
+        let counts = self
+            .engines
+            .values()
+            .map(|engine| engine.instances().count());
+        let count: usize = counts.sum();
+        if count <= max {
+            return;
+        }
         let engines = self.engines.iter();
         let mut live: Vec<(u64, TopicName, TypeName)> = engines
             .flat_map(|(name, engine)| {
@@ -295,11 +330,8 @@ impl Shard {
                 slots.map(|slot| (slot.used_at, name.clone(), slot.type_name.clone()))
             })
             .collect();
-        if live.len() <= max {
-            return;
-        }
         live.sort_unstable();
-        let excess = live.len() - (max - max / 8);
+        let excess = count - (max - max / 8);
         for (_, name, type_name) in live.into_iter().take(excess) {
             if let Some(engine) = self.engines.get_mut(&name) {
                 engine.drop_instance(&type_name);

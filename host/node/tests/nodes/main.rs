@@ -5,4 +5,5 @@ mod cluster;
 mod failing_storage;
 mod faults;
 mod harness;
+mod lost_history;
 mod single;
