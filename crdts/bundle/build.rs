@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use replicant_guest_build::{BuildError, Component, Options, TARGET_FOLDER_VARIABLE, build};
+use replicant_guest_build::{Options, TARGET_FOLDER_VARIABLE, build};
 
 /// The types, each a folder beside this one and a package `replicant-NAME`.
 const TYPES: [&str; 5] = ["g-counter", "lww-register", "or-set", "pn-counter", "text"];
@@ -17,16 +17,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         .canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     watch(&crdts);
-    let options = match Options::detect() {
-        Ok(options) => options,
-        Err(error) => explain(&error),
+    let packages = TYPES.map(|name| format!("replicant-{name}"));
+    let built = Options::detect()
+        .and_then(|options| build(&crdts, &packages.each_ref().map(String::as_str), &options));
+    let components = match built {
+        Ok(components) => components,
+        Err(error) => {
+            // In plain words, not as the debug output of an error.
+            eprintln!("\n{error}\n");
+            std::process::exit(1);
+        }
     };
     let mut list = String::from("&[\n");
-    for name in TYPES {
-        let component = match build_type(&crdts, name, &options) {
-            Ok(component) => component,
-            Err(error) => explain(&error),
-        };
+    for (name, component) in TYPES.iter().zip(components) {
         let file = format!("{name}.wasm");
         fs::copy(&component.path, out.join(&file))?;
         writeln!(
@@ -38,14 +41,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     list.push(']');
     fs::write(out.join("all.rs"), list)?;
     Ok(())
-}
-
-fn build_type(crdts: &Path, name: &str, options: &Options) -> Result<Component, BuildError> {
-    let package = format!("replicant-{name}");
-    let mut components = build(crdts, &[&package], options)?;
-    components
-        .pop()
-        .ok_or(BuildError::NoModule { what: package })
 }
 
 /// Cargo runs this again when one of these has changed.
@@ -68,10 +63,4 @@ fn watch(crdts: &Path) {
     ] {
         println!("cargo:rerun-if-env-changed={name}");
     }
-}
-
-/// Ends with the reason in plain words, not as the debug output of an error.
-fn explain(error: &BuildError) -> ! {
-    eprintln!("\n{error}\n");
-    std::process::exit(1);
 }

@@ -1,4 +1,4 @@
-//! The Cargo command that compiles one guest.
+//! The Cargo commands that compile guests.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -61,25 +61,53 @@ const CLEARED: [&str; 27] = [
 ];
 
 /// Compiles one package and returns Cargo's messages, one JSON object a line.
-pub(crate) fn run_cargo(
+pub(crate) fn compile(
     directory: &Path,
     package: Option<&str>,
     options: &Options,
 ) -> Result<Vec<u8>, BuildError> {
     let mut cargo = cargo(directory, options);
+    cargo.args(["rustc", "--lib", "--crate-type", "cdylib"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
     if let Some(package) = package {
         cargo.args(["--package", package]);
     }
-    let program = options.toolchain.cargo.clone();
+    add_settings(&mut cargo, options);
+    run(cargo, || what(package, directory))
+}
+
+/// Asks Cargo what packages the workspace of a folder has; the answer is a JSON object.
+pub(crate) fn ask_cargo(directory: &Path, options: &Options) -> Result<Vec<u8>, BuildError> {
+    let mut cargo = cargo(directory, options);
+    cargo.args(["metadata", "--no-deps", "--format-version", "1"]);
+    run(cargo, || what(None, directory))
+}
+
+/// Throws away what was built of some packages.
+pub(crate) fn clean(
+    directory: &Path,
+    packages: &[&String],
+    options: &Options,
+) -> Result<(), BuildError> {
+    let mut cargo = cargo(directory, options);
+    cargo.args(["clean", "--quiet"]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    add_settings(&mut cargo, options);
+    run(cargo, || what(None, directory)).map(drop)
+}
+
+fn run(mut cargo: Command, what: impl FnOnce() -> String) -> Result<Vec<u8>, BuildError> {
+    let program = cargo.get_program().into();
     let output = cargo
         .output()
         .map_err(|source| BuildError::CannotRun { program, source })?;
     if output.status.success() {
-        return Ok(output.stdout);
+        Ok(output.stdout)
+    } else {
+        Err(BuildError::Compile { what: what() })
     }
-    Err(BuildError::Compile {
-        what: what(package, directory),
-    })
 }
 
 /// Names what is built.
@@ -88,34 +116,25 @@ pub(crate) fn what(package: Option<&str>, directory: &Path) -> String {
 }
 
 fn cargo(directory: &Path, options: &Options) -> Command {
-    let toolchain = &options.toolchain;
-    let mut cargo = Command::new(&toolchain.cargo);
+    let mut cargo = Command::new(&options.toolchain.cargo);
     clear_environment(&mut cargo);
     cargo
         .current_dir(directory)
-        .env("RUSTC", &toolchain.rustc)
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            mapped_paths(toolchain.rustc.as_path()),
-        )
-        .args([
-            "rustc",
-            "--lib",
-            "--crate-type",
-            "cdylib",
-            "--profile",
-            "guest",
-        ])
-        .args([
-            "--target",
-            TARGET,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
-        .arg("--target-dir")
-        .arg(&options.target_folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
+        .env("RUSTC", &options.toolchain.rustc);
+    cargo.stdin(Stdio::null()).stderr(Stdio::inherit());
+    if options.toolchain.standard_library == StandardLibrary::Sources {
+        // The flags are not stable; stable compilers take them when told so.
+        cargo.env("RUSTC_BOOTSTRAP", "1");
+    }
+    cargo
+}
+
+/// Everything that decides what Cargo builds, and where.
+fn add_settings(cargo: &mut Command, options: &Options) {
+    let toolchain = &options.toolchain;
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", mapped_paths(&toolchain.rustc));
+    cargo.args(["--profile", "guest", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(&options.target_folder);
     for setting in PROFILE {
         cargo.args(["--config", setting]);
     }
@@ -125,8 +144,6 @@ fn cargo(directory: &Path, options: &Options) -> Command {
             .arg(format!("target.{TARGET}.linker='{}'", linker.display()));
     }
     if toolchain.standard_library == StandardLibrary::Sources {
-        // The flags are not stable; stable compilers take them when told so.
-        cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo.args([
             "-Z",
             "build-std=std,panic_abort",
@@ -134,7 +151,6 @@ fn cargo(directory: &Path, options: &Options) -> Command {
             "build-std-features=",
         ]);
     }
-    cargo
 }
 
 /// A Cargo that runs a build script tells it much that would mislead another Cargo.

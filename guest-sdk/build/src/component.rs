@@ -1,23 +1,31 @@
 //! Wraps a core module as a component.
 
 use std::fs;
-use std::path::Path;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
-use crate::BuildError;
 use crate::artifact::Built;
+use crate::{BuildError, Options, error::at};
 
 /// What the exports of every Replicant type start with.
 const EXPORT_PREFIX: &str = "replicant:crdt/";
 
+/// Where the component of a module goes. Packages of one name in two folders do not share it.
+pub(crate) fn place(built: &Built, directory: &Path, options: &Options) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    directory
+        .canonicalize()
+        .unwrap_or_else(|_| directory.into())
+        .hash(&mut hasher);
+    let file = format!("{}-{:016x}.wasm", built.package, hasher.finish());
+    options.target_folder.join("components").join(file)
+}
+
 /// Writes the component of a module to `path`, unless it is there already.
 pub(crate) fn write(built: &Built, path: &Path) -> Result<(), BuildError> {
-    let at = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| BuildError::File { path, source }
-    };
     let module = fs::read(&built.module).map_err(at(&built.module))?;
     let bytes = encode(&built.package, &module)?;
     if fs::read(path).is_ok_and(|present| present == bytes) {

@@ -1,6 +1,7 @@
 //! What can go wrong while a component is built.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Why there is no component. Nothing but the target folder was changed.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +27,7 @@ pub enum BuildError {
         /// The program.
         program: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The crate's author, as a rule: Cargo ended with an error, and has said why.
     #[error("cargo could not build {what} for wasm32-unknown-unknown (see above)")]
@@ -63,6 +64,12 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: std::io::Error,
+        source: io::Error,
     },
+}
+
+/// Names the file in an error.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> BuildError + use<> {
+    let path = path.to_path_buf();
+    move |source| BuildError::File { path, source }
 }

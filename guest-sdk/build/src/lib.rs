@@ -8,8 +8,8 @@
 //! standard library that has to be compiled from source is compiled once. It is never the folder
 //! of a Cargo that is running this code (a build script), which would wait for itself for ever.
 //!
-//! The same sources, toolchain and versions give the same bytes, wherever the sources lie: paths
-//! are mapped away.
+//! Paths of this machine are mapped away, so that the same workspace and toolchain give the same
+//! bytes wherever they lie.
 
 mod artifact;
 mod command;
@@ -17,11 +17,13 @@ mod component;
 mod error;
 mod folder;
 mod toolchain;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 
 pub use error::BuildError;
 pub use toolchain::{StandardLibrary, Toolchain};
+use workspace::Workspace;
 
 /// The name of the environment variable that replaces the shared target folder.
 pub const TARGET_FOLDER_VARIABLE: &str = "REPLICANT_GUEST_TARGET_DIR";
@@ -71,11 +73,15 @@ pub fn build(
     packages: &[&str],
     options: &Options,
 ) -> Result<Vec<Component>, BuildError> {
+    // Built one after the other: a package that is asked for alone can be a `cdylib` and nothing
+    // else, whatever its manifest says, and only then is it optimised as a whole.
     let packages: Vec<Option<&str>> = if packages.is_empty() {
         vec![None]
     } else {
         packages.iter().copied().map(Some).collect()
     };
+    let _lock = workspace::lock(&options.target_folder)?;
+    Workspace::of(directory, options)?.claim(directory, options)?;
     packages
         .into_iter()
         .map(|package| build_package(directory, package, options))
@@ -87,12 +93,9 @@ fn build_package(
     package: Option<&str>,
     options: &Options,
 ) -> Result<Component, BuildError> {
-    let output = command::run_cargo(directory, package, options)?;
+    let output = command::compile(directory, package, options)?;
     let built = artifact::find_module(&output, package, directory)?;
-    let path = options
-        .target_folder
-        .join("components")
-        .join(format!("{}.wasm", built.package));
+    let path = component::place(&built, directory, options);
     component::write(&built, &path)?;
     Ok(Component {
         package: built.package,
