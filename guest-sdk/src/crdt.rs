@@ -11,7 +11,7 @@ use crate::{
 ///
 /// The host delivers every op exactly once to every replica, and never before the ops that its
 /// author had applied when it was made. All that is left to the type: effects of *concurrent* ops
-/// must commute. [`laws!`](crate::laws) tests that and everything else that is asked for here.
+/// must commute. [`laws!`](crate::laws!) tests that and everything else that is asked for here.
 ///
 /// A state must be canonical: the same ops, in any causal order, lead to the same saved bytes. So
 /// keep `BTreeMap` and `BTreeSet` in it, not `HashMap`, and nothing that depends on the order in

@@ -6,8 +6,8 @@
 //!
 //! It is the SDK's own because what a command's sender reads comes from here: errors say what was
 //! found and what would do, half-precision numbers and open-ended lists of other languages'
-//! encoders are read, and nesting is bounded. Measured against minicbor-serde, it takes the same time
-//! and 4 KB more of a component.
+//! encoders are read, and nesting is bounded. Measured against minicbor-serde, it takes the same
+//! time, and 4 KB more of a component.
 
 mod decode;
 mod encode;
