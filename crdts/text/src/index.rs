@@ -17,6 +17,8 @@ struct Ranges {
     leaves: BTreeMap<u64, u32>,
     /// No character here has this number or a higher one.
     end: u64,
+    /// The leaf of the last range.
+    last: u32,
 }
 
 impl Index {
@@ -46,14 +48,11 @@ impl Index {
             ranges.relocate(start, end, leaf);
             return;
         }
-        ranges.end = end;
-        if ranges
-            .leaves
-            .last_key_value()
-            .is_none_or(|(_, last)| *last != leaf)
-        {
+        if ranges.last != leaf || ranges.end == 0 {
             ranges.leaves.insert(start, leaf);
+            ranges.last = leaf;
         }
+        ranges.end = end;
     }
 
     /// Records that the characters `start..end` moved to `leaf`, all from the same other leaf.
@@ -93,6 +92,9 @@ impl Ranges {
             _ => {
                 self.leaves.insert(start, leaf);
             }
+        }
+        if let Some((_, last)) = self.leaves.last_key_value() {
+            self.last = *last;
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The text lies with its runs, so that an op that comes from elsewhere and names characters needs
 //! no position in the document.
 
+use std::cell::Cell;
+
 use crate::id::Id;
 use crate::run::Run;
 
@@ -31,6 +33,9 @@ pub(crate) struct Leaf {
     pub(crate) previous: u32,
     /// The leaf behind, or [`NONE`].
     pub(crate) next: u32,
+    /// A run and how many visible characters stand before it: where counting begins. Whatever
+    /// changes runs moves it to the first of them before.
+    hint: Cell<(usize, usize)>,
 }
 
 impl Leaf {
@@ -44,6 +49,7 @@ impl Leaf {
             slot: 0,
             previous: NONE,
             next: NONE,
+            hint: Cell::new((0, 0)),
         }
     }
 
@@ -56,21 +62,38 @@ impl Leaf {
             .find_map(|(index, run)| run.offset_of(id).map(|offset| (index, offset)))
     }
 
-    /// Returns how many visible characters stand before a run.
+    /// Returns how many visible characters stand before a run. Quick beside the last one asked for.
     #[inline]
     pub(crate) fn chars_before(&self, run: usize) -> usize {
-        self.runs.iter().take(run).map(Run::visible_len).sum()
+        let (at, before) = self.hint.get();
+        let sum = |from: usize, to: usize| -> usize {
+            let between = self.runs.get(from..to).unwrap_or_default();
+            between.iter().map(Run::visible_len).sum()
+        };
+        let before = if run >= at {
+            before + sum(at, run)
+        } else {
+            before - sum(run, at)
+        };
+        self.hint.set((run, before));
+        before
     }
 
-    /// Returns run and offset of the `index`-th visible character, none if there are fewer.
+    /// Returns run and offset of the `index`-th visible character, none if there are fewer. Quick
+    /// beside the last run asked for.
     #[inline]
-    pub(crate) fn locate(&self, mut index: usize) -> Option<(usize, u32)> {
-        for (position, run) in self.runs.iter().enumerate() {
-            let visible = run.visible_len();
-            if index < visible {
-                return Some((position, index as u32));
+    pub(crate) fn locate(&self, index: usize) -> Option<(usize, u32)> {
+        let (mut at, mut before) = self.hint.get();
+        while index < before {
+            at -= 1;
+            before -= self.runs[at].visible_len();
+        }
+        for (run, visible) in self.runs.iter().map(Run::visible_len).enumerate().skip(at) {
+            if index - before < visible {
+                self.hint.set((run, before));
+                return Some((run, (index - before) as u32));
             }
-            index -= visible;
+            before += visible;
         }
         None
     }
@@ -93,13 +116,35 @@ impl Leaf {
 
     /// Cuts run `run` at `offset` (in `1..len`), so that what is at and behind it is run `run + 1`.
     pub(crate) fn split_run(&mut self, run: usize, offset: u32) {
+        self.chars_before(run);
         let rest = self.runs[run].split_off(offset);
         self.runs.insert(run + 1, rest);
     }
 
+    /// Inserts a run with its text before run `at`.
+    #[inline]
+    pub(crate) fn insert_run(&mut self, at: usize, run: Run, text: &str) {
+        let index = self.chars_before(at);
+        self.insert_text(index, text, run.visible_len());
+        self.runs.insert(at, run);
+    }
+
+    /// Makes run `at` longer by `next`, if that is its continuation and there is room for the text.
+    #[inline]
+    pub(crate) fn extend_run(&mut self, at: usize, next: &Run, text: &str) -> bool {
+        let run = &self.runs[at];
+        if self.text.len() + text.len() > LEAF_TEXT_BYTES_MAX || !run.can_absorb(next) {
+            return false;
+        }
+        let index = self.chars_before(at) + run.visible_len();
+        self.runs[at].absorb(next);
+        self.insert_text(index, text, next.visible_len());
+        true
+    }
+
     /// Inserts text before the visible character number `index`.
     #[inline]
-    pub(crate) fn insert_text(&mut self, index: usize, text: &str, chars: usize) {
+    fn insert_text(&mut self, index: usize, text: &str, chars: usize) {
         let at = self.byte_at(index);
         self.text.insert_str(at, text);
         self.chars += chars;

@@ -308,39 +308,19 @@ impl Sequence {
     #[inline]
     fn insert_piece(&mut self, gap: Gap, run: Run, text: &str) -> Gap {
         let chars = run.visible_len();
-        let gap = match self.extend(gap, &run, text) {
-            Some(gap) => gap,
-            None => {
-                let gap = self.make_room(gap, text.len());
-                let leaf = self.tree.leaf_mut(gap.leaf);
-                let at = leaf.chars_before(gap.run);
-                leaf.insert_text(at, text, chars);
-                leaf.runs.insert(gap.run, run);
-                Gap {
-                    leaf: gap.leaf,
-                    run: gap.run + 1,
-                }
-            }
-        };
-        self.index
-            .insert(run.replica, run.number, run.end(), gap.leaf);
-        self.changed(gap.leaf, gap.run - 1, chars, 0);
-        gap
-    }
-
-    /// Makes the run before the gap longer, if the new one is its continuation.
-    #[inline]
-    fn extend(&mut self, gap: Gap, run: &Run, text: &str) -> Option<Gap> {
-        let before = gap.run.checked_sub(1)?;
-        let leaf = self.tree.leaf_mut(gap.leaf);
-        let last = &mut leaf.runs[before];
-        if leaf.text.len() + text.len() > LEAF_TEXT_BYTES_MAX || !last.can_absorb(run) {
-            return None;
+        if let Some(before) = gap.run.checked_sub(1)
+            && self.tree.leaf_mut(gap.leaf).extend_run(before, &run, text)
+        {
+            self.changed(gap.leaf, before, chars, 0);
+            self.index
+                .insert(run.replica, run.number, run.end(), gap.leaf);
+            return gap;
         }
-        last.absorb(run);
-        let at = leaf.chars_before(gap.run) - run.visible_len();
-        leaf.insert_text(at, text, run.visible_len());
-        Some(gap)
+        let Gap { leaf, run: at } = self.make_room(gap, text.len());
+        self.tree.leaf_mut(leaf).insert_run(at, run, text);
+        self.changed(leaf, at, chars, 0);
+        self.index.insert(run.replica, run.number, run.end(), leaf);
+        Gap { leaf, run: at + 1 }
     }
 
     /// Inserts a run of deleted characters; returns the gap behind it.
