@@ -37,8 +37,9 @@ pub type Op = Option<json::Encoded>;
 impl Crdt for LwwRegister {
     const NAME: &'static str = "lww-register";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const SUMMARY: &'static str = "A register for any JSON value. Of concurrent writes the one with \
-        the latest timestamp wins; the others are lost. Equal timestamps are decided by replica.";
+    const SUMMARY: &'static str = "A register for any JSON value. Of concurrent writes the one \
+        with the latest timestamp wins; the others are lost. Equal timestamps are decided by \
+        replica.";
     const COMMAND_SCHEMA: &'static str = include_str!("../schemas/command.json");
     type Command = Command;
     type Op = Op;

@@ -146,8 +146,8 @@ impl Crdt for OrSet {
     }
 }
 
-/// The same for elements that are owned and elements that are borrowed from a command or an op: most
-/// additions put in what is there.
+/// The same for elements that are owned and elements that are borrowed from a command or an op:
+/// most additions put in what is there.
 impl OrSet {
     #[inline]
     fn op_of<E: AsRef<str>>(&self, command: Command<E>) -> Option<Op<E>> {

@@ -77,9 +77,9 @@ mod tests {
     #[test]
     fn the_last_module_is_the_one_that_was_asked_for() {
         let messages = br#"
-            {"reason":"compiler-artifact","package_id":"path+file:///a#0.1.0","filenames":["/t/a.rlib"]}
-            {"reason":"compiler-artifact","package_id":"path+file:///b#0.1.0","filenames":["/t/b.wasm"]}
-            {"reason":"build-finished","success":true}
+        {"reason":"compiler-artifact","package_id":"path+file:///a#0.1","filenames":["/t/a.rlib"]}
+        {"reason":"compiler-artifact","package_id":"path+file:///b#0.1","filenames":["/t/b.wasm"]}
+        {"reason":"build-finished","success":true}
         "#;
         let built = find_module(messages, None, Path::new("/b")).unwrap();
         assert_eq!(
