@@ -1,8 +1,8 @@
 //! A counter that only grows.
 //!
 //! Source: Marc Shapiro, Nuno Preguiça, Carlos Baquero and Marek Zawirski, "A comprehensive study
-//! of Convergent and Commutative Replicated Data Types" (INRIA RR-7506, 2011), section 3.1.1. As every
-//! op is applied exactly once, the sum alone is the state.
+//! of Convergent and Commutative Replicated Data Types" (INRIA RR-7506, 2011), section 3.1.1. As
+//! every op is applied exactly once, the sum alone is the state.
 
 use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
 use serde::{Deserialize, Serialize};
