@@ -2,8 +2,8 @@
 //!
 //! Source: Marc Shapiro, Nuno Preguiça, Carlos Baquero and Marek Zawirski, "A comprehensive study
 //! of Convergent and Commutative Replicated Data Types" (INRIA RR-7506, 2011), section 3.1.3, in
-//! the op-based form. Increments and decrements are summed apart, so that a sum that has reached the
-//! largest number stays there whatever comes in which order; one sum would not commute there.
+//! the op-based form. Increments and decrements are summed apart, so that a sum that has reached
+//! the largest number stays there whatever comes in which order; one sum would not commute there.
 
 use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
 use serde::{Deserialize, Serialize};
