@@ -138,7 +138,12 @@ impl Server {
             if metrics.lines().any(|found| found == line) {
                 return;
             }
-            assert!(Instant::now() < deadline, "no `{line}` in\n{metrics}");
+            let name = line.split(' ').next().unwrap();
+            let found: Vec<&str> = metrics
+                .lines()
+                .filter(|line| line.starts_with(name))
+                .collect();
+            assert!(Instant::now() < deadline, "not `{line}` but {found:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

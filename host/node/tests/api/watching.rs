@@ -77,6 +77,14 @@ fn watches_are_counted_and_given_back_when_the_client_goes() {
     server.watch("/v1/topics/t/watch");
 }
 
+/// Changes more than the kernel keeps for a reader who is asleep, none too large to be told.
+fn change_a_lot(server: &Server) {
+    let large = format!("{{\"set\": \"{}\"}}", "x".repeat(50_000));
+    for _ in 0..300 {
+        server.update("r", "lww-register", &large);
+    }
+}
+
 #[test]
 fn a_watcher_that_does_not_read_loses_its_connection_and_nobody_else_waits() {
     let server = Server::with(|api, node| {
@@ -84,11 +92,7 @@ fn a_watcher_that_does_not_read_loses_its_connection_and_nobody_else_waits() {
         node.watch_events_max = 4;
     });
     let asleep = server.watch("/v1/topics/t/watch");
-    // More than the kernel keeps for a reader who is asleep.
-    let large = format!("{{\"set\": \"{}\"}}", "x".repeat(900_000));
-    for _ in 0..40 {
-        server.update("r", "lww-register", &large);
-    }
+    change_a_lot(&server);
     server.await_figure("replicant_api_watches 0");
     drop(asleep);
 }
@@ -97,10 +101,7 @@ fn a_watcher_that_does_not_read_loses_its_connection_and_nobody_else_waits() {
 fn a_watcher_that_fell_behind_is_told_so() {
     let server = Server::with(|_, node| node.watch_events_max = 2);
     let mut slow = server.watch("/v1/topics/t/watch");
-    let large = format!("{{\"set\": \"{}\"}}", "x".repeat(900_000));
-    for _ in 0..40 {
-        server.update("r", "lww-register", &large);
-    }
+    change_a_lot(&server);
     slow.until(|line| line == "event: overrun");
     assert_eq!(slow.until(|line| line.starts_with("data:")), "data: {}");
     // From here on it hears of everything again.
