@@ -31,21 +31,20 @@ impl LeafBuilder {
 
     fn push_piece(&mut self, run: Run, text: &str) {
         let full = self.leaf.as_ref().is_some_and(|leaf| {
-            leaf.runs.len() >= Self::RUNS || leaf.text.len() + text.len() > PIECE_BYTES_MAX
+            leaf.runs.len() >= Self::RUNS || leaf.text.bytes() + text.len() > PIECE_BYTES_MAX
         });
         if full {
             self.done.extend(self.leaf.take());
         }
         let leaf = self.leaf.get_or_insert_with(Leaf::new);
-        leaf.text.push_str(text);
-        leaf.chars += run.visible_len();
+        let end = leaf.text.chars();
+        leaf.text.insert(end, text, run.visible_len());
         leaf.runs.push(run);
     }
 
     /// Returns the sequence; none if two runs overlap.
     pub(crate) fn finish(mut self) -> Option<Sequence> {
         self.done.extend(self.leaf);
-        let mut sequence = Sequence::from_leaves(self.done.into_iter());
-        sequence.rebuild_index().then_some(sequence)
+        Sequence::from_leaves(self.done)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use crate::gap_text::GapText;
 use crate::id::Id;
 use crate::run::Run;
 
@@ -22,9 +23,7 @@ pub(crate) struct Leaf {
     /// The runs in the order of the document; empty only in a tree without any run.
     pub(crate) runs: Vec<Run>,
     /// What the visible runs say.
-    pub(crate) text: String,
-    /// How many characters `text` has.
-    pub(crate) chars: usize,
+    pub(crate) text: GapText,
     /// The node above.
     pub(crate) parent: u32,
     /// Which child of that node this leaf is.
@@ -43,8 +42,7 @@ impl Leaf {
     pub(crate) fn new() -> Self {
         Self {
             runs: Vec::new(),
-            text: String::new(),
-            chars: 0,
+            text: GapText::default(),
             parent: NONE,
             slot: 0,
             previous: NONE,
@@ -98,22 +96,6 @@ impl Leaf {
         None
     }
 
-    /// Returns where in the text the `index`-th visible character begins, in bytes.
-    #[inline]
-    pub(crate) fn byte_at(&self, index: usize) -> usize {
-        if self.text.len() == self.chars {
-            return index.min(self.chars);
-        }
-        byte_of_char(&self.text, index)
-    }
-
-    /// Returns `count` visible characters from the `start`-th on; fewer if the leaf ends.
-    pub(crate) fn slice(&self, start: usize, count: usize) -> &str {
-        let from = self.byte_at(start);
-        let to = self.byte_at(start.saturating_add(count).min(self.chars));
-        self.text.get(from..to).unwrap_or_default()
-    }
-
     /// Cuts run `run` at `offset` (in `1..len`), so that what is at and behind it is run `run + 1`.
     pub(crate) fn split_run(&mut self, run: usize, offset: u32) {
         self.chars_before(run);
@@ -125,7 +107,7 @@ impl Leaf {
     #[inline]
     pub(crate) fn insert_run(&mut self, at: usize, run: Run, text: &str) {
         let index = self.chars_before(at);
-        self.insert_text(index, text, run.visible_len());
+        self.text.insert(index, text, run.visible_len());
         self.runs.insert(at, run);
     }
 
@@ -133,37 +115,20 @@ impl Leaf {
     #[inline]
     pub(crate) fn extend_run(&mut self, at: usize, next: &Run, text: &str) -> bool {
         let run = &self.runs[at];
-        if self.text.len() + text.len() > LEAF_TEXT_BYTES_MAX || !run.can_absorb(next) {
+        if self.text.bytes() + text.len() > LEAF_TEXT_BYTES_MAX || !run.can_absorb(next) {
             return false;
         }
         let index = self.chars_before(at) + run.visible_len();
         self.runs[at].absorb(next);
-        self.insert_text(index, text, next.visible_len());
+        self.text.insert(index, text, next.visible_len());
         true
-    }
-
-    /// Inserts text before the visible character number `index`.
-    #[inline]
-    fn insert_text(&mut self, index: usize, text: &str, chars: usize) {
-        let at = self.byte_at(index);
-        self.text.insert_str(at, text);
-        self.chars += chars;
-    }
-
-    /// Drops `count` characters of text from the visible character number `start` on.
-    #[inline]
-    fn drop_text(&mut self, start: usize, count: usize) {
-        let from = self.byte_at(start);
-        let to = self.byte_at(start + count);
-        self.text.drain(from..to);
-        self.chars -= count;
     }
 
     /// Deletes `count` characters of the visible run `run` from `offset` on, and drops their text.
     /// The leaf must have room for two more runs.
     pub(crate) fn delete(&mut self, run: usize, offset: u32, count: u32) {
         let start = self.chars_before(run) + offset as usize;
-        self.drop_text(start, count as usize);
+        self.text.remove(start, count as usize);
         let len = self.runs[run].len;
         if count == len {
             self.runs[run].visible = false;
@@ -232,64 +197,8 @@ impl Leaf {
     pub(crate) fn split_off(&mut self, run: usize) -> Self {
         let chars = self.chars_before(run);
         let mut rest = Self::new();
-        rest.text = self.text.split_off(self.byte_at(chars));
+        rest.text = self.text.split_off(chars);
         rest.runs = self.runs.split_off(run);
-        rest.chars = self.chars - chars;
-        self.chars = chars;
         rest
-    }
-}
-
-/// Returns where the `index`-th character of `text` begins, or the length if there are fewer.
-pub(crate) fn byte_of_char(text: &str, index: usize) -> usize {
-    let bytes = text.as_bytes();
-    let mut rest = index;
-    let mut at = 0;
-    for block in bytes.chunks(32) {
-        let starts = block.iter().filter(|byte| is_char_start(**byte)).count();
-        if rest < starts {
-            break;
-        }
-        rest -= starts;
-        at += block.len();
-    }
-    while let Some(&byte) = bytes.get(at) {
-        if is_char_start(byte) {
-            if rest == 0 {
-                break;
-            }
-            rest -= 1;
-        }
-        at += 1;
-    }
-    at
-}
-
-/// Returns the part of `text` from character `start` on, `count` characters long.
-pub(crate) fn char_slice(text: &str, start: usize, count: usize) -> &str {
-    let from = byte_of_char(text, start);
-    let rest = text.get(from..).unwrap_or_default();
-    rest.get(..byte_of_char(rest, count)).unwrap_or_default()
-}
-
-/// Says whether a byte of UTF-8 begins a character.
-#[inline]
-fn is_char_start(byte: u8) -> bool {
-    byte & 0xc0 != 0x80
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn characters_are_found_in_text_of_mixed_widths() {
-        let text = "aé漢😀".repeat(40);
-        let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-        for (index, start) in starts.iter().enumerate() {
-            assert_eq!(byte_of_char(&text, index), *start);
-        }
-        assert_eq!(byte_of_char(&text, starts.len()), text.len());
-        assert_eq!(byte_of_char(&text, usize::MAX), text.len());
     }
 }

@@ -5,11 +5,11 @@
 //! characters is dropped at once, and only their names are kept, as ranges.
 //!
 //! The parts, from the bottom: `id` (names of characters), `run` (characters that stay together),
-//! `leaf` and `tree` (runs in the order of the document), `index` (from names to leaves),
-//! `sequence` and `builder` (all of these kept in step), `place` (where a new character goes),
-//! `dormant` (what names characters that are not here), `text` (the effect of ops), `edit` (from
-//! positions to ops), `command` and `keystroke` (what users ask for), `op`, `saved` and `restore`
-//! (bytes), and this file, which fits it to the SDK.
+//! `gap_text`, `leaf` and `tree` (runs in the order of the document), `index` (from names to
+//! leaves), `sequence` and `builder` (all of these kept in step), `place` (where a new character
+//! goes), `dormant` (what names characters that are not here), `text` (the effect of ops), `edit`
+//! (from positions to ops), `command` and `keystroke` (what users ask for), `op`, `saved` and
+//! `restore` (bytes), and this file, which fits it to the SDK.
 //!
 //! Compaction is not implemented: the names of deleted characters are kept for ever, as ranges.
 //! A deleted character without children could be forgotten once no author names it any more; but
@@ -23,6 +23,7 @@ mod builder;
 mod command;
 mod dormant;
 mod edit;
+mod gap_text;
 mod id;
 mod index;
 mod keystroke;

@@ -58,11 +58,9 @@ impl Text {
         let runs = canonical_runs(&self.sequence, &canonical);
         RunWriter::write_all(&runs, self.replicas.len(), &mut out);
         write_visibility(&self.sequence, &mut out);
-        let bytes: usize = self.sequence.leaves().map(|leaf| leaf.text.len()).sum();
-        varint::push(&mut out, bytes as u64);
-        for leaf in self.sequence.leaves() {
-            out.extend_from_slice(leaf.text.as_bytes());
-        }
+        let content = self.content();
+        varint::push(&mut out, content.len() as u64);
+        out.extend_from_slice(content.as_bytes());
         self.write_dormant(&canonical, &mut out);
         out
     }

@@ -56,31 +56,17 @@ impl Default for Start {
 }
 
 impl Sequence {
-    /// Builds it from all runs in order, each with its text (empty if it is deleted).
-    pub(crate) fn from_leaves(leaves: impl Iterator<Item = Leaf>) -> Self {
-        let mut tree = Tree::default();
-        let mut last = Tree::FIRST;
-        for leaf in leaves {
-            let chars = leaf.chars;
-            if tree.leaf(last).runs.is_empty() {
-                let first = tree.leaf_mut(last);
-                (first.runs, first.text, first.chars) = (leaf.runs, leaf.text, leaf.chars);
-            } else {
-                let mut empty = leaf;
-                empty.chars = 0;
-                last = tree.insert_after(last, empty);
-                tree.leaf_mut(last).chars = chars;
-            }
-            tree.change_chars(last, chars, 0);
-        }
-        Self {
-            tree,
+    /// Builds it from leaves in order; none if two runs overlap.
+    pub(crate) fn from_leaves(leaves: Vec<Leaf>) -> Option<Self> {
+        let mut sequence = Self {
+            tree: Tree::from_leaves(leaves),
             ..Self::default()
-        }
+        };
+        sequence.rebuild_index().then_some(sequence)
     }
 
     /// Rebuilds the index from the runs; false if two of them overlap.
-    pub(crate) fn rebuild_index(&mut self) -> bool {
+    fn rebuild_index(&mut self) -> bool {
         let mut ranges = Vec::new();
         let mut number = Tree::FIRST;
         while number != NONE {
@@ -184,7 +170,8 @@ impl Sequence {
     #[inline]
     pub(crate) fn locate(&self, index: usize) -> Option<Spot> {
         let (mut leaf, mut start) = self.start.0.get();
-        let near = leaf != NONE && index >= start && index - start < self.tree.leaf(leaf).chars;
+        let near =
+            leaf != NONE && index >= start && index - start < self.tree.leaf(leaf).text.chars();
         if !near {
             (leaf, start) = self.tree.locate(index);
             self.start.0.set((leaf, start));
@@ -380,7 +367,7 @@ impl Sequence {
     /// Makes room for one more run with `bytes` of text at a gap; returns the gap's new place.
     fn make_room(&mut self, gap: Gap, bytes: usize) -> Gap {
         let leaf = self.tree.leaf(gap.leaf);
-        let (runs, text) = (leaf.runs.len(), leaf.text.len());
+        let (runs, text) = (leaf.runs.len(), leaf.text.bytes());
         if runs < LEAF_RUNS_MAX && (text + bytes <= LEAF_TEXT_BYTES_MAX || text == 0) {
             return gap;
         }
@@ -395,7 +382,7 @@ impl Sequence {
         // At an end of the leaf, or for want of room for text: cut where the new run goes.
         let behind = self.split_leaf(gap.leaf, gap.run);
         let left = self.tree.leaf(gap.leaf);
-        if left.text.len() + bytes <= LEAF_TEXT_BYTES_MAX && left.runs.len() < LEAF_RUNS_MAX {
+        if left.text.bytes() + bytes <= LEAF_TEXT_BYTES_MAX && left.runs.len() < LEAF_RUNS_MAX {
             return gap;
         }
         let right = self.tree.leaf(behind);
@@ -403,7 +390,7 @@ impl Sequence {
             leaf: behind,
             run: 0,
         };
-        if right.runs.is_empty() || right.text.len() + bytes <= LEAF_TEXT_BYTES_MAX {
+        if right.runs.is_empty() || right.text.bytes() + bytes <= LEAF_TEXT_BYTES_MAX {
             return gap;
         }
         // Both halves are long: a leaf of its own between them.

@@ -4,8 +4,8 @@ use replicant_sdk::Events;
 use serde::Serialize;
 
 use crate::dormant::{Dormant, Waiting};
+use crate::gap_text::char_slice;
 use crate::id::{CharId, Id, NUMBER_MAX, Replicas};
-use crate::leaf::char_slice;
 use crate::op::{Anchor, Insertion, Op, Range};
 use crate::place;
 use crate::run::{Kind, Run};
@@ -57,9 +57,9 @@ impl Text {
     /// Returns the whole text.
     pub fn content(&self) -> String {
         let leaves = self.sequence.leaves();
-        let mut content = String::with_capacity(leaves.map(|leaf| leaf.text.len()).sum());
+        let mut content = String::with_capacity(leaves.map(|leaf| leaf.text.bytes()).sum());
         for leaf in self.sequence.leaves() {
-            content.push_str(&leaf.text);
+            leaf.text.append_to(&mut content);
         }
         content
     }
@@ -78,8 +78,8 @@ impl Text {
             });
         let mut rest = count;
         for leaf in self.sequence.leaves_from(spot.leaf) {
-            slice.push_str(leaf.slice(skip, rest));
-            rest -= rest.min(leaf.chars - skip);
+            leaf.text.append_slice_to(skip, rest, &mut slice);
+            rest -= rest.min(leaf.text.chars() - skip);
             skip = 0;
             if rest == 0 {
                 break;

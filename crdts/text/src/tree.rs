@@ -75,6 +75,52 @@ impl Tree {
     /// The leaf that the document begins with.
     pub(crate) const FIRST: u32 = 0;
 
+    /// Builds the tree from leaves in order; room is left in the nodes.
+    pub(crate) fn from_leaves(mut leaves: Vec<Leaf>) -> Self {
+        if leaves.is_empty() {
+            return Self::default();
+        }
+        let count = leaves.len() as u32;
+        for (number, leaf) in (0..).zip(&mut leaves) {
+            leaf.previous = if number == 0 { NONE } else { number - 1 };
+            leaf.next = if number + 1 == count {
+                NONE
+            } else {
+                number + 1
+            };
+        }
+        let mut level: Vec<(u32, usize)> = (0..)
+            .zip(leaves.iter().map(|leaf| leaf.text.chars()))
+            .collect();
+        let mut tree = Self {
+            chars: level.iter().map(|(_, chars)| chars).sum(),
+            leaves,
+            nodes: Vec::new(),
+            root: 0,
+            height: 0,
+        };
+        while tree.height == 0 || level.len() > 1 {
+            tree.height += 1;
+            let children = level.chunks(FAN_OUT_MAX * 2 / 3);
+            level = children.map(|children| tree.push_node(children)).collect();
+        }
+        tree.root = level[0].0;
+        tree
+    }
+
+    /// Puts a node above some children; returns its number and how many characters it holds.
+    fn push_node(&mut self, children: &[(u32, usize)]) -> (u32, usize) {
+        let number = self.nodes.len() as u32;
+        let mut node = Node::new();
+        for (slot, (child, chars)) in children.iter().enumerate() {
+            node.insert(slot, *child, *chars);
+        }
+        let total = node.total();
+        self.nodes.push(node);
+        self.adopt(number, self.height, 0);
+        (number, total)
+    }
+
     /// Returns how many visible characters there are.
     #[inline]
     pub(crate) fn chars(&self) -> usize {
@@ -168,7 +214,7 @@ impl Tree {
         }
         let number = self.leaves.len() as u32;
         let before = self.leaf_mut(at);
-        let (parent, slot, chars) = (before.parent, before.slot as usize, before.chars);
+        let (parent, slot, chars) = (before.parent, before.slot as usize, before.text.chars());
         new.previous = at;
         new.next = std::mem::replace(&mut before.next, number);
         if let Some(behind) = self.leaves.get_mut(new.next as usize) {
@@ -176,7 +222,7 @@ impl Tree {
         }
         let node = &mut self.nodes[parent as usize];
         node.chars[slot] = chars;
-        node.insert(slot + 1, number, new.chars);
+        node.insert(slot + 1, number, new.text.chars());
         self.leaves.push(new);
         self.adopt(parent, 1, slot + 1);
         number
@@ -260,8 +306,30 @@ mod tests {
 
     fn leaf_with(chars: usize) -> Leaf {
         let mut leaf = Leaf::new();
-        leaf.chars = chars;
+        leaf.text.insert(0, &"x".repeat(chars), chars);
         leaf
+    }
+
+    #[test]
+    fn a_tree_that_is_built_at_once_is_like_one_that_grew() {
+        for count in [1, 15, 16, 17, 300, 5_000] {
+            let leaves = (0..count).map(|number| leaf_with(number % 3)).collect();
+            let mut tree = Tree::from_leaves(leaves);
+            let mut before = 0;
+            let mut leaf = Tree::FIRST;
+            for number in 0..count {
+                assert_eq!(tree.chars_before(leaf), before);
+                let chars = tree.leaf(leaf).text.chars();
+                assert_eq!(chars, number % 3);
+                (0..chars).for_each(|at| assert_eq!(tree.locate(before + at), (leaf, before)));
+                before += chars;
+                leaf = tree.leaf(leaf).next;
+            }
+            assert_eq!((leaf, tree.chars()), (NONE, before));
+            for _ in 0..100 {
+                tree.insert_after(Tree::FIRST, leaf_with(0));
+            }
+        }
     }
 
     #[test]
@@ -273,14 +341,14 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let place = (seed >> 33) as usize % order.len();
             let new = tree.insert_after(order[place], leaf_with(0));
-            tree.leaf_mut(new).chars = count % 5;
+            tree.leaf_mut(new).text = leaf_with(count % 5).text;
             tree.change_chars(new, count % 5, 0);
             order.insert(place + 1, new);
         }
         let mut before = 0;
         for (place, leaf) in order.iter().enumerate() {
             assert_eq!(tree.chars_before(*leaf), before);
-            let chars = tree.leaf(*leaf).chars;
+            let chars = tree.leaf(*leaf).text.chars();
             for index in before..before + chars {
                 assert_eq!(tree.locate(index), (*leaf, before));
             }
