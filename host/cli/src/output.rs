@@ -90,8 +90,9 @@ impl Table {
     }
 }
 
-fn one_line(text: &str) -> String {
-    printable(text).replace(['\n', '\t'], " ")
+/// A text on one line, each run of white space as one blank.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A number as people read it: `259,778`.

@@ -62,6 +62,10 @@ impl NodeProcess {
                 "serve", "--json", "--listen", &listen, "--api", &api, "--data",
             ])
             .arg(folder);
+        // Compiling is most of what a start costs.
+        command
+            .arg("--compiled-modules")
+            .arg(binary().with_file_name("compiled-modules"));
         for address in &start.join {
             command.args(["--join", address]);
         }

@@ -70,7 +70,7 @@ fn modules_are_listed_and_shown() {
         "g-counter@",
         "exports",
         "limit ",
-        "JSON Schema of a command",
+        "JSON Schema, command",
     ]);
     node.run(["module", "show", "none"])
         .fails(1, &["none", "hint"]);

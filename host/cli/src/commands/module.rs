@@ -112,7 +112,7 @@ fn show(module: &Value) -> io::Result<()> {
     table.print("")?;
     for (name, schema) in module["schemas"].as_object().into_iter().flatten() {
         line(&format!(
-            "\nJSON Schema of a {name}:\n{}",
+            "\nJSON Schema, {name}:\n{}",
             printable(&format!("{schema:#}"))
         ))?;
     }

@@ -39,6 +39,10 @@ pub(crate) struct ServeArguments {
     /// given more than once
     #[arg(long, value_name = "NAME")]
     api_host: Vec<String>,
+    /// Where compiled modules are kept, to share them between nodes of one user; what is in it
+    /// becomes machine code. Left out: in the data folder
+    #[arg(long, value_name = "DIR")]
+    compiled_modules: Option<PathBuf>,
     /// How often members are probed, in milliseconds; shorter notices failures sooner
     #[arg(long, value_name = "MS", default_value_t = 1_000,
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
@@ -148,6 +152,7 @@ impl ServeArguments {
     fn node_config(&self) -> NodeConfig {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
+        config.compiled_modules.clone_from(&self.compiled_modules);
         config.advertise.clone_from(&self.advertise);
         config.probe_interval = Duration::from_millis(self.probe_interval_ms);
         config

@@ -31,7 +31,8 @@ fn print(status: &Value) -> io::Result<()> {
     table.row(&["up", &duration(number(status, "uptime_seconds"))]);
     table.row(&["storage", &storage]);
     table.row(&["network", &super::network::describe(&status["network"])]);
-    for (name, count) in status["counters"].as_object().into_iter().flatten() {
+    let counters = status["counters"].as_object().into_iter().flatten();
+    for (name, count) in counters.filter(|(_, count)| **count != 0) {
         table.row(&[name.as_str(), &count.to_string()]);
     }
     table.print("")

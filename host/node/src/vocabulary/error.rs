@@ -11,7 +11,7 @@ use replicant_protocol::ids::{ClusterId, ModuleHash, ObjectId, TopicName, TypeNa
 #[non_exhaustive]
 pub enum NodeError {
     /// The caller named an object that does not exist here (yet).
-    #[error("topic {topic} has no object {id:?} of type {}", type_or_any(.type_name))]
+    #[error("topic {topic} has no object `{id}`{}", of_type(.type_name))]
     UnknownObject {
         /// The topic that was asked.
         topic: TopicName,
@@ -21,7 +21,7 @@ pub enum NodeError {
         type_name: Option<TypeName>,
     },
     /// The caller left the type out, and several objects have this id.
-    #[error("topic {topic} has several objects {id:?}, of types {}", list(.types))]
+    #[error("topic {topic} has several objects `{id}`, of types {}", list(.types))]
     AmbiguousObject {
         /// The topic that was asked.
         topic: TopicName,
@@ -31,7 +31,7 @@ pub enum NodeError {
         types: Vec<TypeName>,
     },
     /// The caller left the type out when creating an object.
-    #[error("object {id:?} does not exist in topic {topic}: name its type to create it")]
+    #[error("object `{id}` does not exist in topic {topic}: name its type to create it")]
     TypeMissing {
         /// The topic that was asked.
         topic: TopicName,
@@ -47,7 +47,7 @@ pub enum NodeError {
     },
     /// The object has ops of a version of its type that this node does not have. They are kept.
     #[error(
-        "object {id:?} in topic {topic} has ops of encoding {schema}, which {module} does not read"
+        "object `{id}` in topic {topic} has ops of encoding {schema}, which {module} does not read"
     )]
     NewerTypeNeeded {
         /// The object's topic.
@@ -79,7 +79,7 @@ pub enum NodeError {
     },
     /// The type's code fails on this object's ops, on this node. The ops are kept; other objects
     /// are not affected.
-    #[error("object {id:?} in topic {topic} cannot be shown: {fault}")]
+    #[error("object `{id}` in topic {topic} cannot be shown: {fault}")]
     ObjectFaulted {
         /// The object's topic.
         topic: TopicName,
@@ -220,8 +220,11 @@ pub enum NodeError {
     ShuttingDown,
 }
 
-fn type_or_any(name: &Option<TypeName>) -> &str {
-    name.as_ref().map_or("(any)", AsRef::as_ref)
+fn of_type(name: &Option<TypeName>) -> String {
+    match name {
+        Some(name) => format!(" of type {name}"),
+        None => String::new(),
+    }
 }
 
 fn list(types: &[TypeName]) -> String {

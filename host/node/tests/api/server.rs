@@ -38,6 +38,8 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let (mut api, mut node) = (ApiConfig::new(free), NodeConfig::new(data.path(), free));
+        // Compiling is most of what a start costs; the machine code is that of this test binary.
+        node.compiled_modules = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled").into());
         change(&mut api, &mut node);
         replicant::init(data.path()).unwrap();
         let (node, api) = runtime.block_on(async {

@@ -12,7 +12,7 @@ use self::lines::{Batch, Lines};
 use super::json_argument;
 use crate::arguments::{ObjectArguments, ReadArguments};
 use crate::client::{Client, ClientError, batch_body, update_path};
-use crate::output::{self, grouped, printable, text};
+use crate::output::{self, grouped, one_line, text};
 
 #[derive(Args)]
 pub(crate) struct UpdateArguments {
@@ -182,7 +182,7 @@ impl<'a> Stream<'a> {
         for (number, outcome) in numbers.iter().zip(outcomes) {
             if let Some(message) = outcome["refused"].as_str() {
                 self.refused += 1;
-                let message = printable(message);
+                let message = one_line(message);
                 self.progress
                     .suspend(|| eprintln!("line {number} was refused: {message}"));
             } else if outcome.get("applied").is_some() {
