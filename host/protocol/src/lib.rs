@@ -12,8 +12,8 @@
 //! Unix epoch. Protocols never import each other: whoever drives them turns the output of one into
 //! the input of another.
 //!
-//! What stands here: [`ids`], [`clock`], [`version`], [`identity`] are the words that all share, and
-//! [`bundle`] is what they move.
+//! What stands here: [`ids`], [`clock`], [`version`], [`identity`] are the words that all share,
+//! and [`bundle`] is what they move.
 //! Elsewhere: sockets, threads, storage and guests (crate `replicant`).
 #![forbid(unsafe_code)]
 

@@ -21,7 +21,7 @@
 //!            malformed, forged, foreign ──▶ Reject
 //!            here already ──▶ counted
 //!  peer ──▶ ┤ contradicts the history ──▶ Equivocation (kept as proof, not delivered)
-//!            something is missing ──▶ waiting ──(too long, buffer full)──▶ dropped, asked for again
+//!            something is missing ──▶ waiting ──(too long, buffer full)──▶ dropped, asked again
 //!            too far in the future ──▶ waiting │
 //!            nothing is missing ──▶ ready ◀────┘
 //!                                     │ begin_batch

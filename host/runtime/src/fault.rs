@@ -61,7 +61,8 @@ pub enum FaultKind {
         /// How large the largest was.
         size: u64,
     },
-    /// The result, or what the guest passed to the log, breaks a rule of the interface. The guest's fault; the instance is dead.
+    /// The result, or what the guest passed to the log, breaks a rule of the interface. The guest's
+    /// fault; the instance is dead.
     Malformed {
         /// Which rule, and how.
         reason: String,

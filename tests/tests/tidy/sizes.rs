@@ -22,12 +22,15 @@ fn files_are_short() {
 
 #[test]
 fn functions_are_short() {
-    let measured = sources().into_iter().filter(|source| !source.is_test()).flat_map(|source| {
-        let functions = functions(&source);
-        functions
-            .into_iter()
-            .map(move |(name, lines)| (format!("{}::{name}", source.path), lines))
-    });
+    let measured = sources()
+        .into_iter()
+        .filter(|source| !source.is_test())
+        .flat_map(|source| {
+            let functions = functions(&source);
+            functions
+                .into_iter()
+                .map(move |(name, lines)| (format!("{}::{name}", source.path), lines))
+        });
     judge("function-lines", FUNCTION_LINES_MAX, measured);
 }
 

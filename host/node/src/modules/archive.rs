@@ -8,12 +8,14 @@ use replicant_protocol::ids::ModuleHash;
 use crate::network::ModulePart;
 use crate::storage::{self, Storage};
 
+type Found = (ModuleHash, Arc<[u8]>);
+
 /// Finds modules by hash. Clones share what was read last, since a peer that fetches asks for one
 /// chunk after the other.
 #[derive(Debug, Clone)]
 pub struct Archive {
     storage: Arc<dyn Storage>,
-    last: Arc<Mutex<Option<(ModuleHash, Arc<[u8]>)>>>,
+    last: Arc<Mutex<Option<Found>>>,
 }
 
 impl Archive {

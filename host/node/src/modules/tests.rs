@@ -69,11 +69,18 @@ impl Library {
         })
         .unwrap();
         librarian.go_online(Box::new(notes.clone()));
-        Self { folder, registry, librarian, notes }
+        Self {
+            folder,
+            registry,
+            librarian,
+            notes,
+        }
     }
 
     fn reopen(self) -> Self {
-        let Self { folder, librarian, .. } = self;
+        let Self {
+            folder, librarian, ..
+        } = self;
         drop(librarian);
         Self::open_in(folder)
     }
@@ -83,7 +90,9 @@ impl Library {
     }
 
     fn load(&self, bytes: Vec<u8>) -> Result<crate::vocabulary::ModuleInfo, NodeError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(self.librarian.load(bytes))
     }
 }
@@ -118,7 +127,10 @@ fn announced(name: &str, version: &str, bytes: &[u8]) -> Arc<SignedAnnouncement>
 }
 
 fn activated(announcement: &Arc<SignedAnnouncement>) -> ModuleEvent {
-    ModuleEvent::Activated { announcement: Arc::clone(announcement), replaced: None }
+    ModuleEvent::Activated {
+        announcement: Arc::clone(announcement),
+        replaced: None,
+    }
 }
 
 fn wait_until(mut is_true: impl FnMut() -> bool) {
@@ -134,7 +146,11 @@ fn the_types_of_the_release_are_there_at_once_and_are_announced() {
     let library = Library::open();
     let modules = library.registry.list();
     assert_eq!(modules.len(), replicant_crdts::all().len());
-    assert!(modules.iter().all(|module| module.built_in && module.active));
+    assert!(
+        modules
+            .iter()
+            .all(|module| module.built_in && module.active)
+    );
     wait_until(|| library.notes.announced.lock().unwrap().len() == modules.len());
 }
 
@@ -145,7 +161,10 @@ fn the_same_bytes_again_change_nothing_and_others_under_the_name_are_a_conflict(
     assert_eq!(info.name.as_str(), "g-counter");
     let before = library.active("g-counter");
     let conflict = library.load(rebuilt(built_in("g-counter"))).unwrap_err();
-    assert!(matches!(conflict, NodeError::ModuleConflict { .. }), "{conflict}");
+    assert!(
+        matches!(conflict, NodeError::ModuleConflict { .. }),
+        "{conflict}"
+    );
     assert_eq!(library.active("g-counter"), before);
 }
 
@@ -164,11 +183,15 @@ fn an_announced_module_is_fetched_replaces_the_one_before_and_survives_a_restart
     let announcement = announced("g-counter", &version, &bytes);
     let module = ModuleHash::of(&bytes);
 
-    library.librarian.tell(ModuleEvent::Learned(Arc::clone(&announcement)));
+    library
+        .librarian
+        .tell(ModuleEvent::Learned(Arc::clone(&announcement)));
     library.librarian.tell(activated(&announcement));
     wait_until(|| library.notes.wanted.lock().unwrap().contains(&module));
     library.notes.changed.lock().unwrap().clear();
-    library.librarian.tell(ModuleEvent::Fetched { module, bytes });
+    library
+        .librarian
+        .tell(ModuleEvent::Fetched { module, bytes });
     wait_until(|| library.active("g-counter") == module);
     wait_until(|| library.notes.changed.lock().unwrap().len() == 1);
 
@@ -183,9 +206,16 @@ fn a_module_that_is_announced_under_a_name_that_it_does_not_give_itself_is_not_u
     let announcement = announced("impostor", "0.1.0", &bytes);
     let module = ModuleHash::of(&bytes);
     library.librarian.tell(activated(&announcement));
-    library.librarian.tell(ModuleEvent::Fetched { module, bytes });
+    library
+        .librarian
+        .tell(ModuleEvent::Fetched { module, bytes });
     // The librarian does one thing after the other: this is answered after the event.
     library.load(built_in("g-counter")).unwrap();
-    assert!(library.registry.active(&"impostor".parse().unwrap()).is_none());
+    assert!(
+        library
+            .registry
+            .active(&"impostor".parse().unwrap())
+            .is_none()
+    );
     assert_ne!(library.active("g-counter"), module);
 }

@@ -21,7 +21,9 @@ fn copy(from: &Path, to: &Path) {
 async fn a_node_with_a_restored_disk_uses_no_dot_twice_and_becomes_equal_again() {
     let first = TestNode::start(&[]).await;
     let second = TestNode::start(&[first.address()]).await;
-    second.apply("t", "x", "g-counter", json!({"increment": 1})).await;
+    second
+        .apply("t", "x", "g-counter", json!({"increment": 1}))
+        .await;
     converged(&[&first, &second], "t", 1).await;
 
     second.node.shutdown().await;
@@ -29,24 +31,40 @@ async fn a_node_with_a_restored_disk_uses_no_dot_twice_and_becomes_equal_again()
     copy(second.folder.path(), backup.path());
     let second = second.restart().await;
     for _ in 0..5 {
-        second.apply("t", "x", "g-counter", json!({"increment": 10})).await;
+        second
+            .apply("t", "x", "g-counter", json!({"increment": 10}))
+            .await;
     }
     converged(&[&first, &second], "t", 6).await;
     second.node.shutdown().await;
 
     let join = [first.address()];
     let node = Node::start(config(backup.path(), &join)).await.unwrap();
-    let restored = TestNode { node, folder: backup, join: join.to_vec() };
-    until("what was lost comes back", async || restored.value("t", "x").await == json!(51)).await;
+    let restored = TestNode {
+        node,
+        folder: backup,
+        join: join.to_vec(),
+    };
+    until("what was lost comes back", async || {
+        restored.value("t", "x").await == json!(51)
+    })
+    .await;
     for _ in 0..5 {
-        restored.apply("t", "x", "g-counter", json!({"increment": 100})).await;
+        restored
+            .apply("t", "x", "g-counter", json!({"increment": 100}))
+            .await;
     }
     converged(&[&first, &restored], "t", 11).await;
     assert_eq!(first.value("t", "x").await, json!(551));
-    assert_eq!(first.count("equivocations_total") + restored.count("equivocations_total"), 0);
+    assert_eq!(
+        first.count("equivocations_total") + restored.count("equivocations_total"),
+        0
+    );
     // The new name lasts.
     let restored = restored.restart().await;
-    restored.apply("t", "x", "g-counter", json!({"increment": 1000})).await;
+    restored
+        .apply("t", "x", "g-counter", json!({"increment": 1000}))
+        .await;
     converged(&[&first, &restored], "t", 12).await;
     first.node.shutdown().await;
     restored.node.shutdown().await;

@@ -60,7 +60,8 @@ fn give(state: &mut State, now: Duration, from: NodeId, message: Message) {
     state.on_message(now, from, message, &mut rng()).unwrap();
 }
 
-/// Answers everything honestly but to `silent`, until nothing is asked; gives the module if it came.
+/// Answers everything honestly but to `silent`, until nothing is asked; gives the module if it
+/// came.
 fn serve_all(
     state: &mut State,
     now: Duration,
