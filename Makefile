@@ -3,6 +3,7 @@
 CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 EXAMPLES := $(wildcard examples/*/Cargo.toml)
+BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/replicant
 
 .PHONY: help demo test toolchain lint doc suites examples bench clean-guests
 
@@ -27,12 +28,14 @@ lint:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
+# The command is built together with the tests, once, with the same features for all.
 suites:
+	$(CARGO) build --workspace --bins --tests --quiet
 ifeq ($(NEXTEST),yes)
-	$(CARGO) nextest run --workspace
+	REPLICANT_BIN="$(BINARY)" $(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc --quiet
 else
-	$(CARGO) test --workspace
+	REPLICANT_BIN="$(BINARY)" $(CARGO) test --workspace
 endif
 
 # A user's own crate: its tests run as a user would run them.
@@ -40,7 +43,7 @@ examples:
 	@set -e; for manifest in $(EXAMPLES); do \
 		echo "$(CARGO) test --manifest-path $$manifest"; \
 		$(CARGO) fmt --check --manifest-path $$manifest; \
-		$(CARGO) test --quiet --manifest-path $$manifest; \
+		$(CARGO) test --quiet --manifest-path $$manifest --target-dir $(dir $(BINARY))../examples; \
 	done
 
 bench: toolchain
