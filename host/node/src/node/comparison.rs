@@ -28,13 +28,12 @@ impl Comparison {
         getrandom::fill(&mut seed).map_err(|error| NodeError::Config {
             reason: format!("the system gives no random numbers: {error}"),
         })?;
-        let mut state = State::new(
-            Duration::ZERO,
-            Config {
-                interval,
-                ..Config::default()
-            },
-        );
+        let mut config = Config {
+            interval,
+            ..Config::default()
+        };
+        config.page_timeout = config.page_timeout.min(interval * 2);
+        let mut state = State::new(Duration::ZERO, config);
         for topic in storage.topics()? {
             let heads = storage.heads(topic.topic)?.into_iter();
             let version: VersionVector = heads.map(|end| (end.replica, end.last)).collect();

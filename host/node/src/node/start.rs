@@ -79,20 +79,7 @@ impl Layers {
             line: line.clone(),
             comparison: comparison.clone(),
         };
-        let context = Context::new(
-            topics_config(&self.config),
-            self.storage.clone(),
-            self.writer.clone(),
-            Arc::new(registry.clone()),
-            Arc::new(outlet),
-            self.identity.clone(),
-            self.cluster,
-            self.generation,
-        )?;
-        let topics = Topics::start(context).map_err(|error| NodeError::Sandbox {
-            reason: format!("the system gives no thread: {error}"),
-        })?;
-        let topics = Arc::new(topics);
+        let topics = self.start_topics(&registry, outlet)?;
         // It was made a few lines above and nobody else sets it.
         let _ = changes.0.set(Arc::downgrade(&topics));
         let inlet = Arc::new(Inlet {
@@ -103,10 +90,9 @@ impl Layers {
             archive: Archive::new(self.storage.clone()),
             writer: self.writer.clone(),
         });
-        let network = network
-            .start(self.cluster, inlet.clone())
+        let network = line
+            .connect(|| network.start(self.cluster, inlet.clone()))
             .map_err(network_error)?;
-        line.connect(network.clone());
         librarian.go_online(Box::new(ModuleLine(line.clone())));
         let ticker = tokio::spawn(tick(Arc::downgrade(&inlet)));
         let (id, address): (_, SocketAddr) = (self.identity.id(), network.address());
@@ -132,6 +118,27 @@ impl Layers {
         Ok(Node {
             inner: Arc::new(inner),
         })
+    }
+
+    fn start_topics(
+        &self,
+        registry: &Registry,
+        outlet: TopicOutlet,
+    ) -> Result<Arc<Topics>, NodeError> {
+        let context = Context::new(
+            topics_config(&self.config),
+            self.storage.clone(),
+            self.writer.clone(),
+            Arc::new(registry.clone()),
+            Arc::new(outlet),
+            self.identity.clone(),
+            self.cluster,
+            self.generation,
+        )?;
+        let topics = Topics::start(context).map_err(|error| NodeError::Sandbox {
+            reason: format!("the system gives no thread: {error}"),
+        })?;
+        Ok(Arc::new(topics))
     }
 
     /// Makes the sandbox and loads the modules that are here.

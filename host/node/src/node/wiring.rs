@@ -14,7 +14,9 @@ use replicant_runtime::Module;
 
 use super::comparison::Comparison;
 use crate::modules::{Archive, Librarian, ModuleChanges, ModuleNetwork, Registry};
-use crate::network::{ModuleEvent, ModulePart, NetworkEvents, NetworkHandle, TopicMessage};
+use crate::network::{
+    ModuleEvent, ModulePart, NetworkError, NetworkEvents, NetworkHandle, TopicMessage,
+};
 use crate::storage::{General, Job, Writer};
 use crate::topics::{Outlet, Topics, TypeSource};
 
@@ -30,8 +32,15 @@ impl TypeSource for Registry {
 pub(super) struct Line(RwLock<Option<NetworkHandle>>);
 
 impl Line {
-    pub(super) fn connect(&self, network: NetworkHandle) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(network);
+    /// Starts the network. Whoever wants to send meanwhile waits until it can.
+    pub(super) fn connect(
+        &self,
+        start: impl FnOnce() -> Result<NetworkHandle, NetworkError>,
+    ) -> Result<NetworkHandle, NetworkError> {
+        let mut line = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let network = start()?;
+        *line = Some(network.clone());
+        Ok(network)
     }
 
     /// Gives the network up, so that it can end.

@@ -215,8 +215,8 @@ impl Engine {
         })
     }
 
-    /// The hash of an object's canonical bytes, and how many; none if they cannot be had here. An object that is
-    /// not loaded and has a current checkpoint is not loaded for it.
+    /// The hash of an object's canonical bytes, and how many they are; none if they cannot be had
+    /// here. An object that is not loaded and has a current checkpoint is not loaded for it.
     fn hash_of(
         &mut self,
         tools: &mut Tools<'_>,

@@ -4,6 +4,7 @@ mod contents;
 mod crash;
 mod disk;
 mod failing;
+mod format;
 
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{Counter, Dot, Hash, ObjectKey, ReplicaId, TopicName};
