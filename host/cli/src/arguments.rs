@@ -137,6 +137,19 @@ mod tests {
     }
 
     #[test]
+    fn versions_and_cursors_may_begin_with_a_hyphen() {
+        for arguments in [
+            vec!["get", "t", "x", "--after", "-AUg"],
+            vec!["query", "t", "x", "-1", "--after", "-AUg"],
+            vec!["objects", "t", "--after", "-AUg"],
+            vec!["update", "t", "x", "-1"],
+        ] {
+            let line = std::iter::once(&"replicant").chain(&arguments);
+            assert!(Arguments::try_parse_from(line).is_ok(), "{arguments:?}");
+        }
+    }
+
+    #[test]
     fn the_page_for_people_has_every_command_and_every_option_of_serve() {
         let page = include_str!("../../../docs/cli.md");
         let command = Arguments::command();

@@ -12,7 +12,7 @@ pub(crate) struct GetArguments {
     #[command(flatten)]
     object: ObjectArguments,
     /// Wait until the node has this version (the `version` of an earlier answer)
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true)]
     after: Option<String>,
     #[command(flatten)]
     read: ReadArguments,

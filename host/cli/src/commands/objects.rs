@@ -16,7 +16,7 @@ pub(crate) struct ObjectsArguments {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
     /// Go on behind an earlier page (its `next`)
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
     after: Option<String>,
     #[command(flatten)]
     read: ReadArguments,

@@ -16,7 +16,7 @@ pub(crate) struct QueryArguments {
     #[arg(value_name = "QUERY_JSON", allow_hyphen_values = true)]
     query: String,
     /// Wait until the node has this version (the `version` of an earlier answer)
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true)]
     after: Option<String>,
     #[command(flatten)]
     read: ReadArguments,
