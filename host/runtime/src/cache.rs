@@ -190,8 +190,10 @@ impl DiskCache {
             if total <= self.bytes_max {
                 break;
             }
-            fs::remove_file(&path)?;
-            total -= size;
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => total -= size,
+            }
         }
         Ok(())
     }

@@ -31,6 +31,9 @@ pub struct RuntimeConfig {
     /// Largest single memory, in bytes: the most that
     /// [`Limits::memory_bytes_max`](crate::Limits::memory_bytes_max) may say. Default 1 GiB.
     pub memory_bytes_max: u64,
+    /// All memories of all instances together, in bytes. Default 16 GiB. What a guest has not
+    /// touched counts too. Growth beyond ends the instance that wanted it, and is not its fault.
+    pub total_memory_bytes_max: u64,
     /// Largest single table, in elements: the most that
     /// [`Limits::table_elements_max`](crate::Limits::table_elements_max) may say. Default 32,768.
     pub table_elements_max: u32,
@@ -88,6 +91,7 @@ impl Default for RuntimeConfig {
             memories_max: 3_000,
             tables_max: 4_000,
             memory_bytes_max: 1 << 30,
+            total_memory_bytes_max: 16 << 30,
             table_elements_max: 32_768,
             stack_bytes_max: 512 << 10,
             call_duration_max: Duration::from_secs(30),

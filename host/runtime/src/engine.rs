@@ -2,6 +2,7 @@
 //! clock that stops calls which fuel did not.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use wasmtime::{
 use crate::config::RuntimeConfig;
 use crate::error::RuntimeError;
 use crate::guest_log;
+use crate::limiter::TotalMemory;
 use crate::sandbox::GuestState;
 
 /// Frames of a trap that are looked at, to name the function.
@@ -34,6 +36,7 @@ const WARM_PLACES_MAX: u32 = 64;
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<GuestState>,
+    total_memory: Arc<TotalMemory>,
     call_duration_max: Duration,
     deadline_ticks: u64,
     _clock: Clock,
@@ -50,6 +53,7 @@ impl Engine {
         Ok(Self {
             engine,
             linker,
+            total_memory: Arc::new(TotalMemory::new(config.total_memory_bytes_max)),
             call_duration_max: config.call_duration_max,
             deadline_ticks: u64::try_from(ticks).unwrap_or(u64::MAX / 2).max(1) + 1,
             _clock: clock,
@@ -63,6 +67,11 @@ impl Engine {
     /// What components may import.
     pub(crate) fn linker(&self) -> &Linker<GuestState> {
         &self.linker
+    }
+
+    /// What all instances share.
+    pub(crate) fn total_memory(&self) -> Arc<TotalMemory> {
+        Arc::clone(&self.total_memory)
     }
 
     pub(crate) fn call_duration_max(&self) -> Duration {

@@ -3,9 +3,12 @@
 //! Growing beyond a bound is a trap and not a failure that the guest could see: so what a guest
 //! learns from `memory.grow` is the same on every machine.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wasmtime::ResourceLimiter;
 
-use crate::fault::FaultKind;
+use crate::fault::{FaultKind, Grouped};
 use crate::limits::Limits;
 
 /// Core instances of one component instance. Rust and C take two to four, Python about thirty.
@@ -15,9 +18,38 @@ const TABLES_MAX: usize = 64;
 /// Memories of one component instance; QuickJS components have three.
 const MEMORIES_MAX: usize = 16;
 
+/// What all stores of an engine have together.
+#[derive(Debug)]
+pub(crate) struct TotalMemory {
+    bytes: AtomicU64,
+    bytes_max: u64,
+}
+
+impl TotalMemory {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            bytes_max,
+        }
+    }
+
+    fn take(&self, more: u64) -> bool {
+        let sum = |bytes: u64| bytes.checked_add(more).filter(|sum| *sum <= self.bytes_max);
+        let taken = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
+        taken.is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// The bounds of one store and what is used of them.
 #[derive(Debug)]
 pub(crate) struct Limiter {
+    total: Arc<TotalMemory>,
     memory_bytes: u64,
     memory_bytes_max: u64,
     table_elements: u64,
@@ -26,8 +58,9 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, total: Arc<TotalMemory>) -> Self {
         Self {
+            total,
             memory_bytes: 0,
             memory_bytes_max: limits.memory_bytes_max,
             table_elements: 0,
@@ -53,6 +86,12 @@ impl Limiter {
     }
 }
 
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.total.give_back(self.memory_bytes);
+    }
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
@@ -67,6 +106,11 @@ impl ResourceLimiter for Limiter {
         if wanted > self.memory_bytes_max {
             let limit = self.memory_bytes_max;
             return Err(self.refuse(FaultKind::Memory { limit }));
+        }
+        if !self.total.take((desired - current) as u64) {
+            let limit = Grouped(self.total.bytes_max);
+            let reason = format!("all instances together have {limit} bytes of memory");
+            return Err(self.refuse(FaultKind::Host { reason }));
         }
         self.memory_bytes = wanted;
         Ok(true)
@@ -119,11 +163,29 @@ mod tests {
     use super::*;
 
     fn limiter() -> Limiter {
-        Limiter::new(&Limits {
+        with_total(&Arc::new(TotalMemory::new(u64::MAX)))
+    }
+
+    fn with_total(total: &Arc<TotalMemory>) -> Limiter {
+        let limits = Limits {
             memory_bytes_max: 100,
             table_elements_max: 10,
             ..Limits::default()
-        })
+        };
+        Limiter::new(&limits, Arc::clone(total))
+    }
+
+    #[test]
+    fn what_one_gives_back_another_can_have() {
+        let total = Arc::new(TotalMemory::new(150));
+        let mut one = with_total(&total);
+        let mut other = with_total(&total);
+        assert!(one.memory_growing(0, 100, None).unwrap());
+        assert!(other.memory_growing(0, 50, None).unwrap());
+        other.memory_growing(50, 51, None).unwrap_err();
+        assert!(matches!(other.take_hit(), Some(FaultKind::Host { .. })));
+        drop(one);
+        assert!(other.memory_growing(50, 100, None).unwrap());
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn new_store(
     module: Arc<str>,
 ) -> Result<Store<GuestState>, FaultKind> {
     let state = GuestState {
-        limiter: Limiter::new(limits),
+        limiter: Limiter::new(limits, engine.total_memory()),
         log: LogGate::new(),
         module,
     };
