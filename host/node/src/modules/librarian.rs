@@ -97,7 +97,7 @@ impl Librarian {
         self.request(Request::Online(network));
     }
 
-    /// Takes what the network tells. Does not wait. Beyond [`REQUESTS_MAX`] it is lost, and logged.
+    /// Takes what the network tells. Does not wait. Beyond 8,192 that wait it is lost, and logged.
     pub fn tell(&self, event: ModuleEvent) {
         self.request(Request::Event(event));
     }
