@@ -62,6 +62,12 @@ impl Dormant {
         self.by_missing.entry(missing).or_default().push(first);
     }
 
+    /// Says whether there is nothing of either kind.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.insertions.is_empty() && self.doomed.is_empty()
+    }
+
     /// Says whether no insertion waits.
     #[inline]
     pub(crate) fn is_nobody_waiting(&self) -> bool {

@@ -7,6 +7,7 @@
 //! Inside the state a replica is a small index; the order in which indexes are given out depends
 //! on the order of delivery, so nothing that is saved or compared may depend on it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Numbers of characters are below this, so that adding a length never overflows.
@@ -65,16 +66,25 @@ struct Replica {
 pub(crate) struct Replicas {
     list: Vec<Replica>,
     by_name: BTreeMap<u64, u32>,
+    /// The one last asked for: the next is likely the same.
+    recent: Cell<u32>,
 }
 
 impl Replicas {
     /// Returns the index of a replica, none if it has typed nothing.
     #[inline]
     pub(crate) fn index(&self, name: u64) -> Option<u32> {
-        match self.list.first() {
-            Some(first) if first.name == name => Some(0),
-            _ => self.by_name.get(&name).copied(),
+        let recent = self.recent.get();
+        match self.list.get(recent as usize) {
+            Some(replica) if replica.name == name => Some(recent),
+            _ => self.look_up(name),
         }
+    }
+
+    fn look_up(&self, name: u64) -> Option<u32> {
+        let index = *self.by_name.get(&name)?;
+        self.recent.set(index);
+        Some(index)
     }
 
     /// Returns the index of a replica, which is added if it has typed nothing before.

@@ -111,6 +111,28 @@ impl Leaf {
         self.runs.insert(at, run);
     }
 
+    /// Appends characters to run `at`, if they continue it and its end has no other children.
+    #[inline]
+    pub(crate) fn type_on(&mut self, at: usize, first: Id, text: &str, chars: u32) -> bool {
+        let Some(run) = self.runs.get(at) else {
+            return false;
+        };
+        let continues = run.replica == first.replica && run.end() == first.number;
+        let is_end_free = run.visible && !run.has_right;
+        if !continues || !is_end_free || self.text.bytes() + text.len() > LEAF_TEXT_BYTES_MAX {
+            return false;
+        }
+        let before = match self.hint.get() {
+            (hint, before) if hint == at => before,
+            _ => self.chars_before(at),
+        };
+        let run = &mut self.runs[at];
+        let index = before + run.len as usize;
+        run.len += chars;
+        self.text.insert(index, text, chars as usize);
+        true
+    }
+
     /// Makes run `at` longer by `next`, if that is its continuation and there is room for the text.
     #[inline]
     pub(crate) fn extend_run(&mut self, at: usize, next: &Run, text: &str) -> bool {

@@ -261,6 +261,20 @@ impl Sequence {
         }
     }
 
+    /// Appends characters to the run that was last changed, if they continue it and nothing else
+    /// hangs on its end: what typing comes to.
+    #[inline]
+    pub(crate) fn type_on(&mut self, first: Id, text: &str, chars: u32) -> bool {
+        let (leaf, run) = self.recent;
+        if !self.tree.leaf_mut(leaf).type_on(run, first, text, chars) {
+            return false;
+        }
+        let end = first.number + u64::from(chars);
+        self.index.insert(first.replica, first.number, end, leaf);
+        self.changed(leaf, run, chars as usize, 0);
+        true
+    }
+
     /// Inserts a run of visible characters at a gap; returns the gap behind it. The text may be
     /// longer than a leaf holds. Marks of children must be set already.
     #[inline]

@@ -100,10 +100,23 @@ impl Text {
     }
 
     /// Deletes the characters of a range that are here, and dooms the others.
+    #[inline]
     fn delete(&mut self, range: Range, events: &mut Events<Event>) {
         let Range { first, len } = range;
-        let end = first.number + len;
         let local = self.replicas.local(first);
+        if let Some(spot) = local.and_then(|id| self.sequence.find(id))
+            && u64::from(self.sequence.run(spot).len - spot.offset) >= len
+        {
+            self.delete_run(spot, len, events);
+        } else {
+            self.delete_pieces(range, local, events);
+        }
+    }
+
+    /// The same for characters that are in several runs, or not all here.
+    fn delete_pieces(&mut self, range: Range, local: Option<Id>, events: &mut Events<Event>) {
+        let Range { first, len } = range;
+        let end = first.number + len;
         let mut number = first.number;
         while number < end {
             let wanted = local.map(|id| Id { number, ..id });
@@ -156,6 +169,25 @@ impl Text {
         }
         self.replicas.reserve(replica, end);
         let first = Id { replica, number };
+        if insertion.anchor == Anchor::Continues
+            && !events.wanted()
+            && self.dormant.is_empty()
+            && self.sequence.type_on(first, text, len as u32)
+        {
+            return;
+        }
+        self.insert_anywhere(first, len, insertion, events);
+    }
+
+    /// Inserts new characters where the tree says, or lets them wait for their origins.
+    fn insert_anywhere(
+        &mut self,
+        first: Id,
+        len: u64,
+        insertion: &Insertion<'_>,
+        events: &mut Events<Event>,
+    ) {
+        let text = insertion.text;
         match self.origins(first, insertion.anchor) {
             Ok(origins) => self.integrate(first, len as u32, &origins, text, events),
             Err(missing) => {

@@ -57,6 +57,24 @@ impl<'a> Reader<'a> {
     /// Reads a number; only its shortest form is accepted.
     #[inline]
     pub(crate) fn number(&mut self) -> Option<u64> {
+        match *self.rest {
+            [a, ref rest @ ..] if a < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(a))
+            }
+            [a, b, ref rest @ ..] if (1..0x80).contains(&b) => {
+                self.rest = rest;
+                Some(u64::from(a & 0x7f) | u64::from(b) << 7)
+            }
+            [a, b, c, ref rest @ ..] if b >= 0x80 && (1..0x80).contains(&c) => {
+                self.rest = rest;
+                Some(u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(c) << 14)
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Option<u64> {
         let mut number = 0;
         let mut shift = 0;
         loop {
