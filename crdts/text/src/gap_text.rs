@@ -55,12 +55,22 @@ impl GapText {
         if index != self.head_chars {
             self.move_gap(index);
         }
-        match text.as_bytes() {
-            [byte] => self.head.push(char::from(*byte)),
-            _ => self.head.push_str(text),
-        }
+        self.head.push_str(text);
         self.head_chars += chars;
         self.chars += chars;
+    }
+
+    /// Inserts a character of ASCII before the `index`-th one.
+    #[inline]
+    pub(crate) fn insert_ascii(&mut self, index: usize, typed: u8) {
+        if index != self.head_chars {
+            self.move_gap(index);
+        }
+        if typed.is_ascii() {
+            self.head.push(char::from(typed));
+            self.head_chars += 1;
+            self.chars += 1;
+        }
     }
 
     /// Drops `count` characters from the `start`-th on.

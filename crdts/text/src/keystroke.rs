@@ -3,6 +3,36 @@
 
 use crate::edit::Edit;
 
+/// One key pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keystroke {
+    /// A character of ASCII.
+    Type {
+        /// How many characters stand before it.
+        at: usize,
+        /// Which one.
+        typed: u8,
+    },
+    /// One character deleted.
+    Delete {
+        /// How many characters stand before it.
+        at: usize,
+    },
+}
+
+impl Keystroke {
+    /// Returns the keystroke that an edit is, none if it is more.
+    #[inline]
+    pub(crate) fn of(edit: &Edit<'_>) -> Option<Self> {
+        let at = usize::try_from(edit.at).ok()?;
+        match (edit.delete, edit.insert.as_bytes()) {
+            (0, &[typed]) => Some(Self::Type { at, typed }),
+            (1, []) => Some(Self::Delete { at }),
+            _ => None,
+        }
+    }
+}
+
 const INSERT: &[u8] = b"\xa1\x66insert\xa2\x62at";
 const TEXT: &[u8] = b"\x64text";
 const DELETE: &[u8] = b"\xa1\x66delete\xa2\x62at";

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use crate::gap_text::GapText;
 use crate::id::Id;
-use crate::run::Run;
+use crate::run::{RUN_CHARS_MAX, Run};
 
 /// The most runs in a leaf. More make fewer leaves, and longer walks inside one.
 pub(crate) const LEAF_RUNS_MAX: usize = 32;
@@ -63,12 +63,18 @@ impl Leaf {
     /// Returns how many visible characters stand before a run. Quick beside the last one asked for.
     #[inline]
     pub(crate) fn chars_before(&self, run: usize) -> usize {
-        let (at, before) = self.hint.get();
+        match self.hint.get() {
+            (at, before) if at == run => before,
+            hint => self.move_hint(run, hint),
+        }
+    }
+
+    fn move_hint(&self, run: usize, (at, before): (usize, usize)) -> usize {
         let sum = |from: usize, to: usize| -> usize {
             let between = self.runs.get(from..to).unwrap_or_default();
             between.iter().map(Run::visible_len).sum()
         };
-        let before = if run >= at {
+        let before = if run > at {
             before + sum(at, run)
         } else {
             before - sum(run, at)
@@ -111,25 +117,21 @@ impl Leaf {
         self.runs.insert(at, run);
     }
 
-    /// Appends characters to run `at`, if they continue it and its end has no other children.
+    /// Appends a character of ASCII to run `at`, if it continues that and nothing else hangs on the
+    /// end.
     #[inline]
-    pub(crate) fn type_on(&mut self, at: usize, first: Id, text: &str, chars: u32) -> bool {
+    pub(crate) fn type_on(&mut self, at: usize, first: Id, typed: u8) -> bool {
         let Some(run) = self.runs.get(at) else {
             return false;
         };
         let continues = run.replica == first.replica && run.end() == first.number;
         let is_end_free = run.visible && !run.has_right;
-        if !continues || !is_end_free || self.text.bytes() + text.len() > LEAF_TEXT_BYTES_MAX {
+        if !continues || !is_end_free || self.text.bytes() >= LEAF_TEXT_BYTES_MAX {
             return false;
         }
-        let before = match self.hint.get() {
-            (hint, before) if hint == at => before,
-            _ => self.chars_before(at),
-        };
-        let run = &mut self.runs[at];
-        let index = before + run.len as usize;
-        run.len += chars;
-        self.text.insert(index, text, chars as usize);
+        let index = self.chars_before(at) + run.len as usize;
+        self.runs[at].len += 1;
+        self.text.insert_ascii(index, typed);
         true
     }
 
@@ -168,16 +170,17 @@ impl Leaf {
     /// Deletes the first `count` characters of a longer run; joins them with the run before.
     #[inline]
     fn delete_prefix(&mut self, run: usize, count: u32) {
+        if let Some((before, this)) = self.pair_mut(run.wrapping_sub(1))
+            && !before.visible
+            && before.is_continued_by(this)
+            && before.len + count <= RUN_CHARS_MAX
+        {
+            before.take_from_next(this, count);
+            return;
+        }
         let rest = self.runs[run].split_off(count);
         let mut deleted = self.runs[run];
         deleted.visible = false;
-        if let Some(before) = run.checked_sub(1)
-            && self.runs[before].can_absorb(&deleted)
-        {
-            self.runs[before].absorb(&deleted);
-            self.runs[run] = rest;
-            return;
-        }
         self.runs[run] = deleted;
         self.runs.insert(run + 1, rest);
     }
@@ -185,17 +188,27 @@ impl Leaf {
     /// Deletes the last `count` characters of a longer run; joins them with the run behind.
     #[inline]
     fn delete_suffix(&mut self, run: usize, count: u32) {
+        if let Some((this, behind)) = self.pair_mut(run)
+            && !behind.visible
+            && this.is_continued_by(behind)
+            && behind.len + count <= RUN_CHARS_MAX
+        {
+            this.give_to_next(behind, count);
+            return;
+        }
         let keep = self.runs[run].len - count;
         let mut deleted = self.runs[run].split_off(keep);
         deleted.visible = false;
-        if let Some(behind) = self.runs.get_mut(run + 1)
-            && deleted.can_absorb(behind)
-        {
-            deleted.absorb(behind);
-            *behind = deleted;
-            return;
-        }
         self.runs.insert(run + 1, deleted);
+    }
+
+    /// Returns a run and the one behind it.
+    #[inline]
+    fn pair_mut(&mut self, run: usize) -> Option<(&mut Run, &mut Run)> {
+        match self.runs.get_mut(run..)? {
+            [first, second, ..] => Some((first, second)),
+            _ => None,
+        }
     }
 
     /// Joins a run with its neighbours where they are one stretch.

@@ -8,8 +8,9 @@
 //! `gap_text`, `leaf` and `tree` (runs in the order of the document), `index` (from names to
 //! leaves), `sequence` and `builder` (all of these kept in step), `place` (where a new character
 //! goes), `dormant` (what names characters that are not here), `text` (the effect of ops), `edit`
-//! (from positions to ops), `command` and `keystroke` (what users ask for), `op`, `saved` and
-//! `restore` (bytes), and this file, which fits it to the SDK.
+//! (from positions to ops), `typing` (short ways for single keystrokes), `command` and `keystroke`
+//! (what users ask for), `op`, `saved` and `restore` (bytes), and this file, which fits it to the
+//! SDK.
 //!
 //! Compaction is not implemented: the names of deleted characters are kept for ever, as ranges.
 //! A deleted character without children could be forgotten once no author names it any more; but
@@ -36,6 +37,7 @@ mod saved;
 mod sequence;
 mod text;
 mod tree;
+mod typing;
 mod varint;
 
 use std::fmt;
@@ -47,6 +49,7 @@ pub use command::{Answer, Command, Query};
 pub use text::{Event, Text};
 
 use edit::Edit;
+use keystroke::Keystroke;
 use op::Op;
 
 /// The bytes of an op; see `op` for what is in them. Postcard adds nothing to them: they are
@@ -178,6 +181,12 @@ impl Crdt for Text {
     ) -> Result<bool, Refusal> {
         let author = context.dot.replica;
         if let Some(edit) = keystroke::read(command) {
+            if !events.wanted()
+                && let Some(keystroke) = Keystroke::of(&edit)
+                && self.update_typing(author, keystroke, out)
+            {
+                return Ok(true);
+            }
             return self.update_edit(author, edit, out, events);
         }
         let command: Command =
@@ -193,6 +202,9 @@ impl Crdt for Text {
         events: &mut Events<Event>,
     ) -> Result<(), Malformed> {
         let author = context.dot.replica;
+        if !events.wanted() && self.apply_typing(author, op) {
+            return Ok(());
+        }
         let op = Op::decode(op, author)?;
         self.apply(author, &op, events);
         Ok(())

@@ -23,8 +23,10 @@ use replicant_sdk::{Malformed, Refusal};
 use crate::id::{CharId, NUMBER_MAX};
 use crate::varint::{self, Reader};
 
-const INSERTS: u8 = 1;
-const DELETES: u8 = 1 << 1;
+/// Header bit: there is an insertion.
+pub(crate) const INSERTS: u8 = 1;
+/// Header bit: there is a deletion.
+pub(crate) const DELETES: u8 = 1 << 1;
 const ANCHOR_SHIFT: u8 = 2;
 const PARENT_FOREIGN: u8 = 1 << 4;
 const RIGHT_SHIFT: u8 = 5;
@@ -145,42 +147,7 @@ impl<'a> Op<'a> {
     /// # Errors
     ///
     /// [`Malformed`] if the bytes are not exactly what [`Op::encode`] writes for some op.
-    #[inline]
     pub(crate) fn decode(bytes: &'a [u8], author: u64) -> Result<Self, Malformed> {
-        match Self::decode_keystroke(bytes, author) {
-            Some(op) => Ok(op),
-            None => Self::decode_any(bytes, author),
-        }
-    }
-
-    /// Reads the two ops that typing makes: a character of ASCII behind the last one, and the
-    /// deletion of one own range. None does not mean that the bytes are no op.
-    #[inline]
-    fn decode_keystroke(bytes: &'a [u8], author: u64) -> Option<Self> {
-        let (header, rest) = bytes.split_first()?;
-        let mut reader = Reader::new(rest);
-        let mut op = Self::default();
-        if *header == INSERTS {
-            let number = reader.number()?;
-            let typed = reader.rest();
-            if typed.len() != 1 || number == 0 || number >= NUMBER_MAX {
-                return None;
-            }
-            op.insertion = Some(Insertion {
-                number,
-                anchor: Anchor::Continues,
-                text: str::from_utf8(typed).ok()?,
-            });
-            return Some(op);
-        }
-        if *header != DELETES || reader.number()? != 1 {
-            return None;
-        }
-        op.first_range = Some(read_range(&mut reader, author)?);
-        reader.rest().is_empty().then_some(op)
-    }
-
-    fn decode_any(bytes: &'a [u8], author: u64) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let op = Self::read(&mut reader, author).ok_or_else(malformed)?;
         match op.insertion {

@@ -183,6 +183,22 @@ impl Run {
         self.has_right = next.has_right;
     }
 
+    /// Takes the first `count` characters of `next`, which continues this run and is longer.
+    #[inline]
+    pub(crate) fn take_from_next(&mut self, next: &mut Self, count: u32) {
+        self.len += count;
+        next.len -= count;
+        next.number += u64::from(count);
+    }
+
+    /// Gives its last `count` characters to `next`, which continues this run; some must be left.
+    #[inline]
+    pub(crate) fn give_to_next(&mut self, next: &mut Self, count: u32) {
+        self.len -= count;
+        next.len += count;
+        next.number -= u64::from(count);
+    }
+
     /// Becomes the header of what the same replica typed right behind this run.
     pub(crate) fn continue_behind(&mut self) {
         self.number = self.end();

@@ -166,16 +166,27 @@ impl Sequence {
         })
     }
 
-    /// Returns the spot of visible character number `index`, which must exist.
+    /// Returns the spot of visible character number `index`, none if there are fewer.
     #[inline]
     pub(crate) fn locate(&self, index: usize) -> Option<Spot> {
-        let (mut leaf, mut start) = self.start.0.get();
-        let near =
-            leaf != NONE && index >= start && index - start < self.tree.leaf(leaf).text.chars();
-        if !near {
-            (leaf, start) = self.tree.locate(index);
-            self.start.0.set((leaf, start));
+        self.locate_recent(index)
+            .or_else(|| self.locate_anywhere(index))
+    }
+
+    /// The same, if it is in the leaf that was last located.
+    #[inline]
+    pub(crate) fn locate_recent(&self, index: usize) -> Option<Spot> {
+        let (leaf, start) = self.start.0.get();
+        if leaf == NONE || index < start || index - start >= self.tree.leaf(leaf).text.chars() {
+            return None;
         }
+        let (run, offset) = self.tree.leaf(leaf).locate(index - start)?;
+        Some(Spot { leaf, run, offset })
+    }
+
+    fn locate_anywhere(&self, index: usize) -> Option<Spot> {
+        let (leaf, start) = self.tree.locate(index);
+        self.start.0.set((leaf, start));
         let (run, offset) = self.tree.leaf(leaf).locate(index - start)?;
         Some(Spot { leaf, run, offset })
     }
@@ -261,17 +272,17 @@ impl Sequence {
         }
     }
 
-    /// Appends characters to the run that was last changed, if they continue it and nothing else
-    /// hangs on its end: what typing comes to.
+    /// Appends a character of ASCII to the run that was last changed, if it continues that and
+    /// nothing else hangs on the end.
     #[inline]
-    pub(crate) fn type_on(&mut self, first: Id, text: &str, chars: u32) -> bool {
+    pub(crate) fn type_on(&mut self, first: Id, typed: u8) -> bool {
         let (leaf, run) = self.recent;
-        if !self.tree.leaf_mut(leaf).type_on(run, first, text, chars) {
+        if !self.tree.leaf_mut(leaf).type_on(run, first, typed) {
             return false;
         }
-        let end = first.number + u64::from(chars);
-        self.index.insert(first.replica, first.number, end, leaf);
-        self.changed(leaf, run, chars as usize, 0);
+        self.index
+            .insert(first.replica, first.number, first.number + 1, leaf);
+        self.changed(leaf, run, 1, 0);
         true
     }
 

@@ -169,25 +169,6 @@ impl Text {
         }
         self.replicas.reserve(replica, end);
         let first = Id { replica, number };
-        if insertion.anchor == Anchor::Continues
-            && !events.wanted()
-            && self.dormant.is_empty()
-            && self.sequence.type_on(first, text, len as u32)
-        {
-            return;
-        }
-        self.insert_anywhere(first, len, insertion, events);
-    }
-
-    /// Inserts new characters where the tree says, or lets them wait for their origins.
-    fn insert_anywhere(
-        &mut self,
-        first: Id,
-        len: u64,
-        insertion: &Insertion<'_>,
-        events: &mut Events<Event>,
-    ) {
-        let text = insertion.text;
         match self.origins(first, insertion.anchor) {
             Ok(origins) => self.integrate(first, len as u32, &origins, text, events),
             Err(missing) => {

@@ -10,6 +10,26 @@ pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
+/// Reads a number of up to four bytes at the start of `bytes` in its shortest form; returns it
+/// with how many bytes it has, 0 if there is none.
+#[inline(always)]
+pub(crate) fn short(bytes: &[u8]) -> (u64, usize) {
+    let bits = |byte: u8, place: u32| u64::from(byte & 0x7f) << (7 * place);
+    match *bytes {
+        [a, ..] if a < 0x80 => (u64::from(a), 1),
+        [a, b, ..] if b < 0x80 => (bits(a, 0) | bits(b, 1), if b == 0 { 0 } else { 2 }),
+        [a, b, c, ..] if c < 0x80 => (
+            bits(a, 0) | bits(b, 1) | bits(c, 2),
+            if c == 0 { 0 } else { 3 },
+        ),
+        [a, b, c, d, ..] if d < 0x80 => (
+            bits(a, 0) | bits(b, 1) | bits(c, 2) | bits(d, 3),
+            if d == 0 { 0 } else { 4 },
+        ),
+        _ => (0, 0),
+    }
+}
+
 /// Appends a signed number; small ones of either sign take few bytes.
 pub(crate) fn push_signed(out: &mut Vec<u8>, number: i64) {
     push(out, ((number << 1) ^ (number >> 63)) as u64);
@@ -55,26 +75,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number; only its shortest form is accepted.
-    #[inline]
     pub(crate) fn number(&mut self) -> Option<u64> {
-        match *self.rest {
-            [a, ref rest @ ..] if a < 0x80 => {
-                self.rest = rest;
-                Some(u64::from(a))
-            }
-            [a, b, ref rest @ ..] if (1..0x80).contains(&b) => {
-                self.rest = rest;
-                Some(u64::from(a & 0x7f) | u64::from(b) << 7)
-            }
-            [a, b, c, ref rest @ ..] if b >= 0x80 && (1..0x80).contains(&c) => {
-                self.rest = rest;
-                Some(u64::from(a & 0x7f) | u64::from(b & 0x7f) << 7 | u64::from(c) << 14)
-            }
-            _ => self.long_number(),
-        }
-    }
-
-    fn long_number(&mut self) -> Option<u64> {
         let mut number = 0;
         let mut shift = 0;
         loop {
@@ -107,13 +108,27 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
-        for number in [0, 1, 127, 128, 300, 1 << 62, u64::MAX - 1, u64::MAX] {
+        for number in [
+            0,
+            1,
+            127,
+            128,
+            300,
+            16_384,
+            1 << 21,
+            1 << 28,
+            1 << 62,
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
             let mut bytes = Vec::new();
             push(&mut bytes, number);
             push_signed(&mut bytes, number as i64);
             push_signed(&mut bytes, (number as i64).wrapping_neg());
             let mut reader = Reader::new(&bytes);
             assert_eq!(reader.number(), Some(number));
+            let expected = if number < 1 << 28 { number } else { 0 };
+            assert_eq!(short(&bytes).0, expected);
             assert_eq!(reader.signed(), Some(number as i64));
             assert_eq!(reader.signed(), Some((number as i64).wrapping_neg()));
             assert!(reader.rest().is_empty());
@@ -124,6 +139,9 @@ mod tests {
     fn other_forms_of_a_number_are_refused() {
         assert_eq!(Reader::new(&[0x80, 0x00]).number(), None);
         assert_eq!(Reader::new(&[0x80]).number(), None);
+        for bytes in [&[0x80, 0x00][..], &[0x80], &[0x80, 0x80, 0x00], &[]] {
+            assert_eq!(short(bytes).1, 0);
+        }
         assert_eq!(Reader::new(&[0xff; 12]).number(), None);
         let mut too_large = [0x80; 10];
         too_large[9] = 0x02;

@@ -1,8 +1,9 @@
 //! Some replicas, what they wrote, and who has received what.
 
-use replicant_sdk::{Events, Random};
+use replicant_sdk::{Context, Crdt, Events, Random, cbor};
 
 use super::reference::Reference;
+use crate::command::Command;
 use crate::edit::Edit;
 use crate::op::Op;
 use crate::text::{Event, Text};
@@ -19,6 +20,8 @@ pub(crate) struct Sent {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replica {
     pub(crate) text: Text,
+    /// The same, but all goes the ways that are short when nobody watches.
+    silent: Text,
     /// The text as somebody who only sees the events has it.
     pub(crate) mirror: String,
     /// How many ops of each replica it has.
@@ -36,6 +39,12 @@ pub(crate) struct World {
 /// The name of the replica with an index: not in the order of indexes.
 pub(crate) fn name(index: usize) -> u64 {
     (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn context(author: usize) -> Context {
+    let mut context = Context::default();
+    context.dot.replica = name(author);
+    context
 }
 
 impl World {
@@ -79,18 +88,25 @@ impl World {
         };
         let mut bytes = Vec::new();
         op.encode(name(author), &mut bytes);
-        self.send(author, bytes);
+        let silently = self.replicas[author].edit_silently(author, &edit);
+        assert_eq!(silently, bytes, "the short way makes another op");
+        self.send_to_others(author, bytes);
+        self.replicas[author].receive_next(&self.sent[author], false);
     }
 
     /// Lets a replica make an op out of any bytes.
     pub(crate) fn send(&mut self, author: usize, bytes: Vec<u8>) {
+        self.send_to_others(author, bytes);
+        self.deliver(author, author);
+    }
+
+    fn send_to_others(&mut self, author: usize, bytes: Vec<u8>) {
         let depends = self.replicas[author].has.clone();
         self.sent[author].push(Sent {
             author,
             bytes,
             depends,
         });
-        self.deliver(author, author);
     }
 
     /// Delivers the next op of `author`, if `to` has what that depends on.
@@ -107,7 +123,7 @@ impl World {
         {
             return false;
         }
-        replica.receive(sent);
+        replica.receive_next(&self.sent[author], true);
         true
     }
 
@@ -144,6 +160,11 @@ impl World {
                 replica.text.to_bytes(),
                 bytes,
                 "the state depends on the order"
+            );
+            assert_eq!(
+                replica.silent.to_bytes(),
+                bytes,
+                "the short way leads elsewhere"
             );
             assert_eq!(replica.mirror, content, "events tell another story");
             assert_eq!(replica.text.length(), content.chars().count());
@@ -185,7 +206,38 @@ impl World {
 }
 
 impl Replica {
-    fn receive(&mut self, sent: &Sent) {
+    /// Lets the replica that goes the short ways carry out an edit; returns the op.
+    fn edit_silently(&mut self, author: usize, edit: &Edit<'_>) -> Vec<u8> {
+        let Edit { at, delete, insert } = *edit;
+        let (text, count) = (insert.to_owned(), delete);
+        let command = match (delete, insert) {
+            (0, _) => Command::Insert { at, text },
+            (_, "") => Command::Delete { at, count },
+            _ => Command::Splice {
+                at,
+                delete,
+                insert: text,
+            },
+        };
+        let (mut bytes, mut op) = (Vec::new(), Vec::new());
+        cbor::encode(&command, &mut bytes).unwrap();
+        let events = &mut Events::ignored();
+        let made = self
+            .silent
+            .update_bytes(&context(author), &bytes, &mut op, events);
+        assert_eq!(made, Ok(true));
+        op
+    }
+
+    /// Applies the next op of an author.
+    fn receive_next(&mut self, sent: &[Sent], silently_too: bool) {
+        let sent = &sent[self.has[sent[0].author]];
+        if silently_too {
+            let events = &mut Events::ignored();
+            let _ = self
+                .silent
+                .apply_bytes(&context(sent.author), &sent.bytes, events);
+        }
         let mut events = Events::collected();
         if let Ok(op) = Op::decode(&sent.bytes, name(sent.author)) {
             self.text.apply(name(sent.author), &op, &mut events);
@@ -208,5 +260,6 @@ impl Replica {
     /// Restarts it from its saved bytes.
     pub(crate) fn reload(&mut self) {
         self.text = Text::from_bytes(&self.text.to_bytes()).expect("saved bytes load");
+        self.silent = Text::from_bytes(&self.silent.to_bytes()).expect("saved bytes load");
     }
 }

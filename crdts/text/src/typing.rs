@@ -1,0 +1,125 @@
+//! Short ways for what typing comes to: a character of ASCII behind the one typed last, and one
+//! character deleted. They handle whole bytes to whole bytes what the general way would, with the
+//! same outcome; where they do not apply, they have done nothing.
+//!
+//! They exist because compiled to WebAssembly the general way spends most of a keystroke on
+//! passing records between functions.
+
+use crate::id::{Id, NUMBER_MAX};
+use crate::keystroke::Keystroke;
+use crate::op::{DELETES, INSERTS};
+use crate::sequence::Gap;
+use crate::text::Text;
+use crate::varint;
+
+impl Text {
+    /// Applies the bytes of an op of `author`; false if the general way has to.
+    #[inline]
+    pub(crate) fn apply_typing(&mut self, author: u64, op: &[u8]) -> bool {
+        match *op {
+            [INSERTS, ref rest @ .., typed] if typed.is_ascii() => {
+                let (number, length) = varint::short(rest);
+                length == rest.len() && self.type_on(author, number, typed)
+            }
+            // One range, of one own character.
+            [DELETES, 1, 2, ref rest @ ..] => {
+                let (number, length) = varint::short(rest);
+                length == rest.len() && self.delete_own(author, number)
+            }
+            _ => false,
+        }
+    }
+
+    /// Puts a character behind the one that `author` typed last, if nothing else hangs on that.
+    #[inline]
+    fn type_on(&mut self, author: u64, number: u64, typed: u8) -> bool {
+        let Some(replica) = self.replicas.index(author) else {
+            return false;
+        };
+        let is_next = number >= self.replicas.next(replica) && number < NUMBER_MAX;
+        let first = Id { replica, number };
+        if !is_next || !self.dormant.is_empty() || !self.sequence.type_on(first, typed) {
+            return false;
+        }
+        self.replicas.reserve(replica, number + 1);
+        true
+    }
+
+    /// Deletes a character that `author` typed.
+    #[inline]
+    fn delete_own(&mut self, author: u64, number: u64) -> bool {
+        let Some(replica) = self.replicas.index(author) else {
+            return false;
+        };
+        let Some(spot) = self.sequence.find(Id { replica, number }) else {
+            return false;
+        };
+        self.sequence.delete(spot, 1);
+        true
+    }
+
+    /// Carries out a keystroke of `author` and appends its op to `out`; false if the general way
+    /// has to.
+    #[inline]
+    pub(crate) fn update_typing(
+        &mut self,
+        author: u64,
+        keystroke: Keystroke,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match keystroke {
+            Keystroke::Type { at, typed } => self.type_at(author, at, typed, out),
+            Keystroke::Delete { at } => self.delete_at(author, at, out),
+        }
+    }
+
+    #[inline]
+    fn type_at(&mut self, author: u64, at: usize, typed: u8, out: &mut Vec<u8>) -> bool {
+        let Some(replica) = self.replicas.index(author) else {
+            return false;
+        };
+        let number = self.replicas.next(replica);
+        let left = at
+            .checked_sub(1)
+            .and_then(|left| self.sequence.locate_recent(left));
+        let Some(left) = left else {
+            return false;
+        };
+        let run = self.sequence.run(left);
+        let behind = Gap {
+            leaf: left.leaf,
+            run: left.run + 1,
+        };
+        // The same conditions under which the general way says `Anchor::Continues`.
+        let is_last = left.offset + 1 == run.len && !run.has_right;
+        if !is_last || run.replica != replica || run.end() != number {
+            return false;
+        }
+        let right = match self.sequence.run_at(behind) {
+            Some(behind) => self.sequence.run(behind).first(),
+            None => Id::EDGE,
+        };
+        if run.right() != right || !self.type_on(author, number, typed) {
+            return false;
+        }
+        out.push(INSERTS);
+        varint::push(out, number);
+        out.push(typed);
+        true
+    }
+
+    #[inline]
+    fn delete_at(&mut self, author: u64, at: usize, out: &mut Vec<u8>) -> bool {
+        let Some(spot) = self.sequence.locate_recent(at) else {
+            return false;
+        };
+        let id = self.sequence.run(spot).id_at(spot.offset);
+        if self.replicas.index(author) != Some(id.replica) {
+            return false;
+        }
+        out.extend([DELETES, 1, 2]);
+        varint::push(out, id.number);
+        self.sequence.delete(spot, 1);
+        true
+    }
+}
