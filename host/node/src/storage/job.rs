@@ -211,6 +211,20 @@ pub struct CommandRecord {
     pub command: Vec<u8>,
 }
 
+/// Two signed bundles of one replica that contradict each other: proof that its owner signed two
+/// histories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// The topic.
+    pub topic: TopicName,
+    /// The replica.
+    pub replica: ReplicaId,
+    /// One bundle, as it was signed.
+    pub first: Vec<u8>,
+    /// The other one.
+    pub second: Vec<u8>,
+}
+
 /// A write that belongs to no topic.
 #[derive(Debug, Clone)]
 pub enum General {
@@ -220,6 +234,8 @@ pub enum General {
     Module(ModuleHash, Vec<u8>),
     /// A module announcement, under its own hash.
     Announcement(Hash, Vec<u8>),
+    /// Two bundles that prove that a replica of a topic signed two histories.
+    Proof(Proof),
     /// Where a member was last reached.
     Peer(NodeId, String),
     /// A member is not to be looked for any more.
@@ -232,6 +248,7 @@ impl General {
             Self::Meta(_, bytes) | Self::Module(_, bytes) | Self::Announcement(_, bytes) => {
                 bytes.len()
             }
+            Self::Proof(proof) => proof.first.len() + proof.second.len(),
             Self::Peer(_, address) => address.len(),
             Self::ForgetPeer(_) => 0,
         }

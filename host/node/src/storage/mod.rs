@@ -30,7 +30,7 @@ mod tests;
 pub use error::StorageError;
 pub use job::{
     Boundary, BundleWrite, Checkpoint, CommandRecord, CommandsWrite, General, Job, ObjectNumber,
-    Sequence, StoredTopic, TopicCounters, TopicNumber, TopicWrite,
+    Proof, Sequence, StoredTopic, TopicCounters, TopicNumber, TopicWrite,
 };
 pub use redb_storage::{Opener, RedbStorage};
 pub use writer::Writer;
@@ -128,6 +128,9 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
 
     /// Lists all module announcements, by hash of the announcement.
     fn announcements(&self) -> Result<Vec<(Hash, Vec<u8>)>>;
+
+    /// Lists the proofs of equivocation, by topic and replica.
+    fn proofs(&self) -> Result<Vec<Proof>>;
 
     /// Lists the members whose addresses are kept for the next start.
     fn peers(&self) -> Result<Vec<(NodeId, String)>>;

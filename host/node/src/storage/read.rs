@@ -9,8 +9,8 @@ use replicant_protocol::ids::{
 use super::record::{Part, Place};
 use super::tables::*;
 use super::{
-    Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, RedbStorage, Result, Sequence, Storage,
-    StoredTopic, TopicCounters, TopicNumber,
+    Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, Proof, RedbStorage, Result, Sequence,
+    Storage, StoredTopic, TopicCounters, TopicNumber,
 };
 
 type Values<K> = ReadOnlyTable<K, &'static [u8]>;
@@ -326,6 +326,31 @@ impl Storage for RedbStorage {
                 "announcements",
                 |hash, payload, _| Ok((Hash::from_bytes(hash), payload.to_vec())),
             )
+        })
+    }
+
+    fn proofs(&self) -> Result<Vec<Proof>> {
+        use minicbor::bytes::ByteVec;
+        self.reading(|transaction| {
+            let mut proofs = Vec::new();
+            for row in transaction.open_table(PROOFS)?.iter()? {
+                let (key, value) = row?;
+                let (topic, replica) = key.value();
+                let parts = [Part::Text(topic), Part::Number(replica)];
+                let place = Place {
+                    table: "proofs",
+                    key: &parts,
+                };
+                let (first, second) = place.decode::<(ByteVec, ByteVec)>(value.value())?;
+                let replica = ReplicaId::new(replica);
+                proofs.push(Proof {
+                    topic: parse(&place, topic)?,
+                    replica: replica.map_err(|_| place.corrupt("it has replica 0"))?,
+                    first: first.into(),
+                    second: second.into(),
+                });
+            }
+            Ok(proofs)
         })
     }
 

@@ -75,13 +75,15 @@ impl RedbStorage {
                 }),
             }
         };
-        let mut state = self.write_state();
         match result {
             Ok(()) => {
-                state.failure = None;
+                // Readers hold the state too: it is written only if that is necessary.
+                if self.failure_reason().is_some() {
+                    self.write_state().failure = None;
+                }
                 Ok(())
             }
-            Err(error) => Err(self.recover(&mut state, error)),
+            Err(error) => Err(self.recover(&mut self.write_state(), error)),
         }
     }
 

@@ -32,6 +32,7 @@ pub(super) const COMMANDS: TableDefinition<'_, (u32, u64, u64), Value> =
 pub(super) const MODULES: TableDefinition<'_, [u8; 32], Value> = TableDefinition::new("modules");
 pub(super) const ANNOUNCEMENTS: TableDefinition<'_, [u8; 32], Value> =
     TableDefinition::new("announcements");
+pub(super) const PROOFS: TableDefinition<'_, (&str, u64), Value> = TableDefinition::new("proofs");
 pub(super) const PEERS: TableDefinition<'_, [u8; 32], Value> = TableDefinition::new("peers");
 
 pub(super) fn topic_key(name: &TopicName) -> [Part<'_>; 1] {
@@ -103,6 +104,7 @@ pub(super) fn create_all(transaction: &redb::WriteTransaction) -> super::Result<
     transaction.open_table(COMMANDS)?;
     transaction.open_table(MODULES)?;
     transaction.open_table(ANNOUNCEMENTS)?;
+    transaction.open_table(PROOFS)?;
     transaction.open_table(PEERS)?;
     Ok(())
 }

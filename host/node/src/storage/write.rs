@@ -192,6 +192,22 @@ fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> 
                 .open_table(ANNOUNCEMENTS)?
                 .insert(hash.as_bytes(), value.as_slice())?;
         }
+        General::Proof(proof) => {
+            let key = (proof.topic.as_str(), proof.replica.get());
+            let parts = [Part::Text(key.0), Part::Number(key.1)];
+            let place = Place {
+                table: "proofs",
+                key: &parts,
+            };
+            let bytes = |bytes| <&minicbor::bytes::ByteSlice>::from(bytes);
+            let value = cbor(&(
+                bytes(proof.first.as_slice()),
+                bytes(proof.second.as_slice()),
+            ));
+            transaction
+                .open_table(PROOFS)?
+                .insert(key, place.seal(&value).as_slice())?;
+        }
         General::Peer(id, address) => {
             let place = Place {
                 table: "peers",

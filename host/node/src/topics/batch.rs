@@ -123,7 +123,11 @@ impl Engine {
         let events = self.has_watchers();
         for (index, object) in bundle.body().objects.iter().enumerate() {
             let key = object.key();
-            self.bench(tools, &mut flight.staged).touch(&key)?;
+            let known = self
+                .slots
+                .get(&key.type_name)
+                .and_then(|slot| slot.number(&key.id));
+            self.bench(tools, &mut flight.staged).touch(&key, known)?;
             let slot = Self::slot(&mut self.slots, tools, &key.type_name);
             let (Some(slot), Some(run)) = (slot, indexed.run_at(index)) else {
                 continue;

@@ -128,7 +128,7 @@ impl Slot {
         let object = match updated.ops.is_empty() {
             true => ObjectNumber::default(),
             false => bench
-                .touch(key)
+                .touch(key, self.number(&key.id))
                 .map_err(|error| Failure::Unavailable(error.into()))?,
         };
         let mut outcomes = vec![Outcome::Unchanged; commands.len()];

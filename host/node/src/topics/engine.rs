@@ -1,7 +1,6 @@
 //! One topic: its replication, its objects, and who waits for what.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use replicant_protocol::bundle::SignedBundle;
@@ -9,7 +8,7 @@ use replicant_protocol::ids::{
     Counter, Generation, LineageId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
 use replicant_protocol::replication::{
-    self, BoundaryLog, ChainHead, LogUnavailable, OutEvent, State, Writer,
+    self, BoundaryLog, ChainHead, LogUnavailable, State, Writer,
 };
 use tokio::sync::broadcast;
 
@@ -17,12 +16,10 @@ use super::context::{Context, Tools};
 use super::counters::Count;
 use super::inbox::Peers;
 use super::indexed::corrupt;
-use super::input::{PeerInput, ReadRequest};
+use super::input::ReadRequest;
 use super::slot::Slot;
 use super::staged::{Bench, Staged};
-use crate::storage::{
-    Checkpoint, ObjectNumber, Result, Sequence, Storage, TopicCounters, TopicNumber,
-};
+use crate::storage::{Checkpoint, ObjectNumber, Result, Storage, TopicCounters, TopicNumber};
 use crate::vocabulary::WatchEvent;
 
 /// How long a topic waits after a failed batch before it tries to deliver again.
@@ -32,7 +29,6 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) name: TopicName,
-    pub(super) storage: Arc<dyn Storage>,
     /// The topic's number, once it is stored.
     pub(super) number: Option<TopicNumber>,
     /// The counters of what is stored.
@@ -62,7 +58,6 @@ impl Engine {
         context.counters.change(Count::Topics, 1);
         let mut engine = Self {
             name,
-            storage: context.storage.clone(),
             number,
             counters,
             state,
@@ -91,6 +86,10 @@ impl Engine {
         let peers = std::mem::take(&mut self.peers);
         self.take_peers(tools.now, &peers);
         self.is_stale = false;
+        if let Some(watchers) = &self.watchers {
+            // What the lost batch changed is not known. The last watcher may have left.
+            let _ = watchers.send(WatchEvent::Overrun);
+        }
         Ok(())
     }
 
@@ -107,116 +106,6 @@ impl Engine {
             }
         }
         self.peers.clone_from(peers);
-    }
-
-    /// Takes something from a peer.
-    pub(super) fn take_peer_input(&mut self, tools: &mut Tools<'_>, input: PeerInput) {
-        let (now, wall_ms) = (tools.now, tools.wall_ms);
-        let log = Log {
-            storage: tools.context.storage.as_ref(),
-            topic: self.number,
-        };
-        match input {
-            PeerInput::Bundle { from, bundle } => {
-                self.state.on_bundle(now, wall_ms, from, bundle, &log);
-            }
-            PeerInput::Message { from, message } => {
-                self.state.on_message(now, wall_ms, from, message, &log);
-            }
-            PeerInput::Differs { peer, .. } => self.state.handle_peer_differs(now, peer),
-        }
-        self.pump(tools);
-    }
-
-    /// Does what is due.
-    pub(super) fn take_time(&mut self, tools: &mut Tools<'_>) {
-        if self.state.next_timeout().is_some_and(|at| at <= tools.now) {
-            let log = Log {
-                storage: tools.context.storage.as_ref(),
-                topic: self.number,
-            };
-            self.state.handle_timeout(tools.now, tools.wall_ms, &log);
-            self.pump(tools);
-        }
-    }
-
-    /// Does what the replication asks for.
-    pub(super) fn pump(&mut self, tools: &mut Tools<'_>) {
-        let outlet = &tools.context.outlet;
-        while let Some(event) = self.state.poll() {
-            match event {
-                OutEvent::Send { peer, message } => outlet.send(peer, message),
-                OutEvent::Broadcast(bundle) => outlet.broadcast(&bundle),
-                OutEvent::Forward { bundle, .. } => outlet.forward(&bundle),
-                OutEvent::Serve {
-                    peer,
-                    request,
-                    from,
-                    bytes_max,
-                    count_max,
-                } => {
-                    let chunk = replication::ChunkBuilder::new(from.clone(), bytes_max, count_max);
-                    let served = self.serve(tools.context, &from, chunk);
-                    self.state.handle_served(peer, request, served);
-                }
-                OutEvent::Reject {
-                    peer,
-                    reason,
-                    malicious,
-                } => {
-                    tools.context.counters.add(Count::Rejected, 1);
-                    tracing::debug!(topic = %self.name, %peer, %reason, "not accepted");
-                    if malicious {
-                        outlet.penalise(peer, &reason.to_string());
-                    }
-                }
-                OutEvent::Equivocation {
-                    replica, second, ..
-                } => {
-                    tools.context.counters.add(Count::Equivocations, 1);
-                    let (author, topic) = (second.body().author, &self.name);
-                    tracing::error!(%topic, %replica, %author, "a replica signed two histories");
-                }
-                OutEvent::HistoryAhead { peer, end } => {
-                    let topic = &self.name;
-                    tracing::warn!(%topic, %peer, %end, "own history was lost; a new one begins");
-                    self.is_behind_itself = true;
-                }
-            }
-        }
-    }
-
-    /// Reads from the log what a peer lacks.
-    fn serve(
-        &self,
-        context: &Context,
-        from: &replicant_protocol::version::VersionVector,
-        mut chunk: replication::ChunkBuilder,
-    ) -> replication::Served {
-        let Some(topic) = self.number else {
-            return chunk.finish();
-        };
-        let storage = context.storage.as_ref();
-        let read = || -> Result<Option<Sequence>> {
-            let mut start = None;
-            for (replica, _) in self.state.version().since(from) {
-                let lacks = Counter::new(from.get(replica).get().saturating_add(1));
-                if let Some(boundary) = storage.boundary(topic, replica, lacks)? {
-                    start = Some(start.unwrap_or(boundary.sequence).min(boundary.sequence));
-                }
-            }
-            Ok(start)
-        };
-        let result = read().and_then(|start| match start {
-            None => Ok(()),
-            Some(start) => storage.bundles(topic, start, &mut |_, end, bytes| {
-                !chunk.wants(end) || chunk.offer(end, bytes.to_vec())
-            }),
-        });
-        if let Err(error) = result {
-            tracing::warn!(topic = %self.name, %error, "cannot serve a peer");
-        }
-        chunk.finish()
     }
 
     /// Goes on under a new replica id if this node's history was lost.

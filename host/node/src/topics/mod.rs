@@ -29,11 +29,15 @@ mod engine;
 mod inbox;
 mod indexed;
 mod input;
+mod peers;
 mod reads;
 mod shard;
 mod slot;
 mod staged;
 mod upkeep;
+
+#[cfg(test)]
+mod tests;
 
 pub use context::{Context, GENERATION_KEY, Outlet, TopicsConfig, TypeSource, wall_ms};
 pub use counters::Counters;

@@ -21,6 +21,8 @@ const FAULTED_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) handle: Handle,
+    /// Its number, once it is stored.
+    pub(super) number: Option<ObjectNumber>,
     /// Ops applied since its last checkpoint, and their bytes.
     pub(super) ops_since: u64,
     pub(super) bytes_since: u64,
@@ -168,6 +170,11 @@ impl Slot {
         let told = self.instance()?.apply(handle, run, events)?;
         self.note(&key.id, run.ops.len() as u64, run.ops.bytes().len() as u64);
         Ok(told)
+    }
+
+    /// The number of a loaded object that is stored.
+    pub(super) fn number(&self, id: &ObjectId) -> Option<ObjectNumber> {
+        self.loaded.get(id)?.number
     }
 
     /// Counts ops that an object has seen since its checkpoint.
@@ -322,8 +329,9 @@ impl Slot {
     ) -> Result<Loaded, Attempt> {
         let Some(number) = number else {
             let handle = self.instance()?.create()?;
-            return Ok(self.fresh(handle, 0));
+            return Ok(self.fresh(handle, None, 0));
         };
+        let known = Some(number).filter(|number| bench.is_stored(*number));
         let checkpoint = match bench.topic {
             Some(topic) if bench.is_stored(number) => {
                 self.counters.add(Count::ObjectsRebuilt, 1);
@@ -338,7 +346,7 @@ impl Slot {
             match restored {
                 Ok(handle) => {
                     let saved_bytes = checkpoint.saved.len() as u64;
-                    let loaded = self.fresh(handle, saved_bytes);
+                    let loaded = self.fresh(handle, known, saved_bytes);
                     return self.replay(bench, key, number, checkpoint.sequence, loaded);
                 }
                 Err(CallError::Refused(reason)) => {
@@ -348,13 +356,14 @@ impl Slot {
             }
         }
         let handle = self.instance()?.create()?;
-        let loaded = self.fresh(handle, 0);
+        let loaded = self.fresh(handle, known, 0);
         self.replay(bench, key, number, Sequence(0), loaded)
     }
 
-    fn fresh(&self, handle: Handle, saved_bytes: u64) -> Loaded {
+    fn fresh(&self, handle: Handle, number: Option<ObjectNumber>, saved_bytes: u64) -> Loaded {
         Loaded {
             handle,
+            number,
             ops_since: 0,
             bytes_since: 0,
             saved_bytes,

@@ -113,12 +113,21 @@ impl Bench<'_> {
         self.topic.is_some() && number <= self.counters.objects
     }
 
-    /// The object's number as part of the batch; a new object gets one.
-    pub(super) fn touch(&mut self, key: &ObjectKey) -> Result<ObjectNumber> {
+    /// The object's number as part of the batch; a new object gets one. `known` saves looking it
+    /// up.
+    pub(super) fn touch(
+        &mut self,
+        key: &ObjectKey,
+        known: Option<ObjectNumber>,
+    ) -> Result<ObjectNumber> {
         if let Some(number) = self.staged.numbers.get(key) {
             return Ok(*number);
         }
-        let number = match self.find(key)? {
+        let found = match known {
+            Some(number) => Some(number),
+            None => self.find(key)?,
+        };
+        let number = match found {
             Some(number) => number,
             None => {
                 let number =

@@ -1,12 +1,12 @@
 //! What keeps memory bounded and restarts short: checkpoints, and dropping what is not used.
 
-use replicant_protocol::ids::{ObjectId, ObjectKey, TypeName};
+use replicant_protocol::ids::{ObjectId, TypeName};
 
 use super::counters::Count;
 use super::engine::Engine;
 use super::slot::{Loaded, Slot};
 use super::staged::Staged;
-use crate::storage::{ObjectNumber, TopicNumber, TopicWrite};
+use crate::storage::{TopicNumber, TopicWrite};
 
 /// A checkpoint is made once an object has seen this many ops since its last one, and bytes of
 /// ops in proportion to its size: so that saving costs a small part of applying, and making the
@@ -38,7 +38,11 @@ impl Engine {
             let Some(slot) = self.slots.get_mut(&key.type_name) else {
                 continue;
             };
-            if slot.loaded.get(&key.id).is_some_and(is_due)
+            let Some(loaded) = slot.loaded.get_mut(&key.id) else {
+                continue;
+            };
+            loaded.number = Some(*number);
+            if is_due(loaded)
                 && let Some(checkpoint) = slot.checkpoint(&key.id, self.counters.last)
             {
                 slot.counters.add(Count::Checkpoints, 1);
@@ -90,22 +94,14 @@ impl Engine {
         {
             return;
         }
-        let Some(checkpoint) = slot.checkpoint(id, self.counters.last) else {
+        // An object without a number is not stored: there is nothing to shorten.
+        let Some(number) = slot.number(id) else {
             return;
         };
-        slot.counters.add(Count::Checkpoints, 1);
-        let key = ObjectKey {
-            type_name: type_name.clone(),
-            id: id.clone(),
-        };
-        if let Some(number) = self.number_of(&key) {
+        if let Some(checkpoint) = slot.checkpoint(id, self.counters.last) {
+            slot.counters.add(Count::Checkpoints, 1);
             self.checkpoints.insert(number, checkpoint);
         }
-    }
-
-    fn number_of(&self, key: &ObjectKey) -> Option<ObjectNumber> {
-        let (storage, topic) = (self.storage.as_ref(), self.number?);
-        storage.object(topic, key).ok().flatten()
     }
 
     /// Saves the objects of a type and gives its instance up. In the middle of a batch nothing is

@@ -7,8 +7,8 @@ use replicant::ids::{
     Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
 use replicant::storage::{
-    Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, RedbStorage, Result, Sequence, Storage,
-    StorageError, StoredTopic, TopicNumber,
+    Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, Proof, RedbStorage, Result, Sequence,
+    Storage, StorageError, StoredTopic, TopicNumber,
 };
 use replicant::{Node, NodeError};
 use serde_json::json;
@@ -136,6 +136,10 @@ impl Storage for Failing {
 
     fn announcements(&self) -> Result<Vec<(Hash, Vec<u8>)>> {
         self.inner.announcements()
+    }
+
+    fn proofs(&self) -> Result<Vec<Proof>> {
+        self.inner.proofs()
     }
 
     fn peers(&self) -> Result<Vec<(NodeId, String)>> {

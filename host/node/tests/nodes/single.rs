@@ -267,3 +267,20 @@ async fn a_large_batch_becomes_several_bundles_and_is_there_after_a_restart() {
     assert_eq!(node.value("t", "big").await["n"], json!(49));
     node.node.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_nobody_holds_ends_by_itself() {
+    let TestNode { node, folder, .. } = TestNode::start(&[]).await;
+    drop(node);
+    until("the folder is free again", async || {
+        match Node::start(config(folder.path(), &[])).await {
+            Ok(node) => {
+                node.shutdown().await;
+                true
+            }
+            Err(NodeError::FolderInUse { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    })
+    .await;
+}

@@ -123,10 +123,17 @@ fn general_records_are_read_back() {
     let storage = Disk::new(1).storage().unwrap();
     let (module, hash) = (ModuleHash::from_bytes([1; 32]), Hash::from_bytes([2; 32]));
     let peers = [NodeId::from_bytes([3; 32]), NodeId::from_bytes([4; 32])];
+    let proof = Proof {
+        topic: "t".parse().unwrap(),
+        replica: replica(),
+        first: vec![8],
+        second: vec![9],
+    };
     let general = vec![
         General::Meta("cluster", vec![5]),
         General::Module(module, vec![6; 100_000]),
         General::Announcement(hash, vec![7]),
+        General::Proof(proof.clone()),
         General::Peer(peers[0], "a:1".to_owned()),
         General::Peer(peers[1], "b:2".to_owned()),
     ];
@@ -145,6 +152,7 @@ fn general_records_are_read_back() {
         storage.module(&module).unwrap().map(|bytes| bytes.len()),
         Some(100_000)
     );
+    assert_eq!(storage.proofs().unwrap(), [proof]);
     assert_eq!(storage.modules().unwrap(), [module]);
     assert_eq!(storage.announcements().unwrap(), [(hash, vec![7])]);
     assert_eq!(storage.peers().unwrap(), [(peers[1], "b:2".to_owned())]);

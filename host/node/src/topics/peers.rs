@@ -1,0 +1,155 @@
+//! What peers send to a topic, and what its replication has to say to them.
+
+use replicant_protocol::bundle::SignedBundle;
+use replicant_protocol::ids::{Counter, Dot};
+use replicant_protocol::replication::{self, Held, OutEvent};
+use replicant_protocol::version::VersionVector;
+
+use super::context::{Context, Tools};
+use super::counters::Count;
+use super::engine::{Engine, Log};
+use super::input::PeerInput;
+use crate::storage::{General, Job, Proof, Result, Sequence};
+
+impl Engine {
+    /// Takes something from a peer.
+    pub(super) fn take_peer_input(&mut self, tools: &mut Tools<'_>, input: PeerInput) {
+        let (now, wall_ms) = (tools.now, tools.wall_ms);
+        let log = Log {
+            storage: tools.context.storage.as_ref(),
+            topic: self.number,
+        };
+        match input {
+            PeerInput::Bundle { from, bundle } => {
+                self.state.on_bundle(now, wall_ms, from, bundle, &log);
+            }
+            PeerInput::Message { from, message } => {
+                self.state.on_message(now, wall_ms, from, message, &log);
+            }
+            PeerInput::Differs { peer, .. } => self.state.handle_peer_differs(now, peer),
+        }
+        self.pump(tools);
+    }
+
+    /// Does what is due.
+    pub(super) fn take_time(&mut self, tools: &mut Tools<'_>) {
+        if self.state.next_timeout().is_some_and(|at| at <= tools.now) {
+            let log = Log {
+                storage: tools.context.storage.as_ref(),
+                topic: self.number,
+            };
+            self.state.handle_timeout(tools.now, tools.wall_ms, &log);
+            self.pump(tools);
+        }
+    }
+
+    /// Does what the replication asks for.
+    pub(super) fn pump(&mut self, tools: &mut Tools<'_>) {
+        let outlet = &tools.context.outlet;
+        while let Some(event) = self.state.poll() {
+            match event {
+                OutEvent::Send { peer, message } => outlet.send(peer, message),
+                OutEvent::Broadcast(bundle) => outlet.broadcast(&bundle),
+                OutEvent::Forward { bundle, .. } => outlet.forward(&bundle),
+                OutEvent::Serve {
+                    peer,
+                    request,
+                    from,
+                    bytes_max,
+                    count_max,
+                } => {
+                    let chunk = replication::ChunkBuilder::new(from.clone(), bytes_max, count_max);
+                    let served = self.serve(tools.context, &from, chunk);
+                    self.state.handle_served(peer, request, served);
+                }
+                OutEvent::Reject {
+                    peer,
+                    reason,
+                    malicious,
+                } => {
+                    tools.context.counters.add(Count::Rejected, 1);
+                    tracing::debug!(topic = %self.name, %peer, %reason, "not accepted");
+                    if malicious {
+                        outlet.penalise(peer, &reason.to_string());
+                    }
+                }
+                OutEvent::Equivocation { held, second, .. } => {
+                    self.keep_proof(tools.context, held, &second);
+                }
+                OutEvent::HistoryAhead { peer, end } => {
+                    let topic = &self.name;
+                    tracing::warn!(%topic, %peer, %end, "own history was lost; a new one begins");
+                    self.is_behind_itself = true;
+                }
+            }
+        }
+    }
+
+    /// Reads from the log what a peer lacks.
+    fn serve(
+        &self,
+        context: &Context,
+        from: &VersionVector,
+        mut chunk: replication::ChunkBuilder,
+    ) -> replication::Served {
+        let Some(topic) = self.number else {
+            return chunk.finish();
+        };
+        let storage = context.storage.as_ref();
+        let read = || -> Result<Option<Sequence>> {
+            let mut start = None;
+            for (replica, _) in self.state.version().since(from) {
+                let lacks = Counter::new(from.get(replica).get().saturating_add(1));
+                if let Some(boundary) = storage.boundary(topic, replica, lacks)? {
+                    start = Some(start.unwrap_or(boundary.sequence).min(boundary.sequence));
+                }
+            }
+            Ok(start)
+        };
+        let result = read().and_then(|start| match start {
+            None => Ok(()),
+            Some(start) => storage.bundles(topic, start, &mut |_, end, bytes| {
+                !chunk.wants(end) || chunk.offer(end, bytes.to_vec())
+            }),
+        });
+        if let Err(error) = result {
+            tracing::warn!(topic = %self.name, %error, "cannot serve a peer");
+        }
+        chunk.finish()
+    }
+
+    /// Keeps the proof that a replica signed two histories.
+    fn keep_proof(&self, context: &Context, held: Held, second: &SignedBundle) {
+        context.counters.add(Count::Equivocations, 1);
+        let (author, topic) = (second.body().author, &self.name);
+        tracing::error!(%topic, %author, "a node signed two histories");
+        let first = match held {
+            Held::Waiting(bundle) => Ok(Some(bundle.as_bytes().to_vec())),
+            Held::Stored(end) => self.stored_bundle(context, end),
+        };
+        let kept = first.and_then(|first| match first {
+            None => Ok(()),
+            Some(first) => context.writer.commit(Job::general(General::Proof(Proof {
+                topic: self.name.clone(),
+                replica: second.replica(),
+                first,
+                second: second.as_bytes().to_vec(),
+            }))),
+        });
+        if let Err(error) = kept {
+            tracing::error!(%topic, %error, "the proof cannot be kept");
+        }
+    }
+
+    /// The bundle of the log that ends at `end`.
+    fn stored_bundle(&self, context: &Context, end: Dot) -> Result<Option<Vec<u8>>> {
+        let Some(topic) = self.number else {
+            return Ok(None);
+        };
+        let found = context.storage.boundary(topic, end.replica, end.counter)?;
+        match found {
+            Some(boundary) => context.storage.bundle(topic, boundary.sequence),
+            None => Ok(None),
+        }
+    }
+}
