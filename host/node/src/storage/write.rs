@@ -6,7 +6,7 @@ use redb::{Database, WriteTransaction};
 use super::job::Checkpoint;
 use super::record::{Part, Place};
 use super::tables::{self, *};
-use super::{General, Job, Result, TopicWrite};
+use super::{General, Job, Proof, Result, TopicWrite};
 
 /// Writes all jobs and syncs them.
 pub(super) fn commit(database: &Database, jobs: &[Job]) -> Result<()> {
@@ -161,6 +161,24 @@ fn write_commands(transaction: &WriteTransaction, write: &TopicWrite) -> Result<
     Ok(())
 }
 
+fn write_proof(transaction: &WriteTransaction, proof: &Proof) -> Result<()> {
+    let key = (proof.topic.as_str(), proof.replica.get());
+    let parts = [Part::Text(key.0), Part::Number(key.1)];
+    let place = Place {
+        table: "proofs",
+        key: &parts,
+    };
+    let bytes = |bytes| <&minicbor::bytes::ByteSlice>::from(bytes);
+    let value = cbor(&(
+        bytes(proof.first.as_slice()),
+        bytes(proof.second.as_slice()),
+    ));
+    transaction
+        .open_table(PROOFS)?
+        .insert(key, place.seal(&value).as_slice())?;
+    Ok(())
+}
+
 fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> {
     match write {
         General::Meta(name, bytes) => {
@@ -192,22 +210,7 @@ fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> 
                 .open_table(ANNOUNCEMENTS)?
                 .insert(hash.as_bytes(), value.as_slice())?;
         }
-        General::Proof(proof) => {
-            let key = (proof.topic.as_str(), proof.replica.get());
-            let parts = [Part::Text(key.0), Part::Number(key.1)];
-            let place = Place {
-                table: "proofs",
-                key: &parts,
-            };
-            let bytes = |bytes| <&minicbor::bytes::ByteSlice>::from(bytes);
-            let value = cbor(&(
-                bytes(proof.first.as_slice()),
-                bytes(proof.second.as_slice()),
-            ));
-            transaction
-                .open_table(PROOFS)?
-                .insert(key, place.seal(&value).as_slice())?;
-        }
+        General::Proof(proof) => write_proof(transaction, proof)?,
         General::Peer(id, address) => {
             let place = Place {
                 table: "peers",
