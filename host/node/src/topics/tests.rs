@@ -230,7 +230,7 @@ async fn a_bundle_of_a_peer_is_applied_and_passed_on_and_given_to_those_who_lack
     let bundle = Author::new(2).bundle(&like);
     assert!(bed.topics.handle_bundle(from, bundle.clone()));
     bed.until_value(6).await;
-    assert_eq!(bed.heard.forwarded.lock().unwrap()[..], [bundle.clone()]);
+    assert_eq!(*bed.heard.forwarded.lock().unwrap(), vec![bundle.clone()]);
 
     // A peer that has the other bundle asks.
     let mut version = VersionVector::new();
