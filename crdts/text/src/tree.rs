@@ -1,10 +1,8 @@
 //! A B+tree over the leaves: from positions to leaves and back, and the order of leaves.
 //!
 //! Leaves are only ever added, so nodes are never merged. All leaves are equally deep. Every node
-//! knows how many visible characters each of its children holds; that sum is all it keeps. While
-//! changes stay in one leaf, the sums above that leaf wait.
+//! knows how many visible characters each of its children holds; that sum is all it keeps.
 
-use std::cell::Cell;
 use std::cmp::Ordering;
 
 use crate::leaf::{Leaf, NONE};
@@ -16,7 +14,7 @@ const FAN_OUT_MAX: usize = 24;
 #[derive(Clone, Debug)]
 struct Node {
     children: [u32; FAN_OUT_MAX],
-    chars: [Cell<usize>; FAN_OUT_MAX],
+    chars: [usize; FAN_OUT_MAX],
     len: usize,
     parent: u32,
     slot: u32,
@@ -26,7 +24,7 @@ impl Node {
     fn new() -> Self {
         Self {
             children: [NONE; FAN_OUT_MAX],
-            chars: [const { Cell::new(0) }; FAN_OUT_MAX],
+            chars: [0; FAN_OUT_MAX],
             len: 0,
             parent: NONE,
             slot: 0,
@@ -34,15 +32,15 @@ impl Node {
     }
 
     fn total(&self) -> usize {
-        self.chars[..self.len].iter().map(Cell::get).sum()
+        self.chars[..self.len].iter().sum()
     }
 
     fn insert(&mut self, slot: usize, child: u32, chars: usize) {
         self.children.copy_within(slot..self.len, slot + 1);
+        self.chars.copy_within(slot..self.len, slot + 1);
         self.children[slot] = child;
-        self.chars[self.len].set(chars);
+        self.chars[slot] = chars;
         self.len += 1;
-        self.chars[slot..self.len].rotate_right(1);
     }
 }
 
@@ -55,8 +53,6 @@ pub(crate) struct Tree {
     /// How many levels of nodes there are; the children of level 1 are leaves.
     height: u32,
     chars: usize,
-    /// The leaf that was last changed, and what the sums above it do not know yet.
-    late: Cell<(u32, isize)>,
 }
 
 impl Default for Tree {
@@ -71,7 +67,6 @@ impl Default for Tree {
             root: 0,
             height: 1,
             chars: 0,
-            late: Cell::new((Self::FIRST, 0)),
         }
     }
 }
@@ -103,7 +98,6 @@ impl Tree {
             nodes: Vec::new(),
             root: 0,
             height: 0,
-            late: Cell::new((Self::FIRST, 0)),
         };
         while tree.height == 0 || level.len() > 1 {
             tree.height += 1;
@@ -155,46 +149,29 @@ impl Tree {
         })
     }
 
-    /// Reports that a leaf gained `added` characters and lost `removed`.
+    /// Adds `added` and subtracts `removed` from the count of characters above a leaf.
     #[inline]
     pub(crate) fn change_chars(&mut self, leaf: u32, added: usize, removed: usize) {
-        self.chars = self.chars + added - removed;
-        let mut late = self.late.get();
-        if late.0 != leaf {
-            self.settle();
-            late = (leaf, 0);
-        }
-        self.late
-            .set((leaf, late.1 + added as isize - removed as isize));
-    }
-
-    /// Brings the sums above the leaf that was last changed up to date.
-    fn settle(&self) {
-        let (leaf, change) = self.late.get();
-        if change == 0 {
-            return;
-        }
         let leaf = self.leaf(leaf);
         let (mut node, mut slot) = (leaf.parent, leaf.slot);
-        while let Some(above) = self.nodes.get(node as usize) {
-            let chars = &above.chars[slot as usize];
-            chars.set(chars.get().wrapping_add_signed(change));
+        while let Some(above) = self.nodes.get_mut(node as usize) {
+            let chars = &mut above.chars[slot as usize];
+            *chars = *chars + added - removed;
             (node, slot) = (above.parent, above.slot);
         }
-        self.late.set((self.late.get().0, 0));
+        self.chars = self.chars + added - removed;
     }
 
     /// Returns the leaf that holds visible character number `index`, and how many come before the
     /// leaf; the last leaf if there are fewer.
     pub(crate) fn locate(&self, index: usize) -> (u32, usize) {
-        self.settle();
         let mut rest = index;
         let mut at = self.root;
         for _ in 0..self.height {
             let node = &self.nodes[at as usize];
             let mut slot = 0;
-            while slot + 1 < node.len && rest >= node.chars[slot].get() {
-                rest -= node.chars[slot].get();
+            while slot + 1 < node.len && rest >= node.chars[slot] {
+                rest -= node.chars[slot];
                 slot += 1;
             }
             at = node.children[slot];
@@ -204,13 +181,11 @@ impl Tree {
 
     /// Returns how many visible characters stand before a leaf.
     pub(crate) fn chars_before(&self, leaf: u32) -> usize {
-        self.settle();
         let leaf = self.leaf(leaf);
         let (mut node, mut slot) = (leaf.parent, leaf.slot);
         let mut before = 0;
         while let Some(above) = self.nodes.get(node as usize) {
-            let chars = above.chars[..slot as usize].iter();
-            before += chars.map(Cell::get).sum::<usize>();
+            before += above.chars[..slot as usize].iter().sum::<usize>();
             (node, slot) = (above.parent, above.slot);
         }
         before
@@ -234,7 +209,6 @@ impl Tree {
     /// Puts a new leaf behind `at`. The characters of both together must be those that `at` had
     /// when they were last reported.
     pub(crate) fn insert_after(&mut self, at: u32, mut new: Leaf) -> u32 {
-        self.settle();
         if self.nodes[self.leaf(at).parent as usize].len == FAN_OUT_MAX {
             self.split_node(self.leaf(at).parent);
         }
@@ -247,7 +221,7 @@ impl Tree {
             behind.previous = number;
         }
         let node = &mut self.nodes[parent as usize];
-        node.chars[slot].set(chars);
+        node.chars[slot] = chars;
         node.insert(slot + 1, number, new.text.chars());
         self.leaves.push(new);
         self.adopt(parent, 1, slot + 1);
@@ -312,14 +286,14 @@ impl Tree {
         let middle = old.len / 2;
         let mut new = Node::new();
         for slot in middle..old.len {
-            new.insert(slot - middle, old.children[slot], old.chars[slot].get());
+            new.insert(slot - middle, old.children[slot], old.chars[slot]);
         }
         old.len = middle;
         let (parent, slot) = (old.parent, old.slot as usize);
         let (old_total, new_total) = (old.total(), new.total());
         self.nodes.push(new);
         let above = &mut self.nodes[parent as usize];
-        above.chars[slot].set(old_total);
+        above.chars[slot] = old_total;
         above.insert(slot + 1, number, new_total);
         self.adopt(number, level, 0);
         self.adopt(parent, level + 1, slot + 1);
