@@ -17,14 +17,12 @@ impl Text {
     #[inline]
     pub(crate) fn apply_typing(&mut self, author: u64, op: &[u8]) -> bool {
         match *op {
-            [INSERTS, ref rest @ .., typed] if typed.is_ascii() => {
-                let (number, length) = varint::short(rest);
-                length == rest.len() && self.type_on(author, number, typed)
+            [INSERTS, ref number @ .., typed] if typed.is_ascii() => {
+                varint::whole_short(number).is_some_and(|it| self.type_on(author, it, typed))
             }
             // One range, of one own character.
-            [DELETES, 1, 2, ref rest @ ..] => {
-                let (number, length) = varint::short(rest);
-                length == rest.len() && self.delete_own(author, number)
+            [DELETES, 1, 2, ref number @ ..] => {
+                varint::whole_short(number).is_some_and(|it| self.delete_own(author, it))
             }
             _ => false,
         }

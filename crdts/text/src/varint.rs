@@ -10,24 +10,21 @@ pub(crate) fn push(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Reads a number of up to four bytes at the start of `bytes` in its shortest form; returns it
-/// with how many bytes it has, 0 if there is none.
+/// Reads `bytes` as one number of up to four bytes in its shortest form, with nothing behind it.
 #[inline(always)]
-pub(crate) fn short(bytes: &[u8]) -> (u64, usize) {
+pub(crate) fn whole_short(bytes: &[u8]) -> Option<u64> {
     let bits = |byte: u8, place: u32| u64::from(byte & 0x7f) << (7 * place);
-    match *bytes {
-        [a, ..] if a < 0x80 => (u64::from(a), 1),
-        [a, b, ..] if b < 0x80 => (bits(a, 0) | bits(b, 1), if b == 0 { 0 } else { 2 }),
-        [a, b, c, ..] if c < 0x80 => (
-            bits(a, 0) | bits(b, 1) | bits(c, 2),
-            if c == 0 { 0 } else { 3 },
-        ),
-        [a, b, c, d, ..] if d < 0x80 => (
-            bits(a, 0) | bits(b, 1) | bits(c, 2) | bits(d, 3),
-            if d == 0 { 0 } else { 4 },
-        ),
-        _ => (0, 0),
-    }
+    let (number, last) = match *bytes {
+        [a] => (bits(a, 0), a),
+        [a, b] if a >= 0x80 => (bits(a, 0) | bits(b, 1), b),
+        [a, b, c] if a & b >= 0x80 => (bits(a, 0) | bits(b, 1) | bits(c, 2), c),
+        [a, b, c, d] if a & b & c >= 0x80 => {
+            (bits(a, 0) | bits(b, 1) | bits(c, 2) | bits(d, 3), d)
+        }
+        _ => return None,
+    };
+    let is_shortest = last != 0 || bytes.len() == 1;
+    (last < 0x80 && is_shortest).then_some(number)
 }
 
 /// Appends a signed number; small ones of either sign take few bytes.
@@ -127,8 +124,9 @@ mod tests {
             push_signed(&mut bytes, (number as i64).wrapping_neg());
             let mut reader = Reader::new(&bytes);
             assert_eq!(reader.number(), Some(number));
-            let expected = if number < 1 << 28 { number } else { 0 };
-            assert_eq!(short(&bytes).0, expected);
+            let (alone, _) = bytes.split_at(bytes.len() - reader.rest().len());
+            let expected = (number < 1 << 28).then_some(number);
+            assert_eq!(whole_short(alone), expected);
             assert_eq!(reader.signed(), Some(number as i64));
             assert_eq!(reader.signed(), Some((number as i64).wrapping_neg()));
             assert!(reader.rest().is_empty());
@@ -139,8 +137,17 @@ mod tests {
     fn other_forms_of_a_number_are_refused() {
         assert_eq!(Reader::new(&[0x80, 0x00]).number(), None);
         assert_eq!(Reader::new(&[0x80]).number(), None);
-        for bytes in [&[0x80, 0x00][..], &[0x80], &[0x80, 0x80, 0x00], &[]] {
-            assert_eq!(short(bytes).1, 0);
+        let others: [&[u8]; 7] = [
+            &[0x80, 0x00],
+            &[0x80],
+            &[0x80, 0x80, 0x00],
+            &[],
+            &[1, 1],
+            &[0x81, 1, 1],
+            &[0x81, 0x81, 0x81, 0x81],
+        ];
+        for bytes in others {
+            assert_eq!(whole_short(bytes), None, "{bytes:?}");
         }
         assert_eq!(Reader::new(&[0xff; 12]).number(), None);
         let mut too_large = [0x80; 10];
