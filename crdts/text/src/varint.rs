@@ -18,9 +18,7 @@ pub(crate) fn whole_short(bytes: &[u8]) -> Option<u64> {
         [a] => (bits(a, 0), a),
         [a, b] if a >= 0x80 => (bits(a, 0) | bits(b, 1), b),
         [a, b, c] if a & b >= 0x80 => (bits(a, 0) | bits(b, 1) | bits(c, 2), c),
-        [a, b, c, d] if a & b & c >= 0x80 => {
-            (bits(a, 0) | bits(b, 1) | bits(c, 2) | bits(d, 3), d)
-        }
+        [a, b, c, d] if a & b & c >= 0x80 => (bits(a, 0) | bits(b, 1) | bits(c, 2) | bits(d, 3), d),
         _ => return None,
     };
     let is_shortest = last != 0 || bytes.len() == 1;
