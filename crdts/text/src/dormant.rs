@@ -143,6 +143,21 @@ impl Dormant {
         found.find_map(|(start, stop)| clip(start, stop))
     }
 
+    /// Returns a part of `range` that somebody named before it was typed: as deleted, or as what
+    /// an insertion hangs on.
+    pub(crate) fn named(&self, range: Range) -> Option<Range> {
+        let end = CharId {
+            number: range.first.number + range.len,
+            ..range.first
+        };
+        let mut awaited = self.by_missing.range(range.first..end);
+        let awaited = awaited.next().map(|(first, _)| Range {
+            first: *first,
+            len: 1,
+        });
+        awaited.or_else(|| self.first_doomed(range))
+    }
+
     /// Forgets that `range`, which lies in one doomed range, was deleted: it is here now.
     pub(crate) fn undoom(&mut self, range: Range) {
         let end = range.first.number + range.len;

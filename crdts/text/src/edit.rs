@@ -119,11 +119,13 @@ impl Text {
         (run.has_right, right)
     }
 
-    /// Returns the number for the first character of `text`: the next that nobody has deleted yet.
+    /// Returns the number for the first character of `text`: the next from which on nobody has
+    /// named any yet. Else a liar could delete what is not typed yet, or hang text on it, which
+    /// would appear with this edit and be paid for by it.
     fn free_number(&self, author: u64, own: Option<u32>, text: &str) -> Result<u64, Refusal> {
         let mut number = own.map_or(0, |own| self.replicas.next(own));
         let len = text.len() as u64;
-        if !self.dormant.is_nothing_doomed() {
+        if !self.dormant.is_empty() {
             let wanted = |number| Range {
                 first: CharId {
                     replica: author,
@@ -131,8 +133,8 @@ impl Text {
                 },
                 len,
             };
-            while let Some(doomed) = self.dormant.first_doomed(wanted(number)) {
-                number = doomed.first.number + doomed.len;
+            while let Some(named) = self.dormant.named(wanted(number)) {
+                number = named.first.number + named.len;
             }
         }
         if number + len > NUMBER_MAX {

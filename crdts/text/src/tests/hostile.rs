@@ -202,6 +202,34 @@ fn a_replica_whose_next_numbers_were_deleted_skips_them() {
 }
 
 #[test]
+fn text_that_a_liar_hung_on_what_is_not_typed_yet_does_not_appear_when_that_is_typed() {
+    let mut random = Random::new(1);
+    let mut world = World::new(2);
+    world.edit(0, 0, 0, "abc");
+    world.settle(&mut random);
+    for number in [3, 5] {
+        let op = Op {
+            insertion: Some(Insertion {
+                number,
+                anchor: Anchor::Before {
+                    parent: name_of(0, number),
+                },
+                text: "forged",
+            }),
+            ..Op::default()
+        };
+        let mut bytes = Vec::new();
+        op.encode(name(1), &mut bytes);
+        world.send(1, bytes);
+    }
+    world.settle(&mut random);
+    world.edit(0, 3, 0, "d");
+    world.edit(0, 4, 0, "ef");
+    world.settle(&mut random);
+    assert_eq!(world.check(), "abcdef");
+}
+
+#[test]
 fn damaged_saved_bytes_are_refused_or_load_as_something() {
     let mut random = Random::new(9);
     let mut world = World::new(3);
