@@ -99,6 +99,7 @@ struct RightSiblings<'a> {
     replicas: &'a Replicas,
     /// None is the root.
     parent: Option<Spot>,
+    parent_id: Id,
     new: Id,
     right: Id,
     right_spot: Option<Spot>,
@@ -112,20 +113,16 @@ impl<'a> RightSiblings<'a> {
         new: Id,
         right: Id,
     ) -> Self {
+        let id = |spot| sequence.run(spot).id_at(spot.offset);
         Self {
             sequence,
             replicas,
             parent,
+            parent_id: parent.map_or(Id::EDGE, id),
             new,
             right,
-            right_spot: None,
+            right_spot: sequence.find(right),
         }
-        .with_right_spot()
-    }
-
-    fn with_right_spot(mut self) -> Self {
-        self.right_spot = self.sequence.find(self.right);
-        self
     }
 
     /// Returns the place of the new character, given the gap where a next sibling would begin.
@@ -166,15 +163,15 @@ impl<'a> RightSiblings<'a> {
     /// Compares the parent of a later character with ours: equal for a sibling, greater for what
     /// hangs below a sibling, less for what is outside.
     fn compare_parent(&self, other: Id) -> Ordering {
-        if other.is_edge() {
-            return match self.parent {
-                None => Ordering::Equal,
-                Some(_) => Ordering::Less,
-            };
+        if other == self.parent_id {
+            return Ordering::Equal;
         }
         let Some(parent) = self.parent else {
             return Ordering::Greater;
         };
+        if other.is_edge() {
+            return Ordering::Less;
+        }
         match self.sequence.find(other) {
             Some(other) => self.sequence.order(other, parent),
             None => Ordering::Less,
