@@ -12,7 +12,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            #[cfg(test)]
+            /// Every kind.
             pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
 
             pub(crate) fn text(self) -> &'static str {

@@ -1,5 +1,7 @@
 //! Names and tokens from the path and the query of a request's URL.
 
+use std::error::Error;
+
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -72,12 +74,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(error) => Err(ErrorReply::bad_request(
-                error.body_text(),
+                format!("a parameter of the path is wrong: {}", innermost(&error)),
                 "see /openapi.json for the parameters of each path",
             )),
         }
     }
 }
+
+/// What went wrong, without what the layers around it say of themselves.
+fn innermost(mut error: &dyn Error) -> &dyn Error {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+/// For a path that takes none.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoParameters {}
 
 /// Which object of an id, and how recent.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]

@@ -128,9 +128,25 @@ fn unknown_paths_and_parameters_are_refused() {
             reply.status
         );
     }
-    server
-        .get("/v1/topics/t/objects/x?typ=g-counter")
-        .refused(400, "bad-request");
+    for path in [
+        "/v1/status?x",
+        "/v1/members?limit=1",
+        "/v1/network?enabled=false",
+        "/v1/modules?name=text",
+        "/v1/modules/text?version=1",
+        "/v1/topics?after=a",
+        "/v1/topics/t/digest?type=text",
+        "/v1/topics/t/objects/x?typ=g-counter",
+    ] {
+        server.get(path).refused(400, "bad-request");
+    }
+    let reply = server.get("/v1/topics/t/objects?limit=some");
+    let error = reply.refused(400, "bad-request");
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("limit") && !message.contains("deserialize"),
+        "{message}"
+    );
     server
         .get("/v1/topics/t/objects/x?type=a&type=b")
         .refused(400, "bad-request");

@@ -1,5 +1,6 @@
 //! Which path does what. Every route is declared with its description for `/openapi.json`.
 
+mod document;
 mod modules;
 mod node;
 mod objects;
@@ -39,7 +40,7 @@ use super::{Api, admission, format, guard, metrics, views};
         (name = "node", description = "The node and its cluster"),
         (name = "operation", description = "Health, metrics and this document")
     ),
-    components(schemas(views::ErrorView, views::ChangeView))
+    components(schemas(views::ErrorView, views::ChangeView, views::Commands))
 )]
 struct Document;
 
@@ -64,7 +65,9 @@ fn declared() -> OpenApiRouter<Arc<Api>> {
 
 /// The OpenAPI 3.1 document of the API, as it is served under `/openapi.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    declared().into_openapi()
+    let mut document = declared().into_openapi();
+    document::complete(&mut document);
+    document
 }
 
 /// The whole service. The last layer that is added sees a request first.
@@ -163,6 +166,7 @@ mod tests {
     fn routes_are_only_declared_together_with_their_description() {
         let sources = [
             include_str!("mod.rs"),
+            include_str!("document.rs"),
             include_str!("modules.rs"),
             include_str!("node.rs"),
             include_str!("objects.rs"),
@@ -193,12 +197,55 @@ mod tests {
                     answers.keys().any(|status| status.starts_with('2')),
                     "{method} {path}"
                 );
-                assert!(
-                    answers.contains_key("default") || !path.starts_with("/v1/"),
-                    "{method} {path} does not describe its errors"
-                );
+                let failure = &answers["default"]["content"];
+                for format in ["application/json", "application/cbor"] {
+                    let schema = &failure[format]["schema"]["$ref"];
+                    assert_eq!(schema, "#/components/schemas/ErrorView", "{method} {path}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn no_two_operations_have_the_same_id() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let items = document["paths"].as_object().unwrap().values();
+        let operations = items.flat_map(|item| item.as_object().unwrap().values());
+        let mut ids: Vec<&str> = operations
+            .map(|operation| operation["operationId"].as_str().unwrap())
+            .collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{ids:?}");
+    }
+
+    #[test]
+    fn every_code_of_an_error_is_in_the_document() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let code = &document["components"]["schemas"]["Failure"]["properties"]["code"];
+        for known in Code::ALL {
+            let described = format!("`{}` ({})", known.text(), known.status().as_u16());
+            let text = code["description"].as_str().unwrap();
+            assert!(text.contains(&described), "{described} in {text}");
+        }
+    }
+
+    #[test]
+    fn data_is_described_in_both_formats_and_numbers_at_their_width() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let update = &document["paths"]["/v1/topics/{topic}/objects/{id}"]["post"];
+        for content in [
+            &update["requestBody"]["content"],
+            &update["responses"]["200"]["content"],
+        ] {
+            assert_eq!(content["application/cbor"], content["application/json"]);
+            assert!(content["application/cbor"].is_object());
+        }
+        let itself = &document["paths"]["/openapi.json"]["get"]["responses"]["200"]["content"];
+        assert_eq!(itself["application/cbor"], serde_json::Value::Null);
+        let outcome = document["components"]["schemas"]["OutcomeView"].to_string();
+        assert!(outcome.contains("\"uint64\""), "{outcome}");
     }
 
     #[test]

@@ -10,14 +10,15 @@ use crate::api::Api;
 use crate::api::body::Document;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
-use crate::api::views::{ErrorView, MemberView, NetworkSwitch, NetworkView, StatusView};
+use crate::api::names::{NoParameters, Query};
+use crate::api::views::{MemberView, NetworkSwitch, NetworkView, StatusView};
 
 /// Shows how the node is doing.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses(
-    (status = 200, description = "How the node is doing", body = StatusView),
-    (status = "default", description = "Why not", body = ErrorView)))]
+    (status = 200, description = "How the node is doing", body = StatusView)))]
 pub(super) async fn status(
     State(api): State<Arc<Api>>,
+    _: Query<NoParameters>,
     format: Format,
 ) -> Result<Response, ErrorReply> {
     let view = StatusView::new(api.node.status(), api.address.to_string());
@@ -26,10 +27,11 @@ pub(super) async fn status(
 
 /// Lists the members of the cluster, as this node sees them.
 #[utoipa::path(get, path = "/v1/members", tag = "node", responses(
-    (status = 200, description = "The members by id, this node included", body = Vec<MemberView>),
-    (status = "default", description = "Why not", body = ErrorView)))]
+    (status = 200, description = "The members by id, with this node",
+        body = Vec<MemberView>)))]
 pub(super) async fn members(
     State(api): State<Arc<Api>>,
+    _: Query<NoParameters>,
     format: Format,
 ) -> Result<Response, ErrorReply> {
     let members: Vec<MemberView> = api.node.members().into_iter().map(Into::into).collect();
@@ -38,10 +40,10 @@ pub(super) async fn members(
 
 /// Says whether the node takes part in the network.
 #[utoipa::path(get, path = "/v1/network", tag = "node", responses(
-    (status = 200, description = "Whether it does", body = NetworkView),
-    (status = "default", description = "Why not", body = ErrorView)))]
+    (status = 200, description = "Whether it does", body = NetworkView)))]
 pub(super) async fn network(
     State(api): State<Arc<Api>>,
+    _: Query<NoParameters>,
     format: Format,
 ) -> Result<Response, ErrorReply> {
     format.reply(StatusCode::OK, &NetworkView::from(api.node.network()))
@@ -52,10 +54,10 @@ pub(super) async fn network(
 /// For drills: its sessions are closed and new ones refused, as if its cable were pulled. It goes
 /// on serving this API.
 #[utoipa::path(put, path = "/v1/network", tag = "node", request_body = NetworkSwitch, responses(
-    (status = 200, description = "Whether it takes part now", body = NetworkView),
-    (status = "default", description = "Why not", body = ErrorView)))]
+    (status = 200, description = "Whether it takes part now", body = NetworkView)))]
 pub(super) async fn set_network(
     State(api): State<Arc<Api>>,
+    _: Query<NoParameters>,
     format: Format,
     document: Document,
 ) -> Result<Response, ErrorReply> {

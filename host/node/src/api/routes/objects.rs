@@ -14,7 +14,7 @@ use crate::api::data::split_commands;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
 use crate::api::names::{InObject, Query, ReadQuery, UpdateQuery};
-use crate::api::views::{AnswerView, Commands, ErrorView, ObjectView, OutcomeView, UpdatedView};
+use crate::api::views::{AnswerView, ErrorView, ObjectView, OutcomeView, UpdatedView};
 
 /// An [`ObjectView`] without its value, which is written behind it as it is.
 #[derive(Serialize)]
@@ -33,7 +33,8 @@ struct AnswerHead {
 }
 
 /// Reads an object's whole value.
-#[utoipa::path(get, path = "/v1/topics/{topic}/objects/{id}", tag = "objects",
+#[utoipa::path(get, path = "/v1/topics/{topic}/objects/{id}",
+    operation_id = "read_object", tag = "objects",
     params(
         ("topic" = String, Path, description = "The topic, percent-encoded"),
         ("id" = String, Path, description = "The object's id, percent-encoded"),
@@ -44,8 +45,7 @@ struct AnswerHead {
         (status = 409, description = "Several objects have the id: say which type",
             body = ErrorView),
         (status = 504, description = "The node did not reach `after` within 10 s",
-            body = ErrorView),
-        (status = "default", description = "Why not", body = ErrorView)))]
+            body = ErrorView)))]
 pub(super) async fn read(
     State(api): State<Arc<Api>>,
     InObject { topic, id }: InObject,
@@ -69,12 +69,14 @@ pub(super) async fn read(
 ///
 /// The body is one command, or `{"commands": […]}`. It is answered once everything is durable on
 /// the node. A command that its type refuses does not stop those after it.
-#[utoipa::path(post, path = "/v1/topics/{topic}/objects/{id}", tag = "objects",
+#[utoipa::path(post, path = "/v1/topics/{topic}/objects/{id}",
+    operation_id = "update_object", tag = "objects",
     params(
         ("topic" = String, Path, description = "The topic, percent-encoded"),
         ("id" = String, Path, description = "The object's id, percent-encoded"),
         UpdateQuery),
-    request_body = Commands,
+    request_body(content = serde_json::Value, description = "One command, as the type's command \
+        schema says; or many: a `Commands`"),
     responses(
         (status = 200, description = "What became of each command", body = UpdatedView),
         (status = 404, description = "No such type; or a new object without a type",
@@ -84,8 +86,7 @@ pub(super) async fn read(
         (status = 422, description = "Every command was refused; the type's own message",
             body = ErrorView),
         (status = 507, description = "The disk does not take the update; nothing was changed",
-            body = ErrorView),
-        (status = "default", description = "Why not", body = ErrorView)))]
+            body = ErrorView)))]
 pub(super) async fn update(
     State(api): State<Arc<Api>>,
     InObject { topic, id }: InObject,
@@ -124,7 +125,8 @@ fn all_refused(outcomes: &[OutcomeView]) -> Option<String> {
 }
 
 /// Asks an object a query, as its type defines it. Changes nothing.
-#[utoipa::path(post, path = "/v1/topics/{topic}/objects/{id}/query", tag = "objects",
+#[utoipa::path(post, path = "/v1/topics/{topic}/objects/{id}/query",
+    operation_id = "query_object", tag = "objects",
     params(
         ("topic" = String, Path, description = "The topic, percent-encoded"),
         ("id" = String, Path, description = "The object's id, percent-encoded"),
@@ -137,8 +139,7 @@ fn all_refused(outcomes: &[OutcomeView]) -> Option<String> {
             body = ErrorView),
         (status = 422, description = "The type has no answer; its own message", body = ErrorView),
         (status = 504, description = "The node did not reach `after` within 10 s",
-            body = ErrorView),
-        (status = "default", description = "Why not", body = ErrorView)))]
+            body = ErrorView)))]
 pub(super) async fn query(
     State(api): State<Arc<Api>>,
     InObject { topic, id }: InObject,

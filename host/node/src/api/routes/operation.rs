@@ -59,7 +59,7 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Err
 }
 
 /// Describes this API.
-#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses(
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operation", responses(
     (status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value)))]
 pub(super) async fn document() -> Response {
     Json(super::openapi()).into_response()

@@ -9,19 +9,19 @@ use axum::response::Response;
 use crate::api::Api;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
-use crate::api::names::{InTopic, Query};
-use crate::api::views::{DigestView, ErrorView, ObjectsView, TopicView};
+use crate::api::names::{InTopic, NoParameters, Query};
+use crate::api::views::{DigestView, ObjectsView, TopicView};
 
 /// Objects of a page, where the client does not say, and at most.
 const PAGE_DEFAULT: usize = 1_000;
 const PAGE_MAX: usize = 10_000;
 
 /// Lists the topics that the node holds, by name.
-#[utoipa::path(get, path = "/v1/topics", tag = "topics", responses(
-    (status = 200, description = "The topics", body = Vec<TopicView>),
-    (status = "default", description = "Why not", body = ErrorView)))]
+#[utoipa::path(get, path = "/v1/topics", operation_id = "list_topics", tag = "topics", responses(
+    (status = 200, description = "The topics", body = Vec<TopicView>)))]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
+    _: Query<NoParameters>,
     format: Format,
 ) -> Result<Response, ErrorReply> {
     let topics: Vec<TopicView> = api
@@ -45,11 +45,11 @@ pub(super) struct PageQuery {
 }
 
 /// Lists a topic's objects by type and id, a page at a time.
-#[utoipa::path(get, path = "/v1/topics/{topic}/objects", tag = "topics",
+#[utoipa::path(get, path = "/v1/topics/{topic}/objects",
+    operation_id = "list_objects", tag = "topics",
     params(("topic" = String, Path, description = "The topic, percent-encoded"), PageQuery),
     responses(
-        (status = 200, description = "A page of objects", body = ObjectsView),
-        (status = "default", description = "Why not", body = ErrorView)))]
+        (status = 200, description = "A page of objects", body = ObjectsView)))]
 pub(super) async fn objects(
     State(api): State<Arc<Api>>,
     InTopic(topic): InTopic,
@@ -71,13 +71,14 @@ pub(super) async fn objects(
 ///
 /// Equal on two nodes exactly if the state of every object is. Loads every object: expensive for
 /// large topics.
-#[utoipa::path(get, path = "/v1/topics/{topic}/digest", tag = "topics",
+#[utoipa::path(get, path = "/v1/topics/{topic}/digest",
+    operation_id = "digest_topic", tag = "topics",
     params(("topic" = String, Path, description = "The topic, percent-encoded")),
     responses(
-        (status = 200, description = "The hash and what it covers", body = DigestView),
-        (status = "default", description = "Why not", body = ErrorView)))]
+        (status = 200, description = "The hash and what it covers", body = DigestView)))]
 pub(super) async fn digest(
     State(api): State<Arc<Api>>,
+    _: Query<NoParameters>,
     InTopic(topic): InTopic,
     format: Format,
 ) -> Result<Response, ErrorReply> {

@@ -36,13 +36,13 @@ pub(super) struct WatchQuery {
 /// A stream of server-sent events: `change`, with a `ChangeView` as data, and `overrun` when some
 /// changes are missing because the client read too slowly; what it follows must be read again
 /// then. Comments come in between so that a broken connection is noticed.
-#[utoipa::path(get, path = "/v1/topics/{topic}/watch", tag = "objects",
+#[utoipa::path(get, path = "/v1/topics/{topic}/watch",
+    operation_id = "watch_topic", tag = "objects",
     params(("topic" = String, Path, description = "The topic, percent-encoded"), WatchQuery),
     responses(
         (status = 200, description = "Events until either side ends them",
             content_type = "text/event-stream", body = String),
-        (status = 503, description = "As many watches are open as may be", body = ErrorView),
-        (status = "default", description = "Why not", body = ErrorView)))]
+        (status = 503, description = "As many watches are open as may be", body = ErrorView)))]
 pub(super) async fn watch(
     State(api): State<Arc<Api>>,
     InTopic(topic): InTopic,

@@ -22,7 +22,6 @@ pub struct ErrorView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// For programs; does not change between releases.
-    #[schema(example = "unknown-object")]
     pub code: String,
     /// For people: what happened, and why. A type's own message is given as it is.
     pub message: String,
@@ -259,7 +258,8 @@ pub struct UpdatedView {
 pub enum OutcomeView {
     /// It made the op with this name.
     Applied {
-        /// The replica that made the op.
+        /// The replica that made the op. Uses all 64 bits.
+        #[schema(format = "uint64")]
         replica: u64,
         /// How many ops that replica had made in the topic, this one included.
         counter: u64,
