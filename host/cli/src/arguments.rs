@@ -2,6 +2,7 @@
 
 use std::io;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
@@ -117,10 +118,12 @@ impl ReadArguments {
 #[derive(Args)]
 pub(crate) struct ObjectArguments {
     /// The topic, as in shop/eu/carts
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) topic: String,
     /// The object's id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) id: String,
-    /// The object's type; needed if several objects have this id
+    /// The object's type; needed to create it, and if several objects have this id
     #[arg(long = "type", value_name = "NAME")]
     pub(crate) type_name: Option<String>,
 }

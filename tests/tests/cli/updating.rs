@@ -30,7 +30,7 @@ fn what_the_type_refuses_is_told_in_its_own_words() {
     ])
     .prints("nothing to change\n");
     node.run(["update", "t", "c", "1", "--type", "nope"])
-        .fails(1, &["nope", "hint: "]);
+        .fails(1, &["nope", "replicant module list"]);
     node.run(["update", "t", "new", "{\"increment\": 1}"])
         .fails(1, &["new", "type"]);
 }
@@ -60,6 +60,7 @@ fn refused_lines_are_named_and_the_others_carried_out() {
     );
     assert_eq!(ran.stdout, "2 applied, 0 without effect, 2 refused\n");
     node.run(["get", "t", "c"]).prints("3\n");
+    send(&node, "{\"increment\": -1}\n").fails(1, &["1 command was refused"]);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) enum ClientError {
     #[error("{message}")]
     Refused {
         status: u16,
+        /// The API's name for this kind of error; empty if it was no API that answered.
+        code: String,
         message: String,
         hint: String,
         /// For an update of which every command was refused: what became of each.
@@ -35,6 +37,8 @@ struct Body {
 
 #[derive(Deserialize)]
 struct Failure {
+    #[serde(default)]
+    code: String,
     message: String,
     #[serde(default)]
     hint: String,
@@ -45,12 +49,14 @@ impl ClientError {
         match serde_json::from_str::<Body>(body) {
             Ok(Body { error, outcomes }) => Self::Refused {
                 status,
+                code: error.code,
                 message: error.message,
                 hint: error.hint,
                 outcomes,
             },
             Err(_) => Self::Refused {
                 status,
+                code: String::new(),
                 message: format!("the node answered with status {status} and no reason"),
                 hint: "is this the address of a node's API?".to_owned(),
                 outcomes: Vec::new(),
@@ -63,11 +69,28 @@ impl ClientError {
         match self {
             Self::Address { .. } => Some("give --api or REPLICANT_API as http://HOST:PORT"),
             Self::Unreachable { .. } => {
-                Some("is it running? choose a node with --api URL or REPLICANT_API")
+                Some("start one with `replicant serve`, or choose one with --api or REPLICANT_API")
             }
             Self::Broken { .. } => Some("try again; the node's log may say more"),
-            Self::Refused { hint, .. } if hint.is_empty() => None,
-            Self::Refused { hint, .. } => Some(hint),
+            Self::Refused {
+                code,
+                hint,
+                outcomes,
+                ..
+            } => match code.as_str() {
+                "unknown-object" => Some("`replicant update` creates it with --type NAME"),
+                "ambiguous-type" => Some("say which one with --type NAME"),
+                "unknown-type" => {
+                    Some("see `replicant module list`, or load it with `replicant module load`")
+                }
+                "unknown-module" => Some("see `replicant module list` for what is loaded"),
+                "refused" if outcomes.is_empty() => {
+                    Some("`replicant module show TYPE` prints what the type answers")
+                }
+                // The API's hint is about URLs, and the message says what is accepted.
+                "bad-name" => None,
+                _ => Some(hint.as_str()).filter(|hint| !hint.is_empty()),
+            },
         }
     }
 }
@@ -84,6 +107,18 @@ mod tests {
         assert_eq!(error.to_string(), "no");
         assert_eq!(error.hint(), Some("do"));
         assert!(matches!(error, ClientError::Refused { outcomes, .. } if outcomes.len() == 1));
+    }
+
+    #[test]
+    fn hints_are_about_the_command_line_and_not_about_urls() {
+        let hint = |code: &str| {
+            let body =
+                format!(r#"{{"error":{{"code":"{code}","message":"m","hint":"use `?type=`"}}}}"#);
+            ClientError::refused(404, &body).hint().map(str::to_owned)
+        };
+        assert!(hint("unknown-object").unwrap().contains("--type"));
+        assert_eq!(hint("bad-name"), None);
+        assert_eq!(hint("anything-else").unwrap(), "use `?type=`");
     }
 
     #[test]

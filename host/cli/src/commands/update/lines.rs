@@ -4,7 +4,9 @@
 //! takes what has been read: a person at the keyboard sees each line done at once, a file goes in
 //! large batches.
 
-use std::io::{BufRead, Read as _};
+use std::fs::Metadata;
+use std::io::{BufRead, Read as _, Seek as _};
+use std::os::fd::AsFd as _;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -34,7 +36,8 @@ pub(super) struct Batch {
     pub(super) commands: Vec<Box<RawValue>>,
     /// What comes behind them and is no command; nothing is read after it.
     pub(super) then: Option<anyhow::Error>,
-    bytes: usize,
+    /// Bytes of the lines, without the empty ones in between.
+    pub(super) bytes: usize,
 }
 
 impl Batch {
@@ -81,6 +84,15 @@ impl Lines {
     }
 }
 
+/// Bytes that standard input still has, if it is a file.
+pub(super) fn input_length() -> Option<u64> {
+    let input = std::io::stdin().as_fd().try_clone_to_owned().ok()?;
+    let mut file = std::fs::File::from(input);
+    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+    let position = file.stream_position().ok()?;
+    metadata.len().checked_sub(position)
+}
+
 /// Reads until the end, or up to the first line that is no command.
 fn read_all(input: &mut impl BufRead, read: &SyncSender<Result<Line>>) {
     let mut number = 0;
@@ -115,8 +127,15 @@ fn next_line(input: &mut impl BufRead, number: &mut u64) -> Option<Result<Line>>
 }
 
 fn parse(number: u64, bytes: usize, line: &[u8]) -> Result<Line> {
-    let command = serde_json::from_slice(line)
-        .with_context(|| format!("line {number} is not JSON, and nothing behind it was sent"))?;
+    let command = serde_json::from_slice(line).map_err(|error| {
+        // It says `at line 1`, of the one line that it was given.
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or(&reason);
+        let column = error.column();
+        anyhow!(
+            "line {number} is not JSON, and nothing behind it was sent: {reason} at column {column}"
+        )
+    })?;
     Ok(Line {
         number,
         bytes,

@@ -8,11 +8,12 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use self::lines::{Batch, Lines};
+use self::lines::{Batch, Lines, input_length};
 use super::json_argument;
 use crate::arguments::{ObjectArguments, ReadArguments};
 use crate::client::{Client, ClientError, batch_body, update_path};
 use crate::output::{self, grouped, one_line, text};
+use crate::progress;
 
 #[derive(Args)]
 pub(crate) struct UpdateArguments {
@@ -70,7 +71,10 @@ impl<'a> Stream<'a> {
             arguments,
             client,
             path: arguments.path(),
-            progress: crate::progress::counter("commands"),
+            progress: match input_length() {
+                Some(length) => progress::bytes(length, "0 commands"),
+                None => progress::counter("0 commands"),
+            },
             applied: 0,
             unchanged: 0,
             refused: 0,
@@ -94,6 +98,7 @@ impl<'a> Stream<'a> {
         self.print(&summary)?;
         match self.refused {
             0 => Ok(()),
+            1 => bail!("1 command was refused; the others are done"),
             count => bail!(
                 "{} commands were refused; the others are done",
                 grouped(count)
@@ -117,6 +122,7 @@ impl<'a> Stream<'a> {
     fn send_all(&mut self, lines: &Lines) -> Result<()> {
         while let Some(batch) = lines.next_batch() {
             self.send(&batch)?;
+            self.progress.inc(batch.bytes as u64);
             if let Some(error) = batch.then {
                 return Err(error);
             }
@@ -191,7 +197,9 @@ impl<'a> Stream<'a> {
                 self.unchanged += 1;
             }
         }
-        self.progress.inc(numbers.len() as u64);
+        let done = self.applied + self.unchanged + self.refused;
+        self.progress
+            .set_message(format!("{} commands", grouped(done)));
         Ok(())
     }
 }
