@@ -6,15 +6,20 @@
 //! | 1 | refused by the node or a type, or failed |
 //! | 2 | the command line was wrong; nothing was tried |
 //! | 3 | the node could not be reached, or went away |
+//! | 130 | interrupted (`demo` and `bench`) |
 
 use std::io;
 use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::output::printable;
+use crate::signals::Interrupted;
 
 const FAILED: u8 = 1;
+const MISUSED: u8 = 2;
 const UNREACHABLE: u8 = 3;
+/// What shells say of a program that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// What `--help` says of it.
 pub(crate) const HELP: &str = "\
@@ -22,7 +27,13 @@ Exit codes:
   0  done
   1  refused by the node or a type, or failed
   2  the command line was wrong; nothing was tried
-  3  the node could not be reached, or went away";
+  3  the node could not be reached, or went away
+  130  interrupted (demo and bench)";
+
+/// An argument that is wrong in itself, found out before anything was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongArgument(pub(crate) String);
 
 /// Tells the person what happened, why, and what to do next; says which exit code it is.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -35,12 +46,13 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = client_error.and_then(ClientError::hint) {
         eprintln!("  hint: {}", printable(hint));
     }
-    match client_error {
-        Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => {
-            ExitCode::from(UNREACHABLE)
-        }
-        _ => ExitCode::from(FAILED),
-    }
+    ExitCode::from(match client_error {
+        Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => UNREACHABLE,
+        Some(ClientError::Address { .. }) => MISUSED,
+        _ if error.is::<WrongArgument>() => MISUSED,
+        _ if error.is::<Interrupted>() => INTERRUPTED,
+        _ => FAILED,
+    })
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

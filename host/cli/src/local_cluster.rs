@@ -1,20 +1,25 @@
 //! A cluster of real `replicant serve` processes on loopback, for the demo and the benchmarks.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::signals;
 
 /// How long it is waited for something that should become true.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Three nodes, or as many as were started; they are killed when this is dropped.
+/// The signal that cannot be caught: `kill -9`.
+const SIGKILL: i32 = 9;
+
+/// Three nodes, or as many as were started; they are killed when this is dropped, and stop by
+/// themselves when this process ends without that.
 pub(crate) struct LocalCluster {
     pub(crate) nodes: Vec<LocalNode>,
     folder: PathBuf,
@@ -38,6 +43,7 @@ impl LocalCluster {
             folder: folder.to_path_buf(),
         };
         for name in names {
+            signals::check()?;
             let seed = cluster.nodes.first().map(|node| node.listen.clone());
             let data = cluster.folder.join(name);
             run_init(&data)?;
@@ -53,18 +59,24 @@ impl LocalCluster {
         node.process
             .kill()
             .with_context(|| format!("cannot kill node {}", node.name))?;
-        node.process
+        let status = node
+            .process
             .wait()
             .with_context(|| format!("cannot reap node {}", node.name))?;
+        if status.signal() != Some(SIGKILL) {
+            bail!(
+                "node {} had ended before it was killed: {status}",
+                node.name
+            );
+        }
         Ok(())
     }
 
-    /// Starts a killed node again from its folder.
+    /// Starts a killed node again from its folder. It remembers whom it knew.
     pub(crate) fn restart(&mut self, index: usize) -> Result<()> {
-        let seed = self.nodes[(index + 1) % self.nodes.len()].listen.clone();
         let node = &mut self.nodes[index];
         let (data, listen, api) = (node.data.clone(), node.listen.clone(), node.api.clone());
-        *node = LocalNode::start(node.name, data, &listen, &api, Some(&seed))?;
+        *node = LocalNode::start(node.name, data, &listen, &api, None)?;
         Ok(())
     }
 
@@ -88,7 +100,7 @@ impl LocalCluster {
                     PATIENCE.as_secs()
                 );
             }
-            thread::sleep(POLL);
+            signals::sleep(POLL)?;
         }
     }
 
@@ -99,23 +111,8 @@ impl LocalCluster {
         expected: &T,
         read: impl Fn(&Client) -> Result<T>,
     ) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        for node in &self.nodes {
-            loop {
-                let answer = read(&node.client);
-                if answer.as_ref().is_ok_and(|answer| answer == expected) {
-                    break;
-                }
-                if Instant::now() > deadline {
-                    bail!(
-                        "node {} does not show {what}: expected {expected:?}, got {answer:?}",
-                        node.name
-                    );
-                }
-                thread::sleep(POLL);
-            }
-        }
-        Ok(())
+        let mut nodes = self.nodes.iter();
+        nodes.try_for_each(|node| node.wait_for(what, expected, &read))
     }
 }
 
@@ -128,6 +125,31 @@ impl Drop for LocalNode {
 }
 
 impl LocalNode {
+    /// Waits until this node answers `expected` to `read`.
+    pub(crate) fn wait_for<T: PartialEq + std::fmt::Debug>(
+        &self,
+        what: &str,
+        expected: &T,
+        read: impl Fn(&Client) -> Result<T>,
+    ) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = read(&self.client);
+            if answer.as_ref().is_ok_and(|answer| answer == expected) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "node {} does not show {what}: expected {}, got {}",
+                    self.name,
+                    beginning(&format!("{expected:?}")),
+                    beginning(&format!("{answer:?}")),
+                );
+            }
+            signals::sleep(POLL)?;
+        }
+    }
+
     /// The process id, to read its memory use by.
     pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
@@ -145,7 +167,14 @@ impl LocalNode {
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::create(data.join("node.log")).context("cannot make a log file")?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["serve", "--listen", listen, "--api", api]);
+        command.args([
+            "serve",
+            "--stop-with-stdin",
+            "--listen",
+            listen,
+            "--api",
+            api,
+        ]);
         command
             .arg("--data")
             .arg(&data)
@@ -155,7 +184,8 @@ impl LocalNode {
             command.args(["--join", seed]);
         }
         let mut process = command
-            .stdin(Stdio::null())
+            // Ends with this process, whatever ends it.
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
@@ -181,6 +211,15 @@ impl LocalNode {
     }
 }
 
+/// Enough of a long text to know it by.
+fn beginning(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// The addresses that the node wrote to its ready file.
 fn wait_until_ready(
     name: &str,
@@ -203,7 +242,7 @@ fn wait_until_ready(
         if Instant::now() > deadline {
             bail!("node {name} was not ready after {} s", PATIENCE.as_secs());
         }
-        thread::sleep(POLL);
+        signals::sleep(POLL)?;
     }
 }
 

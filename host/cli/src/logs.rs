@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::exit::WrongArgument;
+
 /// What is logged, and how.
 #[derive(Args)]
 pub(crate) struct LogArguments {
@@ -29,7 +31,7 @@ impl LogArguments {
     /// Starts to log. An error if the filter is not one.
     pub(crate) fn start(&self) -> Result<()> {
         let filter = EnvFilter::try_new(&self.log)
-            .with_context(|| format!("`--log {}` is not a log filter", self.log))?;
+            .with_context(|| WrongArgument(format!("`--log {}` is no log filter", self.log)))?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)

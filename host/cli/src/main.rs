@@ -11,8 +11,10 @@ mod exit;
 mod guest;
 mod local_cluster;
 mod logs;
+mod open_files;
 mod output;
 mod progress;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use super::binary;
 #[derive(Clone, Debug, Default)]
 pub struct Replicant {
     api: Option<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Replicant {
@@ -24,7 +25,14 @@ impl Replicant {
     pub fn at(api: &str) -> Self {
         Self {
             api: Some(api.to_owned()),
+            environment: Vec::new(),
         }
+    }
+
+    /// The command with one more variable in its environment.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
@@ -36,6 +44,7 @@ impl Replicant {
         if let Some(api) = &self.api {
             command.env("REPLICANT_API", api);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -70,6 +79,13 @@ impl Replicant {
     /// Starts it and returns at once.
     pub fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
         Running::new(self.command(arguments).spawn().expect("the binary runs"))
+    }
+
+    /// Starts it with a standard input that stays open until [`Running::end_input`].
+    pub fn start_fed<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped());
+        Running::new(command.spawn().expect("the binary runs"))
     }
 }
 
@@ -142,15 +158,24 @@ impl Ran {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     stderr: ChildStderr,
 }
 
 impl Running {
+    /// Starts any command, to be looked at in the same way.
+    pub fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::new(command.spawn().expect("the command runs"))
+    }
+
     fn new(mut child: Child) -> Self {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = child.stderr.take().unwrap();
         Self {
+            stdin: child.stdin.take(),
             child,
             stdout,
             stderr,
@@ -168,6 +193,16 @@ impl Running {
             panic!("it printed no further line: {stderr}");
         }
         line.trim_end().to_owned()
+    }
+
+    /// The process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends its standard input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
     }
 
     /// Sends it a signal (`TERM`, `INT`, `KILL`).

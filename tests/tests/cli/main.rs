@@ -1,7 +1,9 @@
 //! The command against real nodes, as a session in a shell.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod demo;
 mod reading;
+mod readme;
 mod serving;
 mod updating;
 mod usage;

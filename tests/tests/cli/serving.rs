@@ -86,6 +86,17 @@ fn the_api_stays_on_this_machine_unless_told_otherwise() {
     Replicant::new()
         .run(serve)
         .fails(1, &["0.0.0.0:0", "--api-insecure-any-address"]);
+    let told = Start {
+        addresses: Some(("127.0.0.1:0".to_owned(), "0.0.0.0:0".to_owned())),
+        arguments: vec!["--api-insecure-any-address".to_owned()],
+        ..Start::default()
+    };
+    let node = NodeProcess::fresh(&told);
+    let log = std::fs::read_to_string(node.folder().join("node.log")).unwrap();
+    assert!(
+        log.contains("WARN") && log.contains("asks nobody who they are"),
+        "{log}"
+    );
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let serve = [
@@ -111,6 +122,51 @@ fn the_api_stays_on_this_machine_unless_told_otherwise() {
 }
 
 #[test]
+fn a_node_can_end_with_the_program_that_started_it() {
+    let folder = initialised();
+    let data = folder.path().join("data");
+    let mut serve = Replicant::new().start_fed([
+        "serve",
+        "--stop-with-stdin",
+        "--listen",
+        "127.0.0.1:0",
+        "--api",
+        "127.0.0.1:0",
+        "--data",
+        data.to_str().unwrap(),
+    ]);
+    assert!(serve.line().starts_with("ready"));
+    serve.end_input();
+    serve.ends().succeeds();
+}
+
+/// An API that took all the files of a common limit left none for the node's disk and its peers.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_may_open_as_many_files_as_the_system_allows() {
+    let folder = initialised();
+    let data = folder.path().join("data");
+    let script = "ulimit -S -n 64; exec \"$0\" \"$@\"";
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", script])
+        .arg(replicant_tests::process::binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(data);
+    let mut serve = replicant_tests::process::Running::of(shell);
+    assert!(serve.line().starts_with("ready"));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", serve.process_id())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let limits: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(limits[0], limits[1], "{files}");
+    assert_ne!(limits[0], "64", "{files}");
+}
+
+#[test]
 fn a_log_filter_that_is_none_is_refused() {
     let folder = initialised();
     let data = folder.path().join("data");
@@ -121,7 +177,7 @@ fn a_log_filter_that_is_none_is_refused() {
         "--log",
         "what=is=this",
     ];
-    Replicant::new().run(serve).fails(1, &["what=is=this"]);
+    Replicant::new().run(serve).fails(2, &["what=is=this"]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn an_address_that_cannot_be_used_is_named() {
     ] {
         Replicant::at(address)
             .run(["status"])
-            .fails(1, &[address, "http://HOST:PORT"]);
+            .fails(2, &[address, "http://HOST:PORT"]);
     }
     Replicant::at("https://a")
         .run(["status", "--api", "127.0.0.1:1"])
@@ -98,13 +98,16 @@ fn arguments_that_are_not_json_are_refused_before_anything_is_sent() {
     let nobody = Replicant::at("127.0.0.1:1");
     nobody
         .run(["update", "t", "x", "clear"])
-        .fails(1, &["not JSON", "'\"clear\"'"]);
+        .fails(2, &["not JSON", "'\"clear\"'"]);
     nobody
         .run(["query", "t", "x", "size"])
-        .fails(1, &["not JSON"]);
+        .fails(2, &["not JSON"]);
     nobody
         .run_with(["update", "t", "x", "-"], "not json\n")
-        .fails(1, &["line 1 is not JSON"]);
+        .fails(1, &["line 1 is not JSON", "at column 2"]);
+    for (topic, id, missing) in [("", "x", "<TOPIC>"), ("t", "", "<ID>")] {
+        nobody.run(["get", topic, id]).fails(2, &[missing]);
+    }
 }
 
 #[test]

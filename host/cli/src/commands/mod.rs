@@ -21,6 +21,7 @@ use anyhow::{Context as _, Result};
 use serde_json::value::RawValue;
 
 use crate::arguments::{Arguments, Command};
+use crate::exit::WrongArgument;
 
 /// Does what the command line says.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -47,6 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// A JSON document that was given as an argument, kept as it is written.
 fn json_argument<'a>(what: &str, text: &'a str) -> Result<&'a RawValue> {
     serde_json::from_str(text).with_context(|| {
-        format!("the {what} is not JSON (in a shell, a word needs both quotes: '\"clear\"')")
+        WrongArgument(format!(
+            "the {what} is not JSON (in a shell, a word needs both quotes: '\"clear\"')"
+        ))
     })
 }

@@ -9,10 +9,11 @@ use clap::Args;
 use replicant::api::{ApiConfig, ApiServer};
 use replicant::{Node, NodeConfig};
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::logs::LogArguments;
+use crate::open_files;
 use crate::output;
+use crate::signals::Signals;
 
 #[derive(Args)]
 pub(crate) struct ServeArguments {
@@ -53,6 +54,9 @@ pub(crate) struct ServeArguments {
     /// Print the ready line as JSON
     #[arg(long)]
     json: bool,
+    /// Stop when standard input ends, as it does when the program that started this one goes away
+    #[arg(long)]
+    stop_with_stdin: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -79,6 +83,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
 async fn serve(arguments: &ServeArguments) -> Result<()> {
     // From here on a signal ends the node in order; nothing is started before.
     let mut signals = Signals::new().context("cannot listen for signals")?;
+    if arguments.stop_with_stdin {
+        signals = signals.or_end_of_input();
+    }
     let node = tokio::select! {
         node = Node::start(arguments.node_config()) => node?,
         () = signals.next() => return Ok(()),
@@ -161,33 +168,14 @@ impl ServeArguments {
     fn api_config(&self) -> ApiConfig {
         let mut config = ApiConfig::new(self.api);
         config.any_address = self.api_insecure_any_address;
+        // Clients must not take the files that the node needs for its disk and its peers.
+        config.connections_max = config.connections_max.min(open_files::raise_limit() / 2);
+        config.watches_max = config.watches_max.min(config.connections_max / 2);
         config.host_names = self
             .api_host
             .iter()
             .map(|name| name.to_lowercase())
             .collect();
         config
-    }
-}
-
-/// The signals that mean to stop.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }

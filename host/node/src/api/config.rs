@@ -26,8 +26,9 @@ pub struct ApiConfig {
     /// Requests under way at a time, without open watches; beyond, requests are refused as busy.
     /// Default 256.
     pub requests_max: usize,
-    /// Connections open at a time; beyond, new ones wait to be accepted. Default 1,024, which is
-    /// a common limit of open files; each may hold [`head_bytes_max`](Self::head_bytes_max).
+    /// Connections open at a time; beyond, new ones wait to be accepted. Default 1,024. Each may
+    /// hold [`head_bytes_max`](Self::head_bytes_max), and takes one of the files that the process
+    /// may have open: the node needs some for its disk and its peers.
     pub connections_max: usize,
     /// Watches open at a time; beyond, they are refused as busy. Each takes a connection. Default
     /// 512, so that as many connections are left for everything else.

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
@@ -80,6 +80,13 @@ impl ApiServer {
         let connections = Connections::new(&api);
         let serving = tokio::spawn(connections.serve(listener, routes::router(api)));
         tracing::info!(%address, "the API is served");
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "other machines reach the API, and it asks nobody who they are: whoever reaches it \
+                 may do everything"
+            );
+        }
         Ok(Self {
             address,
             stop,
@@ -109,6 +116,8 @@ struct Connections {
     shutdown_wait: Duration,
     stopped: watch::Receiver<bool>,
     gauge: Gauge,
+    /// When it was last told that connections cannot be accepted.
+    told: Option<Instant>,
 }
 
 /// Counts as a connection while it lives.
@@ -138,6 +147,7 @@ impl Connections {
             shutdown_wait: config.shutdown_wait,
             stopped: api.stopped.clone(),
             gauge: api.metrics.connections.clone(),
+            told: None,
         }
     }
 
@@ -193,7 +203,10 @@ impl Connections {
                 Some((Box::pin(stream), open))
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept an API connection");
+                if self.told.is_none_or(|told| told.elapsed() > TOLD_AGAIN) {
+                    self.told = Some(Instant::now());
+                    tracing::warn!(%error, "cannot accept connections to the API");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 None
             }
@@ -203,6 +216,10 @@ impl Connections {
 
 /// After a failed `accept` (no file descriptors left, mostly): time for others to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is told that connections cannot be accepted: whoever opens many must not fill the
+/// disk with that.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 async fn answer(
     router: Router,

@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::local_cluster::LocalCluster;
+use crate::signals;
 
 const TOPIC: &str = "bench";
 const TYPE: &str = "or-set";
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: &IdleObjectsArguments, as_json: bool) -> Result<()>
 
     let progress = crate::progress::bar(arguments.objects.into(), "objects");
     for index in 0..arguments.objects {
+        signals::check()?;
         node.client
             .update(TOPIC, &format!("object-{index}"), Some(TYPE), &command)?;
         progress.inc(1);

@@ -6,6 +6,8 @@ mod throughput;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use crate::{exit, signals};
+
 /// Measures real nodes on loopback. Build with `--release` before you believe a figure.
 #[derive(Args)]
 pub(crate) struct BenchArguments {
@@ -26,6 +28,14 @@ enum Figure {
 
 /// Runs one measurement, or all of them with their defaults.
 pub(crate) fn run(arguments: &BenchArguments) -> Result<()> {
+    signals::note(exit::INTERRUPTED)?;
+    let measured = measure(arguments);
+    // Whatever failed because the nodes got the signal too.
+    signals::check()?;
+    measured
+}
+
+fn measure(arguments: &BenchArguments) -> Result<()> {
     match &arguments.figure {
         Some(Figure::Throughput(wanted)) => throughput::run(wanted, arguments.json),
         Some(Figure::IdleObjects(wanted)) => idle_objects::run(wanted, arguments.json),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, ReadOptions};
 use crate::local_cluster::LocalCluster;
+use crate::signals;
 
 const TOPIC: &str = "bench";
 const ID: &str = "counter";
@@ -82,7 +83,7 @@ fn load(cluster: &LocalCluster, arguments: &ThroughputArguments) -> Result<Load>
             })
             .collect();
         let prober = scope.spawn(|| probe_until(cluster, &stop));
-        thread::sleep(Duration::from_secs(arguments.seconds.into()));
+        let slept = signals::sleep(Duration::from_secs(arguments.seconds.into()));
         stop.store(true, Ordering::Release);
         let mut latencies = Vec::new();
         for client in clients {
@@ -91,6 +92,7 @@ fn load(cluster: &LocalCluster, arguments: &ThroughputArguments) -> Result<Load>
         let visible = prober
             .join()
             .map_err(|_| anyhow!("the prober panicked"))??;
+        slept?;
         Ok((latencies, visible))
     })?;
     let seconds = started.elapsed().as_secs_f64();

@@ -4,14 +4,16 @@ mod acts;
 mod report;
 mod trace;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use self::report::{Report, TopicProof};
+use self::report::Report;
 use self::trace::Trace;
 use crate::local_cluster::LocalCluster;
+use crate::{exit, signals};
 
 const NAMES: [&str; 3] = ["ada", "bob", "cyd"];
 /// What `--fast` types of the paper.
@@ -39,6 +41,8 @@ pub(crate) struct DemoArguments {
 
 /// Plays all acts. An error if something could not be done or did not hold.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<()> {
+    signals::note(exit::INTERRUPTED).context("cannot listen for signals")?;
+    // Whatever can be found wrong is found before anything is started.
     if !arguments.example.join("Cargo.toml").is_file() {
         bail!(
             "no crate at {}: run the demo in a checkout of Replicant, or name the example with \
@@ -46,70 +50,58 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<()> {
             arguments.example.display()
         );
     }
-    let edits_max = if arguments.fast {
-        FAST_EDITS
-    } else {
-        usize::MAX
-    };
-    let trace = Trace::read(arguments.trace.as_deref(), edits_max)?;
+    crate::guest::check_toolchain()?;
+    let trace = Trace::read(arguments.trace.as_deref(), arguments.edits_max())?;
+    let file = arguments.report.as_deref().map(create).transpose()?;
     let temporary = tempfile::Builder::new()
         .prefix("replicant-demo-")
-        .tempdir()?;
-    let folder = arguments
-        .keep
-        .clone()
-        .unwrap_or_else(|| temporary.path().to_path_buf());
+        .tempdir()
+        .context("cannot make a temporary folder")?;
+    let folder = arguments.keep.as_deref().unwrap_or(temporary.path());
 
+    let started = LocalCluster::start(folder, &NAMES);
+    signals::check()?;
+    let mut cluster = started.context("cannot start the nodes")?;
     let mut report = Report::new(NAMES.len());
-    let played = play(arguments, &folder, &trace, &mut report);
+    let played = play(arguments, &mut cluster, &trace, &mut report);
+    signals::check()?;
     if let Err(error) = played {
         report.claim("the demo ran to its end", false, format!("{error:#}"));
     }
-    if !report.finish(arguments.report.as_deref())? {
+    if !report.finish(file)? {
         bail!("something that Replicant promises did not hold; see above");
     }
     Ok(())
 }
 
+impl DemoArguments {
+    fn edits_max(&self) -> usize {
+        match self.fast {
+            true => FAST_EDITS,
+            false => usize::MAX,
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("cannot write the report to {}", path.display()))
+}
+
 fn play(
     arguments: &DemoArguments,
-    folder: &std::path::Path,
+    cluster: &mut LocalCluster,
     trace: &Trace,
     report: &mut Report,
 ) -> Result<()> {
-    let mut cluster = LocalCluster::start(folder, &NAMES).context("cannot start the nodes")?;
-    acts::cluster_forms::play(&cluster, report)?;
-    acts::five_types::play(&cluster, report)?;
-    acts::user_type::play(&cluster, report, &arguments.example)?;
-    acts::paper::play(&cluster, report, trace)?;
-    acts::partition::play(&cluster, report)?;
-    acts::crash::play(&mut cluster, report)?;
+    acts::cluster_forms::play(cluster, report)?;
+    acts::five_types::play(cluster, report)?;
+    acts::user_type::play(cluster, report, &arguments.example)?;
+    acts::paper::play(cluster, report, trace)?;
+    acts::partition::play(cluster, report)?;
+    acts::crash::play(cluster, report)?;
+    acts::look_again::play(cluster, report)?;
     for topic in [acts::TOPIC, acts::paper::TOPIC] {
-        report.topic(compare(&cluster, topic)?);
+        report.topic(acts::look_again::compare(cluster, topic)?);
     }
     Ok(())
-}
-
-/// A topic's digest on every node, taken once all have the same version.
-fn compare(cluster: &LocalCluster, topic: &str) -> Result<TopicProof> {
-    cluster.agree("the version", |client| {
-        Ok(client.digest(topic)?["version"].clone())
-    })?;
-    let mut proof = TopicProof {
-        topic: topic.to_owned(),
-        objects: 0,
-        ops: 0,
-        bytes: 0,
-        digests: Vec::new(),
-    };
-    for node in &cluster.nodes {
-        let digest = node.client.digest(topic)?;
-        proof.objects = digest["objects"].as_u64().context("no object count")?;
-        proof.ops = digest["ops"].as_u64().context("no op count")?;
-        proof.bytes = digest["bytes"].as_u64().context("no byte count")?;
-        proof
-            .digests
-            .push(digest["digest"].as_str().context("no digest")?.to_owned());
-    }
-    Ok(proof)
 }

@@ -1,10 +1,15 @@
 //! What the demo tells while it runs, and the proof that it ends with.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::output::short;
 
 /// Everything that was claimed, and whether it held.
 #[derive(Serialize)]
@@ -18,7 +23,13 @@ pub(crate) struct Report {
     started: Instant,
     #[serde(skip)]
     acts: usize,
+    /// What objects showed last, to be looked at again.
+    #[serde(skip)]
+    shown: BTreeMap<Shown, Value>,
 }
+
+/// An object that the story showed: topic and id.
+pub(crate) type Shown = (&'static str, &'static str);
 
 #[derive(Serialize)]
 struct Claim {
@@ -37,12 +48,13 @@ pub(crate) struct TopicProof {
     pub(crate) bytes: u64,
     /// The digest that each node computed over its own saved states.
     pub(crate) digests: Vec<String>,
+    /// Whether all of this is the same on every node, and covers every object.
+    pub(crate) equal: bool,
 }
 
-impl TopicProof {
-    fn is_equal_everywhere(&self) -> bool {
-        self.digests.windows(2).all(|pair| pair[0] == pair[1])
-    }
+/// Prints a line of the story. A reader who has gone changes nothing about what is proved.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 impl Report {
@@ -55,24 +67,26 @@ impl Report {
             held: true,
             started: Instant::now(),
             acts: 0,
+            shown: BTreeMap::new(),
         }
     }
 
     /// Begins an act of the story.
     pub(crate) fn act(&mut self, title: &str) {
         self.acts += 1;
-        println!("\n{}. {title}", self.acts);
+        tell(&format!("\n{}. {title}", self.acts));
     }
 
     /// Tells something.
     pub(crate) fn say(&self, text: impl AsRef<str>) {
-        println!("   {}", text.as_ref());
+        tell(&format!("   {}", text.as_ref()));
     }
 
     /// Records whether a claim held.
     pub(crate) fn claim(&mut self, claim: &str, held: bool, detail: impl Into<String>) {
         let detail = detail.into();
-        println!("   {} {claim}: {detail}", if held { "✓" } else { "✗" });
+        let mark = if held { "✓" } else { "✗" };
+        tell(&format!("   {mark} {claim}: {detail}"));
         self.held &= held;
         self.claims.push(Claim {
             act: self.acts,
@@ -82,62 +96,63 @@ impl Report {
         });
     }
 
-    /// Records a topic as all nodes see it; differing digests are a claim that did not hold.
+    /// Remembers what an object shows on every node, in place of what it showed before.
+    pub(crate) fn show(&mut self, object: Shown, value: Value) {
+        self.shown.insert(object, value);
+    }
+
+    /// What was shown last, of each object.
+    pub(crate) fn take_shown(&mut self) -> BTreeMap<Shown, Value> {
+        std::mem::take(&mut self.shown)
+    }
+
+    /// Records a topic as all nodes see it; a difference is a claim that did not hold.
     pub(crate) fn topic(&mut self, proof: TopicProof) {
-        self.held &= proof.is_equal_everywhere();
+        self.held &= proof.equal;
         self.topics.push(proof);
     }
 
     /// Prints the table and writes the file, if one is wanted. True if everything held.
-    pub(crate) fn finish(mut self, path: Option<&Path>) -> Result<bool> {
+    pub(crate) fn finish(mut self, file: Option<File>) -> Result<bool> {
         self.seconds = self.started.elapsed().as_secs_f64();
         self.print();
-        if let Some(path) = path {
+        if let Some(mut file) = file {
             let json = serde_json::to_vec_pretty(&self)?;
-            std::fs::write(path, json)
-                .with_context(|| format!("cannot write the report to {}", path.display()))?;
+            file.write_all(&json).context("cannot write the report")?;
         }
         Ok(self.held)
     }
 
     fn print(&self) {
-        println!("\nWhat was proved\n");
-        println!(
+        tell("\nWhat was proved\n");
+        tell(&format!(
             "   {:<10} {:>8} {:>9} {:>10}   digest on each node",
             "topic", "objects", "ops", "bytes"
-        );
+        ));
         for proof in &self.topics {
-            let digests: Vec<&str> = proof
-                .digests
-                .iter()
-                .map(|digest| digest.get(..8).unwrap_or(digest))
-                .collect();
-            let verdict = if proof.is_equal_everywhere() {
-                "equal"
-            } else {
-                "DIFFERENT"
-            };
-            println!(
-                "   {:<10} {:>8} {:>9} {:>10}   {} ({verdict})",
+            let digests = proof.digests.iter().map(|digest| short(digest));
+            tell(&format!(
+                "   {:<10} {:>8} {:>9} {:>10}   {} ({})",
                 proof.topic,
                 proof.objects,
                 proof.ops,
                 proof.bytes,
-                digests.join(" "),
-            );
+                digests.collect::<Vec<_>>().join(" "),
+                if proof.equal { "equal" } else { "DIFFERENT" },
+            ));
         }
         let held = self.claims.iter().filter(|claim| claim.held).count();
-        println!(
+        tell(&format!(
             "\n   {held} of {} claims held on {} nodes, in {:.1} s.",
             self.claims.len(),
             self.nodes,
             self.seconds
-        );
+        ));
         for claim in self.claims.iter().filter(|claim| !claim.held) {
-            println!(
-                "   NOT TRUE (act {}): {} — {}",
-                claim.act, claim.claim, claim.detail
-            );
+            let Claim {
+                act, claim, detail, ..
+            } = claim;
+            tell(&format!("   NOT TRUE (act {act}): {claim}: {detail}"));
         }
     }
 }

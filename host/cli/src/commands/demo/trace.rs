@@ -1,6 +1,6 @@
 //! The editing history that the demo types: the editing-traces format, sequential kind.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// CC BY 4.0; see `tests/data/README.md`.
 const PAPER: &[u8] = include_bytes!("../../../../../tests/data/automerge-paper.json.gz");
 
-/// A trace may unpack to this many bytes at the most.
+/// Bytes of a trace, packed or not.
 const TRACE_BYTES_MAX: u64 = 256 << 20;
 
 /// An editing history, cut to the number of edits that the demo types.
@@ -42,14 +42,20 @@ impl Trace {
     /// Reads a trace, gzipped or not; the built-in one if no file is named. Keeps the first
     /// `edits_max` edits.
     pub(crate) fn read(path: Option<&Path>, edits_max: usize) -> Result<Self> {
-        let bytes = match path {
+        match path {
             Some(path) => {
-                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?
+                let bytes =
+                    read_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+                Self::parse(bytes, edits_max)
+                    .with_context(|| format!("{} cannot be typed", path.display()))
             }
-            None => PAPER.to_vec(),
-        };
+            None => Self::parse(PAPER.to_vec(), edits_max),
+        }
+    }
+
+    fn parse(bytes: Vec<u8>, edits_max: usize) -> Result<Self> {
         let file: File = serde_json::from_slice(&unpacked(bytes)?)
-            .context("not a sequential trace in the editing-traces format")?;
+            .context("it is no sequential trace in the editing-traces format")?;
         let mut edits: Vec<Edit> = Vec::new();
         if !file.start_content.is_empty() {
             edits.push(Edit(0, 0, file.start_content));
@@ -59,9 +65,13 @@ impl Trace {
                 .into_iter()
                 .flat_map(|transaction| transaction.patches),
         );
+        let length = length_after(&edits)?;
+        if length != file.end_content.chars().count() {
+            bail!("its edits lead to {length} characters, and its end has another number");
+        }
         let end = if edits.len() > edits_max {
             edits.truncate(edits_max);
-            typed(&edits)?
+            typed(&edits)
         } else {
             file.end_content
         };
@@ -87,35 +97,46 @@ impl Edit {
     }
 }
 
-fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>> {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
-    }
-    let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(&bytes[..])
-        .take(TRACE_BYTES_MAX + 1)
-        .read_to_end(&mut plain)
-        .context("the trace is not valid gzip")?;
-    if plain.len() as u64 > TRACE_BYTES_MAX {
-        bail!("the trace unpacks to more than {TRACE_BYTES_MAX} bytes");
-    }
-    Ok(plain)
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    read_bounded(std::fs::File::open(path)?)
 }
 
-/// What the edits lead to, typed into a plain array of characters.
-fn typed(edits: &[Edit]) -> Result<String> {
+fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    match bytes.starts_with(&[0x1f, 0x8b]) {
+        true => read_bounded(flate2::read::GzDecoder::new(&bytes[..])).context("not valid gzip"),
+        false => Ok(bytes),
+    }
+}
+
+fn read_bounded(reader: impl Read) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(TRACE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > TRACE_BYTES_MAX {
+        bail!("it has more than {TRACE_BYTES_MAX} bytes");
+    }
+    Ok(bytes)
+}
+
+/// How long the text is after all edits. An error if one of them reaches beyond it.
+fn length_after(edits: &[Edit]) -> Result<usize> {
+    let mut length: usize = 0;
+    for (index, Edit(at, count, inserted)) in edits.iter().enumerate() {
+        let is_within = at.checked_add(*count).is_some_and(|end| end <= length);
+        if !is_within {
+            bail!("edit {index} is at {at}, beyond the text of {length} characters");
+        }
+        length = length - count + inserted.chars().count();
+    }
+    Ok(length)
+}
+
+/// What edits within the text lead to, typed into a plain array of characters.
+fn typed(edits: &[Edit]) -> String {
     let mut text: Vec<char> = Vec::new();
     for Edit(at, count, inserted) in edits {
-        let end = at.checked_add(*count).filter(|end| *end <= text.len());
-        let Some(end) = end else {
-            bail!(
-                "the trace edits at {at}, beyond its text of {} characters",
-                text.len()
-            );
-        };
-        text.splice(*at..end, inserted.chars());
+        text.splice(*at..at + count, inserted.chars());
     }
-    Ok(text.into_iter().collect())
+    text.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -144,7 +165,20 @@ mod tests {
     fn what_is_not_a_trace_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("trace.json");
-        for bytes in [&b"{}"[..], b"", &[0x1f, 0x8b, 1, 2, 3]] {
+        let beyond = br#"{"startContent":"ab","endContent":"","txns":[{"patches":[[1,2,""]]}]}"#;
+        let other_end = br#"{"startContent":"ab","endContent":"a","txns":[]}"#;
+        let far = br#"{"startContent":"","endContent":"",
+            "txns":[{"patches":[[18446744073709551615,1,""]]}]}"#;
+        let truncated = &PAPER[..PAPER.len() / 2];
+        for bytes in [
+            &b"{}"[..],
+            b"",
+            &[0x1f, 0x8b, 1, 2, 3],
+            beyond,
+            other_end,
+            far,
+            truncated,
+        ] {
             std::fs::write(&path, bytes).unwrap();
             assert!(Trace::read(Some(&path), 9).is_err());
         }

@@ -62,6 +62,7 @@ fn one_title_won(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
     let is_one_of_them = (0..nodes).any(|index| title == json!(format!("by node {index}")));
     let claim = "lww-register: one write won, the same everywhere";
     report.claim(claim, is_one_of_them, title.to_string());
+    report.show((TOPIC, "title"), title);
     Ok(())
 }
 
@@ -78,13 +79,14 @@ fn the_note_is_whole(cluster: &LocalCluster, report: &mut Report) -> Result<()> 
         whole,
         note.to_string(),
     );
+    report.show((TOPIC, "note"), note);
     Ok(())
 }
 
 fn expect(
     cluster: &LocalCluster,
     report: &mut Report,
-    id: &str,
+    id: &'static str,
     type_name: &str,
     expected: &Value,
 ) -> Result<()> {
@@ -94,6 +96,7 @@ fn expect(
         true,
         expected.to_string(),
     );
+    report.show((TOPIC, id), expected.clone());
     Ok(())
 }
 

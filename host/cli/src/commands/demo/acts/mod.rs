@@ -3,11 +3,12 @@
 pub(crate) mod cluster_forms;
 pub(crate) mod crash;
 pub(crate) mod five_types;
+pub(crate) mod look_again;
 pub(crate) mod paper;
 pub(crate) mod partition;
 pub(crate) mod user_type;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -29,9 +30,11 @@ pub(crate) fn value_in(client: &Client, topic: &str, id: &str) -> Result<Value> 
         .context("the answer has no value")
 }
 
-/// Carries out one command.
+/// Carries out one command, which has to change something.
 pub(crate) fn update(client: &Client, id: &str, type_name: &str, command: Value) -> Result<()> {
-    client
-        .update(TOPIC, id, Some(type_name), &[command])
-        .map(drop)
+    let updated = client.update(TOPIC, id, Some(type_name), &[command])?;
+    match updated["outcomes"][0]["applied"].is_null() {
+        true => bail!("a command on {id} had no effect: {}", updated["outcomes"]),
+        false => Ok(()),
+    }
 }

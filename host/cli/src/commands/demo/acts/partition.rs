@@ -1,27 +1,24 @@
 //! One node is cut off, both sides go on, and the cut heals.
 
-use anyhow::Result;
-use serde_json::json;
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
 
 use super::{TOPIC, update, value};
+use crate::client::Client;
 use crate::commands::demo::report::Report;
 use crate::local_cluster::{LocalCluster, LocalNode};
 
 pub(crate) fn play(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
     report.act("One node is cut off; both sides go on; the cut heals");
     let (left, right) = (&cluster.nodes[0], &cluster.nodes[2]);
-    let stock = value(&left.client, "stock")?.as_i64().unwrap_or_default();
+    let stock = value(&left.client, "stock")?
+        .as_i64()
+        .context("the stock is no number")?;
     update(&left.client, "fruit", "or-set", json!({"add": "apple"}))?;
-    update(
-        &left.client,
-        "essay",
-        "text",
-        json!({"insert": {"at": 0, "text": "()"}}),
-    )?;
-    cluster.wait_for("the essay", &json!("()"), |client| value(client, "essay"))?;
-    cluster.wait_for("the fruit", &json!(["apple"]), |client| {
-        value(client, "fruit")
-    })?;
+    let brackets = json!({"insert": {"at": 0, "text": "()"}});
+    update(&left.client, "essay", "text", brackets)?;
+    cluster.wait_for("the essay", &json!("()"), essay)?;
+    cluster.wait_for("the fruit", &json!(["apple"]), fruit)?;
 
     right.client.set_network(false)?;
     report.say(format!(
@@ -29,23 +26,17 @@ pub(crate) fn play(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
         right.name
     ));
     write_on_both_sides(left, right)?;
-    let (here, there) = (
-        value(&left.client, "essay")?,
-        value(&right.client, "essay")?,
-    );
-    report.say(format!(
-        "node {} reads {here}, node {} reads {there}",
-        left.name, right.name
-    ));
-    let detail = format!("{here} / {there}");
-    report.claim(
-        "the two sides differ while they are apart",
-        here != there,
-        detail,
-    );
-
+    be_apart(cluster, report)?;
     right.client.set_network(true)?;
     heal(cluster, report, stock + 3)
+}
+
+fn essay(client: &Client) -> Result<Value> {
+    value(client, "essay")
+}
+
+fn fruit(client: &Client) -> Result<Value> {
+    value(client, "fruit")
 }
 
 fn write_on_both_sides(left: &LocalNode, right: &LocalNode) -> Result<()> {
@@ -67,27 +58,46 @@ fn write_on_both_sides(left: &LocalNode, right: &LocalNode) -> Result<()> {
     Ok(())
 }
 
+/// What one side wrote reaches the node that is not cut off, so it had its time to reach the
+/// other one too.
+fn be_apart(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
+    let (left, middle, right) = (&cluster.nodes[0], &cluster.nodes[1], &cluster.nodes[2]);
+    middle.wait_for("what the left side wrote", &json!("(left)"), essay)?;
+    middle.wait_for("what the left side removed", &json!([]), fruit)?;
+    let sessions = right.client.status()?["network"]["sessions"].clone();
+    let (here, there) = (essay(&left.client)?, essay(&right.client)?);
+    let is_apart = here == "(left)" && there == "(right)" && sessions == 0;
+    let fruit_is_apart = fruit(&left.client)? == json!([]) && fruit(&right.client)? != json!([]);
+    report.claim(
+        "each side goes on without the other",
+        is_apart && fruit_is_apart,
+        format!(
+            "nodes {} and {} read {here}, node {} reads {there}",
+            left.name, middle.name, right.name
+        ),
+    );
+    Ok(())
+}
+
 fn heal(cluster: &LocalCluster, report: &mut Report, stock: i64) -> Result<()> {
     cluster.wait_for("the stock", &json!(stock), |client| value(client, "stock"))?;
     report.claim("pn-counter: both sides count", true, stock.to_string());
+    report.show((TOPIC, "stock"), json!(stock));
 
-    cluster.wait_for("the fruit", &json!(["apple"]), |client| {
-        value(client, "fruit")
-    })?;
-    report.claim(
-        "or-set: the add wins over the remove it did not know",
-        true,
-        "[\"apple\"]",
-    );
+    let apple = json!(["apple"]);
+    cluster.wait_for("the fruit", &apple, fruit)?;
+    let claim = "or-set: the add wins over the remove it did not know";
+    report.claim(claim, true, apple.to_string());
+    report.show((TOPIC, "fruit"), apple);
 
     let length = json!("(left)".len() + "right".len());
     cluster.wait_for("both words", &length, |client| {
         client.query(TOPIC, "essay", &json!("length"))
     })?;
-    let essay = cluster.agree("the essay", |client| value(client, "essay"))?;
-    let text = essay.as_str().unwrap_or_default();
-    let whole = text.contains("left") && text.contains("right");
+    let essay = cluster.agree("the essay", essay)?;
+    let is_whole = essay == "(leftright)" || essay == "(rightleft)";
     let claim = "text: words typed at the same place are not interleaved";
-    report.claim(claim, whole, essay.to_string());
+    report.claim(claim, is_whole, essay.to_string());
+    report.show((TOPIC, "essay"), essay);
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::{update, value};
+use super::{TOPIC, update, value};
 use crate::client::Client;
 use crate::commands::demo::report::Report;
 use crate::local_cluster::LocalCluster;
@@ -20,6 +20,13 @@ pub(crate) fn play(cluster: &LocalCluster, report: &mut Report, example: &Path) 
     let bytes = std::fs::read(&component)
         .with_context(|| format!("cannot read {}", component.display()))?;
     let module = cluster.nodes[0].client.load_module(&bytes)?;
+    if module["name"] != TYPE {
+        bail!(
+            "{} makes the type {}, not a {TYPE}",
+            example.display(),
+            module["name"]
+        );
+    }
     report.say(format!(
         "{}@{} ({} bytes) loaded into node {}",
         module["name"].as_str().unwrap_or("?"),
@@ -67,6 +74,7 @@ fn vote(cluster: &LocalCluster, report: &mut Report) -> Result<()> {
         true,
         expected.to_string(),
     );
+    report.show((TOPIC, id), value(&cluster.nodes[0].client, id)?);
     Ok(())
 }
 
