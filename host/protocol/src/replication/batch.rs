@@ -135,7 +135,8 @@ impl State {
         for key in self.buffer.ready_again() {
             self.place_again(now, wall_ms, key, log);
         }
-        for entry in batch.remote {
+        for mut entry in batch.remote {
+            entry.dependencies_met = 0;
             self.place_new(now, wall_ms, entry, log);
         }
         self.make_room(now);

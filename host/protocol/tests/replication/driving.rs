@@ -1,5 +1,7 @@
 //! What a driver may and may not do.
 
+use replicant_protocol::bundle::Dependency;
+use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{Counter, Generation};
 use replicant_protocol::replication::{Config, OpenError, SealError, State, Writer};
 
@@ -97,6 +99,36 @@ fn contradicting_stored_chains_are_not_restored() {
     let mut beyond = head.clone();
     beyond.recent.push((Counter::new(9), head.end));
     assert!(restore(vec![beyond]).is_err());
+}
+
+/// Lost once: what a bundle of a refused batch depended on still counted as delivered. When its
+/// author had signed another one in its place, and that was delivered, so was the bundle.
+#[test]
+fn after_a_refused_batch_nothing_is_delivered_without_what_it_depends_on() {
+    let mut victim = Victim::new(Config::default());
+    let (author, other) = (Author::new(1), Author::new(2));
+    let at = |ms| Hlc::at_millisecond(EPOCH_MS + ms);
+    let first = author.sign(|body| body.hlc = at(10));
+    let instead = author.sign(|body| body.hlc = at(5));
+    let second = other.sign(|body| {
+        body.hlc = at(20);
+        body.dependencies.push(Dependency {
+            replica: first.replica(),
+            counter: first.last(),
+            hash: first.hash(),
+        });
+    });
+    victim.hear(&first);
+    victim.hear(&second);
+    let batch = victim.state.begin_batch(NOW, EPOCH_MS, &victim.disk);
+    assert_eq!(batch.unwrap(), [first, second]);
+    victim
+        .state
+        .handle_store_failed(NOW, EPOCH_MS, &victim.disk)
+        .unwrap();
+    victim.hear(&instead);
+    assert_eq!(victim.deliver(), [instead]);
+    assert_eq!(victim.state.stats().rejected["dependency"], 1);
 }
 
 /// Lost once: a chunk came while a batch of own ops was under way, the storage refused the batch,
