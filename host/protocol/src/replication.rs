@@ -40,14 +40,18 @@
 //!   the buffer puts the others in order.
 //! - *The buffer is full.* Out goes what is latest in causal order (largest timestamp): never a
 //!   predecessor before its successor, and the same on every run. Its sender is asked later.
-//! - *A peer fills the buffer with bundles that wait for ever.* Its share is bounded, and they
-//!   expire after `waiting_max`.
+//! - *Bundles that wait for ever fill the buffer.* A peer's share is bounded, they expire after
+//!   `waiting_max`, and they never push out what was asked for: so synchronising goes on.
 //! - *Two histories of one replica.* Whichever becomes deliverable first counts here; the other is
 //!   evidence. Nodes may differ until a later layer closes the replica.
 //! - *A peer promises more and sends nothing new.* It is left alone for longer and longer, and
-//!   others are asked.
+//!   others are asked. After a few times it is given up, until there is news of it.
 //! - *A peer does not answer.* The request times out, another peer is asked; a late answer is
-//!   ignored.
+//!   ignored. Next time it gets longer, unless others are needed meanwhile.
+//! - *A peer answers just in time, a little each time.* The others are asked first.
+//! - *A peer asks for the same again and again.* It gets it a few times per `repeat_interval`.
+//! - *A session is replaced.* Requests in the old one are forgotten on both sides; comparing begins
+//!   anew at once. A request that overtakes the news of its session is answered.
 //! - *A chunk breaks off.* Every request starts at what is stored: nothing is lost but the chunk.
 //! - *The storage refuses a batch.* Everything is as before `begin_batch`; own ops of the batch
 //!   never existed.
@@ -77,6 +81,7 @@ mod local;
 mod message;
 mod pull;
 mod repair;
+mod serving;
 mod state;
 mod stats;
 

@@ -81,6 +81,13 @@ impl VersionVector {
         })
     }
 
+    /// How many ops both versions include. Stops at the largest number.
+    pub fn ops_shared(&self, other: &Self) -> u64 {
+        self.iter().fold(0, |sum: u64, (replica, counter)| {
+            sum.saturating_add(counter.min(other.get(replica)).get())
+        })
+    }
+
     /// All entries, ascending by replica. No counter is 0.
     pub fn iter(&self) -> impl Iterator<Item = (ReplicaId, Counter)> + '_ {
         self.counters
@@ -206,6 +213,7 @@ mod tests {
         assert_eq!(changed, version(&[(1, 4), (3, 1)]));
         assert_eq!(new.ops_since(&old), 3);
         assert_eq!(old.ops_since(&new), 0);
+        assert_eq!((old.ops_shared(&new), new.ops_shared(&old)), (7, 7));
     }
 
     #[test]

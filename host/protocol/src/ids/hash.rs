@@ -161,6 +161,14 @@ impl Hash {
     /// Hashes bytes for one purpose only: the same bytes under another `context` have an
     /// unrelated hash.
     pub fn derive(context: &str, parts: &[&[u8]]) -> Self {
+        Self::derive_each(context, parts.iter().copied())
+    }
+
+    /// As [`derive`](Self::derive), for parts of which there are many.
+    pub(crate) fn derive_each<'a>(
+        context: &str,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(context);
         for part in parts {
             hasher.update(part);

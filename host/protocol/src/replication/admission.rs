@@ -100,10 +100,7 @@ impl State {
         via: Via,
         log: &dyn BoundaryLog,
     ) -> Result<bool, LogUnavailable> {
-        if let Some(entry) = self.buffer.get_mut(&Key::of(bundle)) {
-            if via == Via::Sync {
-                entry.via = via;
-            }
+        if self.buffer.note(&Key::of(bundle), via) {
             return Ok(true);
         }
         let boundary = self
@@ -256,6 +253,18 @@ impl State {
             self.stats.dropped_full += 1;
             self.pull.want(entry.peer, now);
         }
+    }
+
+    /// Memory is short, over all topics: drops what waits for something and was not asked for. It
+    /// is asked for later. Gives how many bytes became free.
+    pub fn handle_pressure(&mut self, now: Duration) -> usize {
+        let before = self.buffer.bytes();
+        for entry in self.buffer.take_unasked() {
+            self.stats.dropped_full += 1;
+            self.pull
+                .want(entry.peer, now.saturating_add(self.config.backoff));
+        }
+        before - self.buffer.bytes()
     }
 
     /// Counts a bundle that contradicts another, and reports the first proof for its replica.

@@ -14,7 +14,11 @@
 //! `interval`; a page that does not come within `page_timeout` ends its comparison.
 //!
 //! Invariants: one comparison for each peer at a time; pages ascend strictly, so a comparison
-//! ends; it ends at `topics_max` topics at the latest.
+//! ends; it ends at `topics_max` topics at the latest. A peer gets the pages of at most
+//! `comparisons_max` comparisons in an interval: a question is small and a page is not.
+//!
+//! A peer's first message can overtake the news that its session is open. So questions are answered
+//! whoever asks; only what comes of a question of this node needs a known session.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -42,6 +46,10 @@ pub struct Config {
     /// How many topics of a peer to look at in one comparison. Larger than the number of topics
     /// that any node has.
     pub topics_max: usize,
+    /// How many comparisons of a peer with this node are answered in one `interval`; further
+    /// questions are ignored. Larger bears peers with shorter intervals, and costs more if one
+    /// asks without end.
+    pub comparisons_max: usize,
 }
 
 impl Default for Config {
@@ -50,7 +58,19 @@ impl Default for Config {
             interval: Duration::from_secs(10),
             page_timeout: Duration::from_secs(10),
             topics_max: 1_000_000,
+            comparisons_max: 8,
         }
+    }
+}
+
+impl Config {
+    /// No time and no number is zero.
+    fn within_range(mut self) -> Self {
+        let least = Duration::from_millis(1);
+        self.interval = self.interval.max(least);
+        self.page_timeout = self.page_timeout.max(least);
+        self.comparisons_max = self.comparisons_max.max(1);
+        self
     }
 }
 
@@ -89,8 +109,8 @@ pub struct DigestRequest {
     /// The last topic of the page before; none for the first page.
     #[n(0)]
     pub after: Option<TopicName>,
-    /// Hash of all topics and versions of the asking node. A peer with the same has nothing to
-    /// tell.
+    /// Hash of all topics and versions of the asking node when it began to compare. A peer that is
+    /// asked for its first page and has the same has nothing to tell.
     #[n(1)]
     pub root: Hash,
 }
@@ -168,9 +188,18 @@ pub enum PageError {
 /// A comparison under way: what was asked for last.
 #[derive(Debug)]
 struct Comparison {
+    root: Hash,
     after: Option<TopicName>,
     seen_count: usize,
     deadline: Duration,
+}
+
+/// A peer with a session.
+#[derive(Debug, Default)]
+struct Peer {
+    comparison: Option<Comparison>,
+    /// Pages that it got in the present interval.
+    pages_count: usize,
 }
 
 /// The comparison of a node's topics with those of its peers.
@@ -182,15 +211,17 @@ pub struct State {
     config: Config,
     topics: BTreeMap<TopicName, Hash>,
     root: Option<Hash>,
-    peers: BTreeMap<NodeId, Option<Comparison>>,
+    peers: BTreeMap<NodeId, Peer>,
     next_round: Duration,
     out: VecDeque<OutEvent>,
     unsolicited: u64,
+    refused: u64,
 }
 
 impl State {
     /// Makes the state of a node without topics and peers.
     pub fn new(now: Duration, config: Config) -> Self {
+        let config = config.within_range();
         Self {
             next_round: now.saturating_add(config.interval),
             config,
@@ -199,6 +230,7 @@ impl State {
             peers: BTreeMap::new(),
             out: VecDeque::new(),
             unsolicited: 0,
+            refused: 0,
         }
     }
 
@@ -212,7 +244,7 @@ impl State {
 
     /// A session with a peer opened: compare with it now.
     pub fn handle_peer_up(&mut self, now: Duration, peer: NodeId) {
-        self.peers.insert(peer, None);
+        self.peers.insert(peer, Peer::default());
         self.compare(now, peer);
     }
 
@@ -226,11 +258,13 @@ impl State {
         self.unsolicited
     }
 
+    /// Questions that were ignored, since their peer had asked too often.
+    pub fn refused_count(&self) -> u64 {
+        self.refused
+    }
+
     /// Takes a message from a peer.
     pub fn on_message(&mut self, now: Duration, peer: NodeId, message: Message) {
-        if !self.peers.contains_key(&peer) {
-            return;
-        }
         match message {
             Message::DigestRequest(request) => self.on_request(peer, request),
             Message::DigestPage(page) => self.on_page(now, peer, page),
@@ -238,10 +272,14 @@ impl State {
     }
 
     fn on_request(&mut self, peer: NodeId, request: DigestRequest) {
-        let topics = if request.root == self.root() {
-            Vec::new()
-        } else {
-            self.page(&request)
+        if !self.may_have_page(peer) {
+            self.refused += 1;
+            return;
+        }
+        let is_equal = request.after.is_none() && request.root == self.root();
+        let topics = match is_equal {
+            true => Vec::new(),
+            false => self.page(&request),
         };
         let is_last = topics.len() < PAGE_COUNT_MAX;
         let page = DigestPage {
@@ -253,6 +291,17 @@ impl State {
             peer,
             message: Message::DigestPage(page),
         });
+    }
+
+    /// Counts a page for a peer; false if it had its share of this interval.
+    fn may_have_page(&mut self, peer: NodeId) -> bool {
+        let comparison_pages = 1 + self.topics.len() / PAGE_COUNT_MAX;
+        let pages_max = comparison_pages.saturating_mul(self.config.comparisons_max);
+        let Some(peer) = self.peers.get_mut(&peer) else {
+            return true;
+        };
+        peer.pages_count += 1;
+        peer.pages_count <= pages_max
     }
 
     fn page(&self, request: &DigestRequest) -> Vec<TopicDigest> {
@@ -269,8 +318,10 @@ impl State {
     }
 
     fn on_page(&mut self, now: Duration, peer: NodeId, page: DigestPage) {
-        let asked = self.peers.get_mut(&peer);
-        let answered = asked.and_then(|asked| asked.take_if(|asked| asked.after == page.after));
+        let Some(asked) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let answered = asked.comparison.take_if(|asked| asked.after == page.after);
         let Some(comparison) = answered else {
             self.unsolicited += 1;
             return;
@@ -288,7 +339,8 @@ impl State {
         }
         if !page.is_last {
             let after = page.topics.last().map(|digest| digest.topic.clone());
-            self.ask(now, peer, after, seen_count);
+            let root = comparison.root;
+            self.ask(now, peer, (root, after), seen_count);
         }
     }
 
@@ -312,28 +364,32 @@ impl State {
 
     /// Begins a comparison with a peer, unless one is under way.
     fn compare(&mut self, now: Duration, peer: NodeId) {
-        if matches!(self.peers.get(&peer), Some(None)) {
-            self.ask(now, peer, None, 0);
+        let is_free = |peer: &Peer| peer.comparison.is_none();
+        if self.peers.get(&peer).is_some_and(is_free) {
+            let root = self.root();
+            self.ask(now, peer, (root, None), 0);
         }
     }
 
-    fn ask(&mut self, now: Duration, peer: NodeId, after: Option<TopicName>, seen_count: usize) {
-        let deadline = now.saturating_add(self.config.page_timeout);
-        let request = DigestRequest {
-            after: after.clone(),
-            root: self.root(),
+    fn ask(
+        &mut self,
+        now: Duration,
+        peer: NodeId,
+        (root, after): (Hash, Option<TopicName>),
+        seen_count: usize,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
         };
-        self.peers.insert(
-            peer,
-            Some(Comparison {
-                after,
-                seen_count,
-                deadline,
-            }),
-        );
+        state.comparison = Some(Comparison {
+            root,
+            after: after.clone(),
+            seen_count,
+            deadline: now.saturating_add(self.config.page_timeout),
+        });
         self.out.push_back(OutEvent::Send {
             peer,
-            message: Message::DigestRequest(request),
+            message: Message::DigestRequest(DigestRequest { after, root }),
         });
     }
 
@@ -341,14 +397,11 @@ impl State {
     fn root(&mut self) -> Hash {
         let topics = &self.topics;
         *self.root.get_or_insert_with(|| {
-            let mut bytes = Vec::new();
-            for (topic, version) in topics {
-                // No topic contains a zero byte.
-                bytes.extend_from_slice(topic.as_str().as_bytes());
-                bytes.push(0);
-                bytes.extend_from_slice(version.as_bytes());
-            }
-            Hash::derive("replicant 2026-11 topics and versions", &[&bytes])
+            // No topic contains a zero byte.
+            let parts = topics
+                .iter()
+                .flat_map(|(topic, version)| [topic.as_str().as_bytes(), &[0], version.as_bytes()]);
+            Hash::derive_each("replicant 2026-11 topics and versions", parts)
         })
     }
 
@@ -357,8 +410,7 @@ impl State {
         let pages = self
             .peers
             .values()
-            .flatten()
-            .map(|comparison| comparison.deadline);
+            .filter_map(|peer| Some(peer.comparison.as_ref()?.deadline));
         pages
             .chain([self.next_round])
             .min()
@@ -368,13 +420,17 @@ impl State {
     /// Ends comparisons whose page did not come, and begins one with a random peer when a round is
     /// due.
     pub fn handle_timeout(&mut self, now: Duration, rng: &mut impl Rng) {
-        for comparison in self.peers.values_mut() {
-            comparison.take_if(|comparison| comparison.deadline <= now);
+        for peer in self.peers.values_mut() {
+            peer.comparison
+                .take_if(|comparison| comparison.deadline <= now);
         }
         if self.next_round > now {
             return;
         }
         self.next_round = now.saturating_add(self.config.interval);
+        for peer in self.peers.values_mut() {
+            peer.pages_count = 0;
+        }
         if !self.peers.is_empty() {
             let index = rng.random_range(0..self.peers.len());
             if let Some(peer) = self.peers.keys().nth(index).copied() {

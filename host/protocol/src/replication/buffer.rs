@@ -81,8 +81,8 @@ pub(super) struct Buffer {
     shares: BTreeMap<NodeId, Share>,
     slots: BTreeMap<(ReplicaId, Counter), BTreeSet<Key>>,
     ready: BTreeSet<Key>,
-    waiting: BTreeSet<Key>,
-    waiting_by_peer: BTreeSet<(NodeId, Key)>,
+    waiting: BTreeSet<(Via, Key)>,
+    waiting_by_peer: BTreeSet<(NodeId, Via, Key)>,
     waiting_by_op: BTreeSet<(Dot, Key)>,
     waiting_by_clock: BTreeSet<(Duration, Key)>,
     waiting_by_age: BTreeSet<(Duration, Key)>,
@@ -99,8 +99,16 @@ impl Buffer {
         self.bytes
     }
 
-    pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut Entry> {
-        self.entries.get_mut(key)
+    /// Whether a bundle is here. Takes note of how it came again.
+    pub(super) fn note(&mut self, key: &Key, via: Via) -> bool {
+        let Some(mut entry) = self.entries.remove(key) else {
+            return false;
+        };
+        self.unindex(*key, &entry);
+        entry.via = entry.via.min(via);
+        self.index(*key, &entry);
+        self.entries.insert(*key, entry);
+        true
     }
 
     /// The bundles that claim to begin at this counter.
@@ -161,8 +169,8 @@ impl Buffer {
             Wait::Op(dot) => self.waiting_by_op.insert((dot, key)),
             Wait::Clock(until) => self.waiting_by_clock.insert((until, key)),
         };
-        self.waiting.insert(key);
-        self.waiting_by_peer.insert((entry.peer, key));
+        self.waiting.insert((entry.via, key));
+        self.waiting_by_peer.insert((entry.peer, entry.via, key));
         self.waiting_by_age.insert((entry.since, key));
     }
 
@@ -175,8 +183,8 @@ impl Buffer {
             Wait::Op(dot) => self.waiting_by_op.remove(&(dot, key)),
             Wait::Clock(until) => self.waiting_by_clock.remove(&(until, key)),
         };
-        self.waiting.remove(&key);
-        self.waiting_by_peer.remove(&(entry.peer, key));
+        self.waiting.remove(&(entry.via, key));
+        self.waiting_by_peer.remove(&(entry.peer, entry.via, key));
         self.waiting_by_age.remove(&(entry.since, key));
     }
 
@@ -270,7 +278,15 @@ impl Buffer {
         [asking, expiring, clock].into_iter().flatten().min()
     }
 
-    /// Takes out what is too much, the furthest from being deliverable first.
+    /// Takes out what waits and was not asked for.
+    pub(super) fn take_unasked(&mut self) -> Vec<Entry> {
+        let unasked = self.waiting.range((Via::Broadcast, Key::SMALLEST)..);
+        let keys: Vec<Key> = unasked.map(|(_, key)| *key).collect();
+        keys.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Takes out what is too much: what was not asked for first, and of that what is furthest from
+    /// being deliverable.
     pub(super) fn evict(&mut self, bounds: Bounds) -> Vec<Entry> {
         let mut evicted = Vec::new();
         while let Some(key) = self.excess(bounds) {
@@ -289,16 +305,18 @@ impl Buffer {
                 .or_else(|| self.last_ready_of_peer(*peer));
         }
         if self.entries.len() > bounds.count_max || self.bytes > bounds.bytes_max {
-            return self.waiting.last().or_else(|| self.ready.last()).copied();
+            let waiting = self.waiting.last().map(|(_, key)| *key);
+            return waiting.or_else(|| self.ready.last().copied());
         }
         None
     }
 
     fn last_of_peer(&self, peer: NodeId) -> Option<Key> {
+        let (first, last) = ((Via::Sync, Key::SMALLEST), (Via::Broadcast, Key::LARGEST));
         let range = self
             .waiting_by_peer
-            .range((peer, Key::SMALLEST)..=(peer, Key::LARGEST));
-        range.last().map(|(_, key)| *key)
+            .range((peer, first.0, first.1)..=(peer, last.0, last.1));
+        range.last().map(|(.., key)| *key)
     }
 
     fn last_ready_of_peer(&self, peer: NodeId) -> Option<Key> {

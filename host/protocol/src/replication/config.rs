@@ -47,6 +47,9 @@ pub struct Config {
     pub backoff: Duration,
     /// Up to how long a peer is left alone.
     pub backoff_max: Duration,
+    /// In this time a peer is given the same bundles again four times at most. Shorter lets a peer
+    /// make this node read and send more; one that really lost them asks less often.
+    pub repeat_interval: Duration,
     /// How many boundaries between bundles are remembered for each replica; older ones are looked
     /// up in the log.
     pub boundaries_max: usize,
@@ -72,6 +75,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(10),
             backoff: Duration::from_secs(1),
             backoff_max: Duration::from_secs(300),
+            repeat_interval: Duration::from_secs(1),
             boundaries_max: 16,
             proofs_max: 64,
         }
@@ -80,8 +84,12 @@ impl Default for Config {
 
 impl Config {
     /// This configuration with every bound raised to what correctness needs: a buffer that holds
-    /// a whole chunk, chunks and batches of at least one bundle.
+    /// a whole chunk, chunks and batches of at least one bundle, time between two requests.
     pub(crate) fn corrected(mut self) -> Self {
+        let least = Duration::from_millis(1);
+        self.request_timeout = self.request_timeout.max(least);
+        self.backoff = self.backoff.max(least);
+        self.backoff_max = self.backoff_max.max(self.backoff);
         self.chunk_count_max = self.chunk_count_max.clamp(1, super::CHUNK_COUNT_MAX);
         self.chunk_bytes_max = self.chunk_bytes_max.clamp(1, super::CHUNK_BYTES_MAX);
         self.peer_count_max = self.peer_count_max.max(self.chunk_count_max);

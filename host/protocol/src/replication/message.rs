@@ -133,11 +133,11 @@ impl From<&SignedBundle> for BundleBytes {
 /// behind that counter, and begin at the earliest of them.
 #[derive(Debug)]
 pub struct ChunkBuilder {
+    /// What the asking node has once it has stored the chunk.
     from: VersionVector,
     bytes_left: usize,
     count_left: usize,
-    bundles: Vec<BundleBytes>,
-    more: bool,
+    served: Served,
 }
 
 impl ChunkBuilder {
@@ -149,8 +149,7 @@ impl ChunkBuilder {
             from,
             bytes_left,
             count_left,
-            bundles: Vec::new(),
-            more: false,
+            served: Served::default(),
         }
     }
 
@@ -164,23 +163,24 @@ impl ChunkBuilder {
         if !self.wants(end) {
             return true;
         }
-        let fits = bytes.len() <= self.bytes_left || self.bundles.is_empty();
+        let served = &mut self.served;
+        let fits = bytes.len() <= self.bytes_left || served.bundles.is_empty();
         if self.count_left == 0 || !fits {
-            self.more = true;
+            served.more = true;
             return false;
         }
         self.count_left -= 1;
         self.bytes_left = self.bytes_left.saturating_sub(bytes.len());
-        self.bundles.push(BundleBytes(bytes));
+        let lacked = end.counter.get() - self.from.get(end.replica).get();
+        served.ops_count = served.ops_count.saturating_add(lacked);
+        self.from.advance(end.replica, end.counter);
+        served.bundles.push(BundleBytes(bytes));
         true
     }
 
     /// Ends the chunk: what to pass to [`State::handle_served`](super::State::handle_served).
     pub fn finish(self) -> Served {
-        Served {
-            bundles: self.bundles,
-            more: self.more,
-        }
+        self.served
     }
 }
 
@@ -191,6 +191,8 @@ pub struct Served {
     pub bundles: Vec<BundleBytes>,
     /// Whether the log has more that the peer lacks.
     pub more: bool,
+    /// How many ops in the bundles the peer lacks.
+    pub ops_count: u64,
 }
 
 #[cfg(test)]
@@ -219,6 +221,7 @@ mod tests {
         assert!(!chunk.offer(dot(3), vec![0; 5]));
         let served = chunk.finish();
         assert_eq!((served.bundles.len(), served.more), (1, true));
+        assert_eq!(served.ops_count, 1);
     }
 
     #[test]
@@ -235,7 +238,7 @@ mod tests {
         for counter in 1..=CHUNK_COUNT_MAX as u64 {
             assert!(chunk.offer(dot(counter), vec![1]));
         }
-        assert!(!chunk.more);
+        assert!(!chunk.served.more);
         assert!(!chunk.offer(dot(u64::MAX), vec![1]));
     }
 }

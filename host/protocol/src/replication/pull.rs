@@ -7,14 +7,23 @@ use super::{Config, RequestId};
 use crate::identity::NodeId;
 use crate::version::VersionVector;
 
-/// How a bundle came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often in a row a peer may be of no use before it is given up, until there is news of it.
+const STRIKES_MAX: u32 = 5;
+
+/// A peer whose answer takes more than this part of `request_timeout` is asked after the others.
+const SLOW_PART: u32 = 4;
+
+/// How a bundle came. Ordered: what was asked for is kept longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Via {
-    /// Unasked.
-    Broadcast,
     /// In a chunk that was asked for.
     Sync,
+    /// Unasked.
+    Broadcast,
 }
+
+/// How good a peer is: often of no use, slow when it answered last. Smaller is better.
+type Standing = (u32, bool);
 
 /// What is known of a connected peer.
 #[derive(Debug, Default)]
@@ -23,12 +32,12 @@ struct Peer {
     wanted: Option<Duration>,
     /// How often in a row asking it was of no use.
     strikes: u32,
+    /// Its last answer took long.
+    is_slow: bool,
     /// Leave it alone until then.
     alone_until: Duration,
     /// When it was asked last.
     asked: Duration,
-    /// The request of it that is being answered.
-    serving: Option<RequestId>,
 }
 
 /// A request under way.
@@ -36,6 +45,8 @@ struct Peer {
 pub(super) struct Asked {
     pub(super) peer: NodeId,
     pub(super) request: RequestId,
+    /// From then on it gives way to a better peer, if one is needed.
+    patience: Duration,
     deadline: Duration,
 }
 
@@ -71,7 +82,7 @@ pub(super) enum Outcome {
 }
 
 /// Whom to ask for what is missing: one request at a time, whoever was asked longest ago first,
-/// those that were of no use last and less and less often.
+/// slow ones after them, those that were of no use last and less and less often.
 #[derive(Debug, Default)]
 pub(super) struct Pull {
     peers: BTreeMap<NodeId, Peer>,
@@ -111,10 +122,13 @@ impl Pull {
         }
     }
 
-    /// Plans to ask the best peer other than this one, if there is any.
+    /// Plans to ask the best peer other than this one, if there is any that is not given up.
     fn want_other(&mut self, peer: NodeId, at: Duration) {
-        let others = self.peers.iter_mut().filter(|(other, _)| **other != peer);
-        let best = others.min_by_key(|(id, state)| (state.strikes, state.asked, **id));
+        let others = self
+            .peers
+            .iter_mut()
+            .filter(|(other, state)| **other != peer && state.strikes < STRIKES_MAX);
+        let best = others.min_by_key(|(id, state)| (state.standing(), state.asked, **id));
         if let Some((_, state)) = best {
             state.wanted = Some(state.wanted.map_or(at, |before| before.min(at)));
         }
@@ -129,8 +143,15 @@ impl Pull {
             .peers
             .iter()
             .filter(|(_, state)| state.due().is_some_and(|at| at <= now));
-        due.min_by_key(|(id, state)| (state.strikes, state.asked, **id))
+        due.min_by_key(|(id, state)| (state.standing(), state.asked, **id))
             .map(|(id, _)| *id)
+    }
+
+    /// When a peer that is better than this one wants to be asked.
+    fn better_due(&self, than: NodeId) -> Option<Duration> {
+        let standing = self.peers.get(&than)?.standing();
+        let better = self.peers.values().filter(|of| of.standing() < standing);
+        better.filter_map(Peer::due).min()
     }
 
     /// Notes that a peer is asked now.
@@ -144,22 +165,29 @@ impl Pull {
         self.doing = Doing::Asking(Asked {
             peer,
             request,
+            patience: now.saturating_add(config.request_timeout),
             deadline: now.saturating_add(timeout),
         });
         request
     }
 
-    /// Takes note of a chunk; false if nobody waits for it.
+    /// Takes note of a chunk, with whether there is more and the peer's version; false if nobody
+    /// waits for it.
     pub(super) fn arrived(
         &mut self,
+        now: Duration,
         peer: NodeId,
         request: RequestId,
-        more: bool,
-        version: VersionVector,
+        (more, version): (bool, VersionVector),
+        config: &Config,
     ) -> bool {
         let expected =
             matches!(&self.doing, Doing::Asking(a) if (a.peer, a.request) == (peer, request));
         if expected {
+            if let Some(state) = self.peers.get_mut(&peer) {
+                let took = now.saturating_sub(state.asked);
+                state.is_slow = took > config.request_timeout / SLOW_PART;
+            }
             self.doing = Doing::Storing(Arrived {
                 peer,
                 more,
@@ -211,9 +239,8 @@ impl Pull {
 
     /// Gives up the request whose time is over; true if there was one.
     pub(super) fn time_out(&mut self, now: Duration, config: &Config) -> bool {
-        match &self.doing {
-            Doing::Asking(asked) if asked.deadline <= now => {
-                let peer = asked.peer;
+        match self.request_end() {
+            Some((peer, end)) if end <= now => {
                 self.doing = Doing::Nothing;
                 self.strike(peer, now, config);
                 true
@@ -222,13 +249,25 @@ impl Pull {
         }
     }
 
+    /// Who is asked, and when its time is over.
+    fn request_end(&self) -> Option<(NodeId, Duration)> {
+        let Doing::Asking(asked) = &self.doing else {
+            return None;
+        };
+        let better = self.better_due(asked.peer);
+        let end = better.map_or(asked.deadline, |due| {
+            due.max(asked.patience).min(asked.deadline)
+        });
+        Some((asked.peer, end))
+    }
+
     /// Leaves a peer alone for a while, and plans to ask another one meanwhile.
     fn strike(&mut self, peer: NodeId, now: Duration, config: &Config) {
         if let Some(state) = self.peers.get_mut(&peer) {
             let alone = doubled(config.backoff, state.strikes, config.backoff_max);
             state.alone_until = now.saturating_add(alone);
             state.strikes = state.strikes.saturating_add(1);
-            state.wanted = Some(now);
+            state.wanted = (state.strikes < STRIKES_MAX).then_some(now);
         }
         self.want_other(peer, now);
     }
@@ -236,35 +275,19 @@ impl Pull {
     pub(super) fn next_timeout(&self) -> Option<Duration> {
         match &self.doing {
             Doing::Nothing => self.peers.values().filter_map(Peer::due).min(),
-            Doing::Asking(asked) => Some(asked.deadline),
+            Doing::Asking(_) => self.request_end().map(|(_, end)| end),
             Doing::Storing(_) => None,
         }
-    }
-
-    /// Begins to serve a peer; false if it is not connected or has a request under way.
-    pub(super) fn begin_serving(&mut self, peer: NodeId, request: RequestId) -> bool {
-        match self.peers.get_mut(&peer) {
-            Some(state) if state.serving.is_none() => {
-                state.serving = Some(request);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Ends serving a peer; false if this request is not being served.
-    pub(super) fn end_serving(&mut self, peer: NodeId, request: RequestId) -> bool {
-        let state = self
-            .peers
-            .get_mut(&peer)
-            .filter(|state| state.serving == Some(request));
-        state.is_some_and(|state| state.serving.take().is_some())
     }
 }
 
 impl Peer {
     fn due(&self) -> Option<Duration> {
         self.wanted.map(|at| at.max(self.alone_until))
+    }
+
+    fn standing(&self) -> Standing {
+        (self.strikes, self.is_slow)
     }
 }
 

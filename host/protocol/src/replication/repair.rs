@@ -19,6 +19,7 @@ impl State {
     /// The session with a peer closed.
     pub fn handle_peer_down(&mut self, now: Duration, peer: NodeId) {
         self.pull.peer_down(peer, now);
+        self.serving.forget(peer);
         self.ask(now);
     }
 
@@ -54,7 +55,12 @@ impl State {
             self.pull
                 .want(peer, now.saturating_add(self.config.gap_delay));
         }
-        if !self.pull.begin_serving(peer, request.request) {
+        let has = self.version.ops_shared(&request.version);
+        let asked = (request.request, has);
+        if !self
+            .serving
+            .begin(now, peer, asked, self.config.repeat_interval)
+        {
             self.stats.serves_refused += 1;
             return;
         }
@@ -73,7 +79,8 @@ impl State {
     /// Sends a peer what was read from the log for it. Pass an empty
     /// [`Served`](super::Served) with `more` set if reading failed: the peer will ask others.
     pub fn handle_served(&mut self, peer: NodeId, request: RequestId, served: Served) {
-        if !self.pull.end_serving(peer, request) {
+        let is_up = self.pull.is_up(peer);
+        if !self.serving.end(peer, request, served.ops_count, is_up) {
             return;
         }
         self.stats.chunks_served += 1;
@@ -96,10 +103,9 @@ impl State {
         log: &dyn BoundaryLog,
     ) {
         let is_larger = self.is_larger_than_asked(&chunk);
-        if !self
-            .pull
-            .arrived(peer, chunk.request, chunk.more, chunk.version)
-        {
+        let (answer, config) = ((chunk.more, chunk.version), &self.config);
+        let arrived = self.pull.arrived(now, peer, chunk.request, answer, config);
+        if !arrived {
             self.stats.sync_unsolicited += 1;
             return;
         }

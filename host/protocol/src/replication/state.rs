@@ -8,6 +8,7 @@ use super::buffer::Buffer;
 use super::history::History;
 use super::local::Local;
 use super::pull::Pull;
+use super::serving::Serving;
 use super::{ChainHead, Config, OutEvent, Stats};
 use crate::clock::HybridClock;
 use crate::identity::NodeId;
@@ -49,7 +50,8 @@ pub enum RestoreError {
 /// ends of the stored chains. Then, in any order and as often as needed, give it inputs:
 ///
 /// - [`handle_peer_up`](Self::handle_peer_up), [`handle_peer_down`](Self::handle_peer_down): a
-///   session opened or closed. Only peers that are up are asked and answered.
+///   session opened or closed. Only peers that are up are asked. Another session with the same
+///   peer is one that closed and one that opened.
 /// - [`handle_peer_differs`](Self::handle_peer_differs): the comparison of topics found that this
 ///   peer's version is another one ([`anti_entropy`](super::anti_entropy)).
 /// - [`on_bundle`](Self::on_bundle): a bundle came by broadcast.
@@ -104,6 +106,7 @@ pub struct State {
     pub(super) buffer: Buffer,
     pub(super) batch: Option<Batch>,
     pub(super) pull: Pull,
+    pub(super) serving: Serving,
     /// Replicas of which a proof of equivocation was reported.
     pub(super) proven: BTreeSet<ReplicaId>,
     pub(super) out: VecDeque<OutEvent>,
@@ -125,6 +128,7 @@ impl State {
             buffer: Buffer::default(),
             batch: None,
             pull: Pull::default(),
+            serving: Serving::default(),
             proven: BTreeSet::new(),
             out: VecDeque::new(),
             stats: Stats::default(),
@@ -185,6 +189,13 @@ impl State {
             buffered_bytes: self.buffer.bytes(),
             ..self.stats.clone()
         }
+    }
+
+    /// How much memory bundles take that are not delivered yet. Bounded for this topic
+    /// ([`Config::buffer_bytes_max`]); whoever drives many topics bounds the sum, with
+    /// [`handle_pressure`](Self::handle_pressure) on the topic that has most.
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffer.bytes()
     }
 
     /// The next thing to do, or nothing. Call until nothing comes after every input.

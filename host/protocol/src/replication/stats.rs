@@ -36,7 +36,8 @@ pub struct Stats {
     pub sync_unsolicited: u64,
     /// Chunks that were sent to peers.
     pub chunks_served: u64,
-    /// Requests of peers that were ignored since one of theirs was being served.
+    /// Requests of peers that were ignored, since one of theirs was being served, or was for the
+    /// same as one that had just been served.
     pub serves_refused: u64,
     /// Batches that the storage refused.
     pub store_failures: u64,

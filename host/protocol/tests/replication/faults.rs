@@ -13,6 +13,8 @@ pub(crate) struct Faults {
     pub(crate) crashes: u32,
     /// How often the network falls into two parts for a while.
     pub(crate) partitions: u32,
+    /// How often a session is replaced by another one.
+    pub(crate) replacements: u32,
     /// How far clocks are off, in either direction.
     pub(crate) skew_ms_max: i64,
 }
@@ -26,6 +28,7 @@ impl Faults {
             latency_ms_max: 30,
             crashes: 0,
             partitions: 0,
+            replacements: 0,
             skew_ms_max: 0,
         }
     }
@@ -38,6 +41,7 @@ impl Faults {
             latency_ms_max: rng.random_range(1..800),
             crashes: rng.random_range(0..4),
             partitions: rng.random_range(0..3),
+            replacements: rng.random_range(0..8),
             skew_ms_max: *[0, 1_000, 45_000].get(rng.random_range(0..3)).unwrap(),
         }
     }

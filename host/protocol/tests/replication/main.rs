@@ -6,6 +6,7 @@
 // Helpers of tests may stop a test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod abuse;
 mod checker;
 mod disk;
 mod driving;
@@ -14,6 +15,7 @@ mod malice;
 mod network;
 mod node;
 mod repair;
+mod sessions;
 mod simulation;
 mod victim;
 mod world;

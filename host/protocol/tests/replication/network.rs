@@ -10,32 +10,6 @@ use crate::faults::percent;
 use crate::world::{Canary, Event, TOPICS, World, topic_index};
 
 impl World {
-    pub(crate) fn session_up(&mut self, index: usize, other: usize) {
-        let (now, peer) = (self.now, self.nodes[other].id());
-        let Some(running) = &mut self.nodes[index].running else {
-            return;
-        };
-        running
-            .topics
-            .iter_mut()
-            .for_each(|topic| topic.state.handle_peer_up(peer));
-        running.anti_entropy.handle_peer_up(now, peer);
-        self.drain(index);
-    }
-
-    pub(crate) fn session_down(&mut self, index: usize, other: usize) {
-        let (now, peer) = (self.now, self.nodes[other].id());
-        let Some(running) = &mut self.nodes[index].running else {
-            return;
-        };
-        running
-            .topics
-            .iter_mut()
-            .for_each(|topic| topic.state.handle_peer_down(now, peer));
-        running.anti_entropy.handle_peer_down(peer);
-        self.drain(index);
-    }
-
     /// Does what a node's protocols ask for, begins batches, and sets the timer.
     pub(crate) fn drain(&mut self, index: usize) {
         while let Some(event) = self.poll_anti_entropy(index) {
@@ -161,10 +135,19 @@ impl World {
         } else {
             1
         };
+        let session = self.session(from, to);
         for _ in 0..copies {
             let ms = self.random_ms(self.faults.latency_ms_max);
             let bytes = message.to_bytes();
-            self.after_ms(1 + ms, Event::Arrive { from, to, bytes });
+            self.after_ms(
+                1 + ms,
+                Event::Arrive {
+                    from,
+                    to,
+                    session,
+                    bytes,
+                },
+            );
         }
     }
 }

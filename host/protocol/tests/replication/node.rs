@@ -88,7 +88,10 @@ impl Node {
         let mut topics = Vec::new();
         for (index, disk) in self.disks.iter().enumerate() {
             let state = restored(index, self.identity.id(), disk, config.clone());
-            anti_entropy.handle_version(topic_name(index), state.version().hash());
+            // As a newcomer, who does not know of the topic yet.
+            if !state.version().is_empty() {
+                anti_entropy.handle_version(topic_name(index), state.version().hash());
+            }
             topics.push(Topic {
                 state,
                 commands: 0,

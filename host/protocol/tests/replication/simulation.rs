@@ -1,11 +1,13 @@
 //! Runs with random faults, which then end: everything must be everywhere.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use replicant_protocol::ids::Hash;
 use replicant_protocol::replication::{Config, Stats};
 
-use crate::world::{Canary, TOPICS, World};
+use crate::faults::Faults;
+use crate::world::{Canary, Event, TOPICS, World};
 
 /// How long faults last.
 const FAULTY: Duration = Duration::from_secs(15);
@@ -125,6 +127,32 @@ fn small_clusters_heal_after_other_faults() {
 #[test]
 fn larger_clusters_heal_after_faults() {
     must_heal(200..220, |seed| 6 + (seed % 15) as usize);
+}
+
+/// Lost once: a request that came in a new session before the other side had heard of it was
+/// dropped, and a newcomer waited ten seconds for nothing.
+#[test]
+fn sessions_that_are_replaced_while_nodes_compare_cost_no_timeout() {
+    for seed in 0..200 {
+        let mut world = World::new(seed, 2, Config::default(), Canary::None);
+        world.faults = Faults::none();
+        world.nodes.iter_mut().for_each(|node| node.skew_ms = 0);
+        world.divide(BTreeSet::from([0]));
+        for topic in 0..TOPICS {
+            world.after_ms(1, Event::Command { node: 0, topic });
+        }
+        world.run_until(Duration::from_secs(5), |_| false);
+        world.divide(BTreeSet::new());
+        for n in 0..3 {
+            let ms = n * 40 + world.random_ms(60);
+            world.after_ms(ms, Event::Replace { a: 0, b: 1 });
+        }
+        let begun = world.now;
+        let is_done = |world: &World| world.now > begun && world.all_equal();
+        world.run_until(begun + Duration::from_secs(900), is_done);
+        let took = world.now - begun;
+        assert!(took < Duration::from_secs(2), "seed {seed}: {took:?}");
+    }
 }
 
 #[test]

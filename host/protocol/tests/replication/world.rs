@@ -30,6 +30,7 @@ pub(crate) enum Event {
     Arrive {
         from: usize,
         to: usize,
+        session: u64,
         bytes: Vec<u8>,
     },
     Timer {
@@ -54,6 +55,18 @@ pub(crate) enum Event {
     Divide {
         side: BTreeSet<usize>,
     },
+    /// Another session takes the place of the one between two nodes.
+    Replace {
+        a: usize,
+        b: usize,
+    },
+    /// A node hears that its session with another ended, or that the next one is open.
+    Session {
+        node: usize,
+        other: usize,
+        session: u64,
+        is_up: bool,
+    },
 }
 
 pub(crate) struct World {
@@ -67,7 +80,9 @@ pub(crate) struct World {
     queue: BTreeMap<(Duration, u64), Event>,
     events_count: u64,
     timers: Vec<u64>,
-    links: BTreeSet<(usize, usize)>,
+    pub(crate) links: BTreeSet<(usize, usize)>,
+    /// Which session there is between two nodes; what was sent in an earlier one is lost.
+    pub(crate) sessions: BTreeMap<(usize, usize), u64>,
     /// One side of a partition; empty if there is none.
     side: BTreeSet<usize>,
     /// Hash over everything that happened, in order.
@@ -90,6 +105,7 @@ impl World {
             events_count: 0,
             timers: vec![0; nodes],
             links: BTreeSet::new(),
+            sessions: BTreeMap::new(),
             side: BTreeSet::new(),
             history: Hash::ZERO,
         };
@@ -178,6 +194,14 @@ impl World {
                 },
             );
         }
+        for _ in 0..self.faults.replacements {
+            let (a, b) = (
+                self.rng.random_range(0..count),
+                self.rng.random_range(0..count),
+            );
+            let ms = self.random_ms(span_ms);
+            self.after_ms(ms, Event::Replace { a, b });
+        }
     }
 
     /// Ends all faults: everybody runs, everybody is connected, the clocks are right.
@@ -253,7 +277,7 @@ impl World {
         self.history
     }
 
-    fn record(&mut self, what: &str, bytes: &[u8]) {
+    pub(crate) fn record(&mut self, what: &str, bytes: &[u8]) {
         let time = self.now.as_nanos().to_le_bytes();
         let parts = [self.history.as_bytes(), &time[..], what.as_bytes(), bytes];
         self.history = Hash::derive("simulated history", &parts);
@@ -261,13 +285,29 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Arrive { from, to, bytes } => self.arrive(from, to, &bytes),
+            Event::Arrive {
+                from,
+                to,
+                session,
+                bytes,
+            } => {
+                if session == self.session(from, to) {
+                    self.arrive(from, to, &bytes);
+                }
+            }
             Event::Timer { node, number } => self.timer(node, number),
             Event::Command { node, topic } => self.command(node, topic),
             Event::Stored { node, topic, life } => self.stored(node, topic, life),
             Event::Crash { node } => self.crash(node),
             Event::Restart { node } => self.restart(node),
             Event::Divide { side } => self.divide(side),
+            Event::Replace { a, b } => self.replace(a, b),
+            Event::Session {
+                node,
+                other,
+                session,
+                is_up,
+            } => self.hear_of_session(node, other, session, is_up),
         }
     }
 
@@ -400,7 +440,7 @@ impl World {
     }
 
     /// Changes who can reach whom; sessions break and open accordingly.
-    fn divide(&mut self, side: BTreeSet<usize>) {
+    pub(crate) fn divide(&mut self, side: BTreeSet<usize>) {
         self.record(
             "divide",
             &side.iter().map(|node| *node as u8).collect::<Vec<_>>(),

@@ -184,6 +184,118 @@ fn a_lost_page_ends_its_comparison_and_the_next_round_begins_anew() {
     );
 }
 
+fn request(after: Option<usize>) -> Message {
+    Message::DigestRequest(DigestRequest {
+        after: after.map(topic),
+        root: Hash::of(b"another root"),
+    })
+}
+
+fn pages_sent(state: &mut State) -> usize {
+    let events = std::iter::from_fn(|| state.poll());
+    let is_page = |event: &OutEvent| {
+        matches!(
+            event,
+            OutEvent::Send {
+                message: Message::DigestPage(_),
+                ..
+            }
+        )
+    };
+    events.filter(is_page).count()
+}
+
+/// Lost once: the first message of a peer can overtake the news of its session. Its request was
+/// dropped, and the peer waited for `page_timeout`.
+#[test]
+fn a_request_that_overtakes_the_news_of_its_session_is_answered() {
+    let mut state = state([(1, "here")]);
+    state.on_message(NOW, node(2), request(None));
+    assert_eq!(pages_sent(&mut state), 1);
+}
+
+#[test]
+fn a_session_that_is_replaced_costs_no_timeout() {
+    let mut state = asked();
+    state.handle_peer_down(node(2));
+    state.handle_peer_up(NOW, node(2));
+    assert!(matches!(state.poll(), Some(OutEvent::Send { .. })));
+    state.on_message(NOW, node(2), page(None, &[1], true));
+    assert!(matches!(state.poll(), Some(OutEvent::Differs { .. })));
+}
+
+#[test]
+fn a_peer_gets_so_many_pages_in_an_interval_and_then_no_more() {
+    let topics_count = 2 * PAGE_COUNT_MAX;
+    let mut state = state((0..topics_count).map(|n| (n, "here")));
+    state.handle_peer_up(NOW, node(2));
+    state.poll();
+    let allowed = Config::default().comparisons_max * 3;
+    let ask = |state: &mut State| {
+        for n in 0..2 * allowed {
+            state.on_message(NOW, node(2), request(n.checked_sub(1)));
+        }
+        pages_sent(state)
+    };
+    assert_eq!(ask(&mut state), allowed);
+    assert_eq!(state.refused_count(), allowed as u64);
+    state.handle_timeout(Duration::from_secs(10), &mut ChaCha8Rng::seed_from_u64(1));
+    assert_eq!(ask(&mut state), allowed);
+}
+
+#[test]
+fn a_comparison_costs_one_root_however_many_pages_it_has() {
+    let mut state = state([(1, "here")]);
+    state.handle_peer_up(NOW, node(2));
+    let Some(OutEvent::Send {
+        message: Message::DigestRequest(first),
+        ..
+    }) = state.poll()
+    else {
+        panic!("the peer is asked")
+    };
+    state.handle_version(topic(1), Hash::of(b"changed"));
+    state.on_message(NOW, node(2), page(None, &[5], false));
+    let events: Vec<_> = std::iter::from_fn(|| state.poll()).collect();
+    let next = events.iter().find_map(|event| match event {
+        OutEvent::Send {
+            message: Message::DigestRequest(next),
+            ..
+        } => Some(next),
+        _ => None,
+    });
+    assert_eq!(next.unwrap().root, first.root);
+    // And only the first page of an answer depends on it.
+    let root = state.root();
+    let after = Some(topic(0));
+    state.on_message(
+        NOW,
+        node(2),
+        Message::DigestRequest(DigestRequest { after, root }),
+    );
+    let Some(OutEvent::Send {
+        message: Message::DigestPage(page),
+        ..
+    }) = state.poll()
+    else {
+        panic!("the peer is answered")
+    };
+    assert_eq!(page.topics.len(), 1);
+}
+
+#[test]
+fn times_of_zero_leave_time_between_two_rounds() {
+    let config = Config {
+        interval: Duration::ZERO,
+        page_timeout: Duration::ZERO,
+        ..Config::default()
+    };
+    let mut state = State::new(NOW, config);
+    state.handle_peer_up(NOW, node(2));
+    state.handle_timeout(NOW, &mut ChaCha8Rng::seed_from_u64(1));
+    assert!(state.next_timeout() > NOW);
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
