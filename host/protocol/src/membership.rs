@@ -26,7 +26,8 @@
 //!
 //! What a hostile member can do: spread suspicion and death of others, who refute it, at the cost
 //! of one message each time; answer for a dead node when asked to probe it; join with many keys,
-//! up to [`Config::members_max`]. Admission by certificate comes with a later release.
+//! up to [`Config::members_max`]. What it asks for is bounded each period: full tables, answers
+//! that carry news, probes run for it. Admission by certificate comes with a later release.
 //!
 //! [`Membership`] is the face; [`Swim`] stands behind it. Partial views (HyParView) can stand
 //! beside it. Not here: sockets and sessions, who may be a member, and subscriptions.
@@ -37,9 +38,12 @@ mod hearsay;
 mod message;
 mod probing;
 mod record;
+mod sessions;
 mod swim;
 mod table;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod scenario_tests;
 #[cfg(test)]

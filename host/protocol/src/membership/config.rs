@@ -62,8 +62,8 @@ pub struct Config {
     /// How many members are known at most, dead ones included; 2 to [`MEMBERS_MAX`]. At the bound
     /// the longest dead give way, then newcomers are refused and counted. Default 4,096.
     pub members_max: usize,
-    /// How many indirect probes are run for others at once. At the bound more are ignored, and the
-    /// asker relies on others. Default 256.
+    /// How many indirect probes are run for others at once, of which eight for one member. At the
+    /// bound more are ignored, and the asker relies on others. Default 256.
     pub relays_max: usize,
     /// How many members a leaving node tells. Default 8: the others hear of it in two periods.
     pub leave_fanout_count: usize,

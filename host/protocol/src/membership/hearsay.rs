@@ -75,11 +75,15 @@ impl Swim {
                     // remind each other of the dead for ever.
                     return Ok(());
                 }
-                if !self.make_room() {
+                let is_full = self.table.len() + 1 >= self.config.members_max;
+                if is_full && self.table.iter().all(Entry::is_present) {
                     self.counts.refused_members_count += 1;
                     return Ok(());
                 }
                 verify(&rumour.record)?;
+                if is_full {
+                    self.table.forget_longest_absent();
+                }
                 self.probing.add(rumour.record.node, rng);
             }
         }
@@ -87,11 +91,6 @@ impl Swim {
         let change = self.table.take(now, rumour);
         self.after(now, node, change);
         Ok(())
-    }
-
-    /// Whether there is room for one more member, this node counted.
-    fn make_room(&mut self) -> bool {
-        self.table.len() + 1 < self.config.members_max || self.table.forget_longest_absent()
     }
 
     /// Thinks worse of a member: it did not answer, or did not refute.

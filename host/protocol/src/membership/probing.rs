@@ -8,6 +8,9 @@ use rand::seq::SliceRandom;
 
 use crate::ids::NodeId;
 
+/// Probes that run at once for one member. It probes one member a period, so more are not needed.
+const RELAYS_PER_ASKER_MAX: usize = 8;
+
 /// The probe of the present period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Probe {
@@ -88,7 +91,8 @@ impl Probing {
 
     /// Remembers a probe for another member. `None` if too many are under way.
     pub(super) fn add_relay(&mut self, relay: Relay) -> Option<u32> {
-        if self.relays.len() >= self.relays_max {
+        let of_asker = self.relays.values().filter(|of| of.asker == relay.asker);
+        if self.relays.len() >= self.relays_max || of_asker.count() >= RELAYS_PER_ASKER_MAX {
             return None;
         }
         let sequence = self.sequence();

@@ -11,6 +11,7 @@ use crate::ids::NodeId;
 
 use super::gossip::Gossip;
 use super::probing::{Probe, Probing, Relay};
+use super::sessions::Sessions;
 use super::table::{Entry, Table};
 use super::{
     Config, Local, Member, Membership, Message, MessageError, OutEvent, Record, Rumour, Status,
@@ -34,7 +35,7 @@ pub struct Swim {
     pub(super) probing: Probing,
     /// Until when each suspect may refute.
     pub(super) suspicions: BTreeMap<NodeId, Duration>,
-    sessions: BTreeMap<NodeId, Session>,
+    sessions: Sessions,
     period_end: Duration,
     /// News is not sent before.
     gossip_at: Duration,
@@ -42,14 +43,6 @@ pub struct Swim {
     reconnect_at: Duration,
     pub(super) events: VecDeque<OutEvent>,
     pub(super) counts: Counts,
-}
-
-/// A peer with a session.
-#[derive(Debug, Clone, Copy)]
-struct Session {
-    address: SocketAddr,
-    /// When it last got the full table as an answer.
-    answered_at: Option<Duration>,
 }
 
 /// What happened so far, for metrics.
@@ -83,7 +76,7 @@ impl Swim {
             gossip,
             probing: Probing::new(config.relays_max, rng),
             suspicions: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             // Somewhere in the first period, so that nodes do not move in step.
             period_end: now + share_of(config.probe_interval, rng),
             gossip_at: now,
@@ -123,12 +116,16 @@ impl Swim {
     /// Where to answer.
     fn address_of(&self, node: NodeId) -> Option<SocketAddr> {
         let known = self.table.get(node).map(|entry| entry.record.address);
-        known.or_else(|| self.sessions.get(&node).map(|session| session.address))
+        known.or_else(|| self.sessions.address(node))
     }
 
-    fn answer(&mut self, to: NodeId, sequence: u32) {
+    fn answer(&mut self, now: Duration, to: NodeId, sequence: u32) {
         if let Some(address) = self.address_of(to) {
-            let gossip = self.gossip_for(to);
+            let period = self.config.probe_interval;
+            let gossip = match self.sessions.may_carry_news(now, to, period) {
+                true => self.gossip_for(to),
+                false => Vec::new(),
+            };
             self.send(to, address, Message::Ack { sequence, gossip });
         }
     }
@@ -152,9 +149,9 @@ impl Swim {
         self.send(target, address, Message::Ping { sequence, gossip });
     }
 
-    fn on_ack(&mut self, from: NodeId, sequence: u32) {
+    fn on_ack(&mut self, now: Duration, from: NodeId, sequence: u32) {
         if let Some(relay) = self.probing.take_relay(sequence, from) {
-            self.answer(relay.asker, relay.asker_sequence);
+            self.answer(now, relay.asker, relay.asker_sequence);
             return;
         }
         if let Some(probe) = &mut self.probing.current {
@@ -167,16 +164,11 @@ impl Swim {
 
     /// Answers with the full table, at most once a period and peer.
     fn on_sync(&mut self, now: Duration, from: NodeId) {
-        let interval = self.config.probe_interval;
-        let Some(session) = self.sessions.get_mut(&from) else {
-            return;
-        };
-        if session.answered_at.is_some_and(|at| now < at + interval) {
+        let period = self.config.probe_interval;
+        let Some(address) = self.sessions.table_for(now, from, period) else {
             self.counts.ignored_requests_count += 1;
             return;
-        }
-        session.answered_at = Some(now);
-        let address = session.address;
+        };
         let members = self.full_table();
         self.send(from, address, Message::SyncReply { members });
     }
@@ -314,7 +306,7 @@ impl Swim {
 impl Membership for Swim {
     fn handle_session_opened(
         &mut self,
-        _now: Duration,
+        now: Duration,
         peer: NodeId,
         address: SocketAddr,
         _rng: &mut impl Rng,
@@ -322,20 +314,14 @@ impl Membership for Swim {
         if self.is_leaving() || self.sessions.len() >= self.config.members_max {
             return;
         }
-        self.sessions.insert(
-            peer,
-            Session {
-                address,
-                answered_at: None,
-            },
-        );
+        self.sessions.open(now, peer, address);
         if self.table.get(peer).is_none_or(|entry| !entry.is_present()) {
             self.send_sync(peer, address);
         }
     }
 
     fn handle_session_closed(&mut self, _now: Duration, peer: NodeId, _rng: &mut impl Rng) {
-        self.sessions.remove(&peer);
+        self.sessions.close(peer);
         if self.table.get(peer).is_some_and(Entry::is_present) {
             self.probing.prefer(peer);
         }
@@ -354,7 +340,7 @@ impl Membership for Swim {
         match message {
             Message::Ping { sequence, gossip } => {
                 let heard = self.hear(now, gossip, rng);
-                self.answer(from, sequence);
+                self.answer(now, from, sequence);
                 heard
             }
             Message::IndirectPing {
@@ -367,7 +353,7 @@ impl Membership for Swim {
                 heard
             }
             Message::Ack { sequence, gossip } => {
-                self.on_ack(from, sequence);
+                self.on_ack(now, from, sequence);
                 self.hear(now, gossip, rng)
             }
             Message::Sync { members } => {

@@ -156,13 +156,12 @@ impl Table {
             .retain(|_, entry| entry.is_present() || entry.since > before);
     }
 
-    /// Forgets who is dead or left for the longest time. Gives whether there was one.
-    pub(super) fn forget_longest_absent(&mut self) -> bool {
+    /// Forgets who is dead or left for the longest time, if anybody is.
+    pub(super) fn forget_longest_absent(&mut self) {
         let absent = self.iter().filter(|entry| !entry.is_present());
         let longest = absent.min_by_key(|entry| entry.since);
-        let Some(node) = longest.map(|entry| entry.record.node) else {
-            return false;
-        };
-        self.entries.remove(&node).is_some()
+        if let Some(node) = longest.map(|entry| entry.record.node) {
+            self.entries.remove(&node);
+        }
     }
 }

@@ -11,13 +11,13 @@ use super::table::{Table, Verdict};
 use super::*;
 use crate::identity::Signature;
 
-const START: Duration = Duration::from_secs(1_000);
+pub(super) const START: Duration = Duration::from_secs(1_000);
 
-fn rng() -> ChaCha20Rng {
+pub(super) fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(3)
 }
 
-fn id(number: usize) -> NodeId {
+pub(super) fn id(number: usize) -> NodeId {
     identity(number).id()
 }
 
@@ -35,7 +35,7 @@ fn goodbye(number: usize, incarnation: u64) -> Rumour {
     }
 }
 
-fn rumour(number: usize, incarnation: u64, status: Status) -> Rumour {
+pub(super) fn rumour(number: usize, incarnation: u64, status: Status) -> Rumour {
     Rumour {
         record: record(number, incarnation),
         status,
@@ -43,7 +43,7 @@ fn rumour(number: usize, incarnation: u64, status: Status) -> Rumour {
 }
 
 /// Node 0, which knows `count` others that are alive; nothing waits to be sent.
-fn swim(config: Config, count: usize) -> Swim {
+pub(super) fn swim(config: Config, count: usize) -> Swim {
     let mut swim = Swim::new(config, local(0), START, &mut rng());
     let gossip = (1..=count)
         .map(|number| rumour(number, 0, Status::Alive))
@@ -53,15 +53,15 @@ fn swim(config: Config, count: usize) -> Swim {
     swim
 }
 
-fn hear(swim: &mut Swim, gossip: Vec<Rumour>) -> Result<(), MessageError> {
+pub(super) fn hear(swim: &mut Swim, gossip: Vec<Rumour>) -> Result<(), MessageError> {
     swim.on_message(START, id(9), Message::Gossip { gossip }, &mut rng())
 }
 
-fn events(swim: &mut Swim) -> Vec<OutEvent> {
+pub(super) fn events(swim: &mut Swim) -> Vec<OutEvent> {
     std::iter::from_fn(|| swim.poll_event()).collect()
 }
 
-fn sent(events: &[OutEvent]) -> Vec<(NodeId, &Message)> {
+pub(super) fn sent(events: &[OutEvent]) -> Vec<(NodeId, &Message)> {
     let sent = events.iter().filter_map(|event| match event {
         OutEvent::Send { to, message, .. } => Some((*to, message)),
         _ => None,
@@ -69,7 +69,7 @@ fn sent(events: &[OutEvent]) -> Vec<(NodeId, &Message)> {
     sent.collect()
 }
 
-fn status(swim: &Swim, number: usize) -> Option<Status> {
+pub(super) fn status(swim: &Swim, number: usize) -> Option<Status> {
     let members = swim.members();
     let member = members.iter().find(|member| member.node == id(number));
     member.map(|member| member.status)
