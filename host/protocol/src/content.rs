@@ -38,6 +38,8 @@ mod serving;
 mod state;
 
 #[cfg(test)]
+mod bound_tests;
+#[cfg(test)]
 mod fetch_tests;
 #[cfg(test)]
 mod simulation_tests;

@@ -1,7 +1,7 @@
 //! Which announcements are known, and which of them are active.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::ids::{Hash, ModuleHash, NodeId};
 
@@ -32,6 +32,8 @@ pub(super) struct Catalogue {
     /// Strongest first; never empty.
     by_name: BTreeMap<ModuleName, Vec<Known>>,
     per_publisher: BTreeMap<NodeId, usize>,
+    /// The hash over all ids, once somebody has asked for it.
+    digest: OnceLock<Hash>,
     max: usize,
     per_publisher_max: usize,
     per_name_max: usize,
@@ -43,6 +45,7 @@ impl Catalogue {
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
             per_publisher: BTreeMap::new(),
+            digest: OnceLock::new(),
             max: config.announcements_max,
             per_publisher_max: config.announcements_per_publisher_max,
             per_name_max: config.announcements_per_name_max,
@@ -72,10 +75,11 @@ impl Catalogue {
             .map(|of| of.publisher)
     }
 
-    /// The hash over all ids.
+    /// The hash over all ids. Computed once after each change.
     pub(super) fn digest(&self) -> Hash {
-        let parts: Vec<&[u8]> = self.by_id.keys().map(|id| &id.as_bytes()[..]).collect();
-        Hash::derive("replicant 2026-11 ids of known announcements", &parts)
+        let ids = self.by_id.keys().map(|id| &id.as_bytes()[..]);
+        let compute = || Hash::derive_each("replicant 2026-11 ids of known announcements", ids);
+        *self.digest.get_or_init(compute)
     }
 
     /// All ids as pages `(after, to, ids)`; together they cover everything.
@@ -115,6 +119,7 @@ impl Catalogue {
         if !self.has_room(&new, &gone) {
             return Inserted::Full;
         }
+        self.digest = OnceLock::new();
         for old in gone {
             self.by_id.remove(&old.id());
             self.count(old, false);

@@ -19,9 +19,14 @@ const REST_FACTOR_MAX: u32 = 16;
 /// answers just before every timeout does not hold up a large module for long.
 const CHUNKS_PER_TIMEOUT: u32 = 8;
 
+/// How many liars of one fetch are remembered: more than have sessions at a time.
+pub(super) const LIARS_MAX: usize = 4_096;
+
 /// What a peer's answer led to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
+    /// Nobody waits for it.
+    Ignored,
     GoesOn,
     Done(Vec<u8>),
     Misbehaved(Misbehaviour),
@@ -36,7 +41,7 @@ struct Fetch {
     turn: Option<Turn>,
     /// Who did not have it, was busy, slow, or saw another size; asked again after a rest.
     set_aside: BTreeSet<NodeId>,
-    /// Who sent wrong content; never asked again.
+    /// Who sent wrong content; not asked again. At most [`LIARS_MAX`].
     liars: BTreeSet<NodeId>,
     rest_until: Option<Duration>,
     rest_factor: u32,
@@ -147,7 +152,7 @@ impl Fetches {
         manifest: Manifest,
     ) -> Outcome {
         let Some(fetch) = self.asked(from, module, Part::Manifest) else {
-            return Outcome::GoesOn;
+            return Outcome::Ignored;
         };
         if manifest.size_bytes() != fetch.size_bytes {
             // Either it or the announcement is wrong; there is no telling which.
@@ -171,7 +176,7 @@ impl Fetches {
         bytes: Vec<u8>,
     ) -> Outcome {
         let Some(fetch) = self.asked(from, module, Part::Chunk(index)) else {
-            return Outcome::GoesOn;
+            return Outcome::Ignored;
         };
         let is_proven = fetch.manifest.as_ref().is_some_and(|manifest| {
             bytes.len() == fetch.chunk_bytes(index) && manifest.proves_chunk(&module, index, &bytes)
@@ -192,9 +197,10 @@ impl Fetches {
 
     /// The peer has not got it, or not now.
     pub(super) fn on_refused(&mut self, from: NodeId, module: ModuleHash, part: Part) -> Outcome {
-        if let Some(fetch) = self.asked(from, module, part) {
-            fetch.end_turn();
-        }
+        let Some(fetch) = self.asked(from, module, part) else {
+            return Outcome::Ignored;
+        };
+        fetch.end_turn();
         Outcome::GoesOn
     }
 
@@ -295,6 +301,9 @@ impl Fetches {
     fn lied(&mut self, from: NodeId, module: ModuleHash) -> Outcome {
         self.counts.wrong_content_count += 1;
         if let Some(fetch) = self.fetches.get_mut(&module) {
+            if fetch.liars.len() >= LIARS_MAX {
+                fetch.liars.pop_first();
+            }
             fetch.liars.insert(from);
             fetch.turn = None;
         }

@@ -7,13 +7,13 @@ use super::*;
 
 const PART_TIMEOUT: Duration = Duration::from_secs(5);
 
-fn module(chunks: usize) -> Vec<u8> {
+pub(super) fn module(chunks: usize) -> Vec<u8> {
     let length = chunks * CHUNK_BYTES - 1_000;
     (0..length).map(|at| (at / 7 % 251) as u8).collect()
 }
 
 /// A state that wants `module` and has sessions with peers 1 to `peers`.
-fn wanting(module: &[u8], peers: u8, config: Config) -> State {
+pub(super) fn wanting(module: &[u8], peers: u8, config: Config) -> State {
     let mut state = state(config);
     (1..=peers).for_each(|peer| state.handle_peer_up(START, id(peer), &mut rng()));
     events(&mut state);
@@ -25,7 +25,7 @@ fn wanting(module: &[u8], peers: u8, config: Config) -> State {
 }
 
 /// The parts that are asked for now, and of whom.
-fn asked(state: &mut State) -> Vec<(NodeId, Part)> {
+pub(super) fn asked(state: &mut State) -> Vec<(NodeId, Part)> {
     let asked = events(state).into_iter().filter_map(|event| match event {
         OutEvent::Send {
             to,
@@ -56,7 +56,7 @@ fn answer(module: &[u8], part: Part) -> Message {
     }
 }
 
-fn give(state: &mut State, now: Duration, from: NodeId, message: Message) {
+pub(super) fn give(state: &mut State, now: Duration, from: NodeId, message: Message) {
     state.on_message(now, from, message, &mut rng()).unwrap();
 }
 

@@ -365,9 +365,11 @@ impl State {
     fn on_ids(&mut self, now: Duration, from: NodeId, after: Hash, to: Hash, theirs: &[Hash]) {
         let unknown = theirs.iter().filter(|id| !self.catalogue.contains(id));
         let ids: Vec<Hash> = unknown.copied().collect();
+        let allowed_count = self.allowed_count(now, from);
         let ours = self.catalogue.range(after, to);
         let lacking = ours.filter(|(id, _)| theirs.binary_search(id).is_err());
         let items = lacking
+            .take(allowed_count)
             .map(|(_, known)| known.as_bytes().to_vec())
             .collect();
         self.send_announcements(now, from, items);
@@ -377,19 +379,25 @@ impl State {
     }
 
     fn on_request(&mut self, now: Duration, from: NodeId, ids: &[Hash]) {
-        let known = ids.iter().take(IDS_MAX);
+        let allowed_count = self.allowed_count(now, from);
+        let known = ids.iter().take(IDS_MAX.min(allowed_count));
         let known = known.filter_map(|id| self.catalogue.get(id));
         let items = known.map(|known| known.as_bytes().to_vec()).collect();
         self.send_announcements(now, from, items);
     }
 
-    /// Sends as many as the peer may still have in this interval.
-    fn send_announcements(&mut self, now: Duration, to: NodeId, mut items: Vec<Vec<u8>>) {
+    /// How many announcements a peer may still have in this interval.
+    fn allowed_count(&mut self, now: Duration, peer: NodeId) -> usize {
         let max = self.config.announcements_max;
+        self.budget(now, peer)
+            .map_or(0, |budget| max.saturating_sub(budget.announcements_sent))
+    }
+
+    /// Sends announcements and counts them.
+    fn send_announcements(&mut self, now: Duration, to: NodeId, items: Vec<Vec<u8>>) {
         let Some(budget) = self.budget(now, to) else {
             return;
         };
-        items.truncate(max.saturating_sub(budget.announcements_sent));
         budget.announcements_sent += items.len();
         for batch in items.chunks(ANNOUNCEMENTS_MAX) {
             let items = batch.to_vec();
@@ -436,6 +444,7 @@ impl State {
         rng: &mut impl Rng,
     ) {
         match outcome {
+            Outcome::Ignored => return,
             Outcome::GoesOn => {}
             Outcome::Done(bytes) => self.events.push_back(OutEvent::Fetched { module, bytes }),
             Outcome::Misbehaved(what) => self.events.push_back(OutEvent::Misbehaved {
