@@ -13,6 +13,9 @@ use super::statement::Role;
 use super::transport::{Received, Transport};
 use super::{CloseReason, Config, Local, MESSAGE_BYTES_MAX, OutEvent, SendError, SessionError};
 
+/// No timeout is shorter: with one of zero a session would end, or speak, without a pause.
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+
 /// One end of a connection between two nodes: bytes in, bytes out, messages in, messages out.
 ///
 /// # Operating it
@@ -87,10 +90,13 @@ impl Session {
 
     fn new(mut config: Config, handshake: Handshake, outgoing: Vec<u8>, now: Duration) -> Self {
         config.message_bytes_max = config.message_bytes_max.clamp(1, MESSAGE_BYTES_MAX);
+        config.handshake_timeout = config.handshake_timeout.max(TIMEOUT_MIN);
+        config.keep_alive_interval = config.keep_alive_interval.max(TIMEOUT_MIN);
+        config.idle_timeout = config.idle_timeout.max(TIMEOUT_MIN);
         let one = Transport::wire_bytes(config.message_bytes_max);
         config.outgoing_bytes_max = config.outgoing_bytes_max.max(one);
         Self {
-            deadline: now + config.handshake_timeout,
+            deadline: now.saturating_add(config.handshake_timeout),
             config,
             phase: Phase::Handshake(Box::new(handshake)),
             reader: FrameReader::default(),
@@ -129,14 +135,13 @@ impl Session {
     /// # Errors
     /// [`SessionError::HandshakeTimeout`], [`SessionError::IdleTimeout`]. The session is over.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), SessionError> {
+        let (idle_at, keep_alive_at) = (self.idle_at(), self.keep_alive_at());
         let result = match &mut self.phase {
             Phase::Over => Ok(()),
             Phase::Handshake(_) if now >= self.deadline => Err(SessionError::HandshakeTimeout),
             Phase::Handshake(_) => Ok(()),
-            Phase::Open(_) if now >= self.last_received + self.config.idle_timeout => {
-                Err(SessionError::IdleTimeout)
-            }
-            Phase::Open(transport) if now >= self.last_sent + self.config.keep_alive_interval => {
+            Phase::Open(_) if now >= idle_at => Err(SessionError::IdleTimeout),
+            Phase::Open(transport) if now >= keep_alive_at => {
                 self.last_sent = now;
                 transport.write(&Plain::KeepAlive, &mut self.outgoing)
             }
@@ -150,12 +155,17 @@ impl Session {
         match self.phase {
             Phase::Over => None,
             Phase::Handshake(_) => Some(self.deadline),
-            Phase::Open(_) => {
-                let idle = self.last_received + self.config.idle_timeout;
-                let keep_alive = self.last_sent + self.config.keep_alive_interval;
-                Some(idle.min(keep_alive))
-            }
+            Phase::Open(_) => Some(self.idle_at().min(self.keep_alive_at())),
         }
+    }
+
+    fn idle_at(&self) -> Duration {
+        self.last_received.saturating_add(self.config.idle_timeout)
+    }
+
+    fn keep_alive_at(&self) -> Duration {
+        let interval = self.config.keep_alive_interval;
+        self.last_sent.saturating_add(interval)
     }
 
     /// Encrypts a message for the peer. About 0.8 ns a byte.

@@ -360,6 +360,30 @@ fn a_handshake_has_an_absolute_deadline() {
 }
 
 #[test]
+fn timeouts_of_zero_or_without_end_are_taken_as_the_nearest_that_work() {
+    let zero = Config {
+        handshake_timeout: Duration::ZERO,
+        keep_alive_interval: Duration::ZERO,
+        idle_timeout: Duration::ZERO,
+        ..Config::default()
+    };
+    let (mut a, _) = pair(&zero);
+    assert!(a.is_established());
+    assert!(a.next_timeout() > Some(START));
+    a.handle_timeout(START).unwrap();
+    assert_eq!(a.poll_transmit(), None, "nothing is due at once");
+    let endless = Config {
+        handshake_timeout: Duration::MAX,
+        keep_alive_interval: Duration::MAX,
+        idle_timeout: Duration::MAX,
+        ..Config::default()
+    };
+    let (mut a, _) = pair(&endless);
+    assert_eq!(a.next_timeout(), Some(Duration::MAX));
+    a.handle_timeout(seconds(1_000_000)).unwrap();
+}
+
+#[test]
 fn signs_of_life_keep_an_idle_session_and_silence_ends_it() {
     let (mut a, mut b) = pair(&Config::default());
     for round in 1..=10 {
