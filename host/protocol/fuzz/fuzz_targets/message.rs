@@ -1,11 +1,4 @@
-//! Any bytes are a message with exactly these bytes, or an error.
+//! See `tests/fuzz/main.rs`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use replicant_protocol::wire::Message;
-
-fuzz_target!(|bytes: &[u8]| {
-    if let Ok(message) = Message::from_bytes(bytes) {
-        assert_eq!(message.to_bytes(), bytes);
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| replicant_protocol_fuzz::fuzz_message(bytes));

@@ -1,0 +1,46 @@
+//! The targets of `tests/fuzz`, for cargo-fuzz.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../tests/replication/checker.rs"]
+#[allow(dead_code)]
+mod checker;
+#[path = "../../tests/fuzz/content.rs"]
+mod content;
+#[path = "../../tests/fuzz/decoding.rs"]
+mod decoding;
+#[path = "../../tests/replication/disk.rs"]
+#[allow(dead_code)]
+mod disk;
+#[path = "../../tests/fuzz/input.rs"]
+mod input;
+#[path = "../../tests/fuzz/membership.rs"]
+mod membership;
+#[path = "../../tests/fuzz/replication.rs"]
+mod replication;
+#[path = "../../tests/fuzz/seeds.rs"]
+#[allow(dead_code)]
+mod seeds;
+#[path = "../../tests/fuzz/session.rs"]
+mod session;
+
+macro_rules! targets {
+    ($($name:ident = $module:ident::$target:ident;)*) => {
+        $(
+            /// See `tests/fuzz/main.rs`.
+            pub fn $name(bytes: &[u8]) {
+                $module::$target(bytes);
+            }
+        )*
+    };
+}
+
+targets! {
+    fuzz_bundle = decoding::bundle;
+    fuzz_message = decoding::message;
+    fuzz_announcement = decoding::announcement;
+    fuzz_session = session::session;
+    fuzz_replication = replication::replication;
+    fuzz_anti_entropy = replication::anti_entropy;
+    fuzz_membership = membership::membership;
+    fuzz_content = content::content;
+}

@@ -1,0 +1,38 @@
+//! What is decoded has these bytes and no others, and is within its limits.
+
+use replicant_protocol::bundle::{SignedBundle, limits};
+use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::wire::{Message, Payload};
+
+pub(crate) fn bundle(bytes: &[u8]) {
+    let Ok(bundle) = SignedBundle::decode(bytes) else {
+        return;
+    };
+    assert_eq!(bundle.as_bytes(), bytes);
+    let body = bundle.body();
+    assert_eq!(body.ops().count(), body.ops.len());
+    assert!(bundle.first() <= bundle.last());
+    assert!(bundle.memory_bytes() <= limits::MEMORY_BYTES_MAX);
+    // Whether it holds or not: it is decided.
+    let _ = bundle.verify();
+}
+
+pub(crate) fn message(bytes: &[u8]) {
+    let Ok(message) = Message::from_bytes(bytes) else {
+        return;
+    };
+    assert_eq!(message.to_bytes(), bytes);
+    if let Message::Broadcast(message) = message {
+        match Payload::from_bytes(&message.payload) {
+            Ok(Payload::Bundle(bytes)) => bundle(bytes),
+            Ok(Payload::Announcement(bytes)) => announcement(bytes),
+            Err(_) => {}
+        }
+    }
+}
+
+pub(crate) fn announcement(bytes: &[u8]) {
+    if let Ok(announcement) = SignedAnnouncement::from_bytes(bytes) {
+        assert_eq!(&announcement.as_bytes()[..], bytes);
+    }
+}

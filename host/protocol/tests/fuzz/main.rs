@@ -1,0 +1,95 @@
+//! Everything that reads what a peer sent, with inputs that no test thought of.
+//!
+//! Each target is a function of bytes that must not panic. Here they run with random bytes and with
+//! valid ones that were changed: a fixed number of cases, or for as long as told:
+//!
+//! ```text
+//! REPLICANT_FUZZ_SECONDS=180 cargo test --release -p replicant-protocol --test fuzz
+//! ```
+//!
+//! `fuzz/` has the same targets for `cargo fuzz`, which looks for inputs by what code they reach.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+// The simulation uses more of these two.
+#[path = "../replication/checker.rs"]
+#[allow(dead_code)]
+mod checker;
+mod content;
+mod decoding;
+#[path = "../replication/disk.rs"]
+#[allow(dead_code)]
+mod disk;
+mod input;
+mod membership;
+mod mutation;
+mod replication;
+mod seeds;
+mod session;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use mutation::input_of;
+
+/// Runs a target with many inputs. One seed decides each; a failure names it.
+fn run(cases: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let only = number("REPLICANT_SEED");
+    let end = number("REPLICANT_FUZZ_SECONDS").map(|s| Instant::now() + Duration::from_secs(s));
+    for seed in only.unwrap_or(0).. {
+        let is_over = match end {
+            _ if only.is_some() => seed > only.unwrap_or(0),
+            Some(end) => Instant::now() >= end,
+            None => seed >= cases,
+        };
+        if is_over {
+            return eprintln!("{seed} cases");
+        }
+        let input = input_of(seed, seeds);
+        let outcome = catch_unwind(AssertUnwindSafe(|| target(&input)));
+        assert!(
+            outcome.is_ok(),
+            "fails; REPLICANT_SEED={seed} replays it: {input:02x?}"
+        );
+    }
+}
+
+#[test]
+fn any_bytes_are_a_bundle_or_refused() {
+    run(20_000, &seeds::bundles(), decoding::bundle);
+}
+
+#[test]
+fn any_bytes_are_a_message_or_refused() {
+    run(20_000, &seeds::messages(), decoding::message);
+}
+
+#[test]
+fn any_bytes_are_an_announcement_or_refused() {
+    run(20_000, &seeds::announcements(), decoding::announcement);
+}
+
+#[test]
+fn nobody_gets_anything_into_a_session_that_its_peer_did_not_send() {
+    run(200, &[], session::session);
+}
+
+#[test]
+fn replication_stays_causal_and_bounded_whatever_peers_and_disks_do() {
+    run(500, &[], replication::replication);
+}
+
+#[test]
+fn comparing_ends_whatever_peers_answer() {
+    run(4_000, &[], replication::anti_entropy);
+}
+
+#[test]
+fn members_are_bounded_and_speak_for_themselves_whatever_is_said() {
+    run(300, &[], membership::membership);
+}
+
+#[test]
+fn modules_have_their_hash_whatever_peers_send() {
+    run(300, &[], content::content);
+}

@@ -1,0 +1,141 @@
+//! A member among others that say anything of anybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use replicant_protocol::ids::{Generation, NodeId};
+use replicant_protocol::membership::{
+    Config, Local, Membership, Message, OutEvent, Rumour, Status, Swim,
+};
+
+use crate::input::Input;
+use crate::seeds::{identity, memberships, rumour};
+
+const MEMBERS_MAX: usize = 6;
+/// The node under test.
+const OWN: u8 = 1;
+
+/// What nodes 1 to 9 have said of themselves so far.
+fn words() -> Vec<Rumour> {
+    let statuses = [Status::Alive, Status::Left];
+    let numbers = 1..10_u8;
+    numbers
+        .flat_map(|node| {
+            let of = move |incarnation| statuses.map(|status| rumour(node, incarnation, status));
+            [0, 3, u64::MAX].map(of)
+        })
+        .flatten()
+        .collect()
+}
+
+thread_local! {
+    // Signing takes longer than the rest of a case.
+    static WORDS: Vec<Rumour> = words();
+    static MESSAGES: Vec<Vec<u8>> = memberships();
+    static IDS: Vec<NodeId> = (0..10).map(|number| identity(number).id()).collect();
+}
+
+fn id(number: usize) -> NodeId {
+    IDS.with(|ids| ids[number])
+}
+
+fn spoken(words: &[Rumour], input: &mut Input<'_>) -> Vec<Rumour> {
+    let one = |input: &mut Input<'_>| {
+        let mut rumour = words[input.below(words.len())].clone();
+        match input.below(8) {
+            0 => rumour.status = Status::Suspect,
+            1 => rumour.status = Status::Dead,
+            2 => rumour.record.incarnation ^= input.number(),
+            3 => rumour.record.address = ([10, 0, 0, input.byte()], 1).into(),
+            _ => {}
+        }
+        rumour
+    };
+    (0..input.below(6)).map(|_| one(input)).collect()
+}
+
+fn message(words: &[Rumour], input: &mut Input<'_>) -> Option<Message> {
+    let sequence = input.below(4) as u32;
+    let target = id(1 + input.below(9));
+    let gossip = spoken(words, input);
+    let members = gossip.clone();
+    Some(match input.below(7) {
+        0 => Message::Ping { sequence, gossip },
+        1 => Message::IndirectPing {
+            sequence,
+            target,
+            gossip,
+        },
+        2 => Message::Ack { sequence, gossip },
+        3 => Message::Sync { members },
+        4 => Message::SyncReply { members },
+        5 => Message::Gossip { gossip },
+        _ => Message::from_bytes(&MESSAGES.with(|all| input.changed(all))).ok()?,
+    })
+}
+
+pub(crate) fn membership(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let mut now = Duration::from_secs(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let config = Config {
+        members_max: MEMBERS_MAX,
+        dead_retention: Duration::from_secs(60),
+        ..Config::lan()
+    };
+    let local = Local {
+        identity: Arc::new(identity(OWN)),
+        address: address(&id(usize::from(OWN))),
+        generation: Generation::new(0),
+        incarnation: input.number(),
+    };
+    let mut swim = Swim::new(config, local, now, &mut rng);
+    while !input.is_over() {
+        let from = id(2 + input.below(8));
+        match input.byte() {
+            0..30 => swim.handle_session_opened(now, from, address(&from), &mut rng),
+            30..50 => swim.handle_session_closed(now, from, &mut rng),
+            50..200 => {
+                let message = WORDS.with(|words| message(words, &mut input));
+                if let Some(message) = message {
+                    let _ = swim.on_message(now, from, message, &mut rng);
+                }
+            }
+            200..254 => {
+                now += Duration::from_millis(input.number() % 5_000);
+                swim.handle_timeout(now, &mut rng);
+                assert!(swim.next_timeout().is_none_or(|next| next > now));
+            }
+            _ => swim.handle_leave(now, &mut rng),
+        }
+        while let Some(event) = swim.poll_event() {
+            if let OutEvent::Send { message, .. } = event {
+                assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
+            }
+        }
+        check(&swim);
+    }
+}
+
+/// Where a node says that it listens; nobody else can say so.
+fn address(node: &NodeId) -> std::net::SocketAddr {
+    let number = (1..10).find(|number| id(*number) == *node);
+    ([192, 0, 2, number.unwrap_or_default() as u8], 7_400).into()
+}
+
+fn check(swim: &Swim) {
+    let members = swim.members();
+    assert!(members.len() <= MEMBERS_MAX);
+    let own = members
+        .iter()
+        .find(|member| member.node == id(usize::from(OWN)))
+        .expect("a node knows itself");
+    let is_there = own.status == Status::Alive || swim.is_leaving();
+    assert!(is_there, "others decide whether this node is there");
+    for member in &members {
+        let number = member.address.to_string();
+        assert!(number.starts_with("192.0.2."), "moved by somebody else");
+    }
+}
