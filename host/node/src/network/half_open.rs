@@ -1,7 +1,8 @@
 //! Accepted connections whose handshake is under way: how many there may be, and who gives way.
 //!
 //! At a bound the oldest goes, not the newest: whoever opens connections without using them loses
-//! them, while an honest handshake is done before its turn comes.
+//! them, while an honest handshake is done before its turn comes. At the bound of all it is the
+//! oldest of those sources that have the most.
 
 use std::collections::BTreeMap;
 
@@ -40,23 +41,18 @@ impl HalfOpen {
     /// Adds a connection, which is given up when `token` is cancelled. Says under which number it
     /// is to be removed, and whether another had to give way. Costs O(n) at a bound.
     pub(super) fn insert(&mut self, source: Source, token: CancellationToken) -> (u64, bool) {
-        let of_source = self.per_source.get(&source).copied().unwrap_or(0);
-        let crowded = if of_source >= self.per_source_max {
-            Some(source)
-        } else if self.entries.len() >= self.max {
-            let most = self.per_source.iter().max_by_key(|(_, count)| **count);
-            most.map(|(source, _)| *source)
-        } else {
-            None
-        };
-        if let Some(crowded) = crowded {
-            self.evict_oldest(crowded);
+        let giving_way = self.giving_way(source);
+        if let Some(number) = giving_way {
+            if let Some(entry) = self.entries.get(&number) {
+                entry.token.cancel();
+            }
+            self.remove(number);
         }
         let number = self.next;
         self.next += 1;
         self.entries.insert(number, Entry { source, token });
         *self.per_source.entry(source).or_default() += 1;
-        (number, crowded.is_some())
+        (number, giving_way.is_some())
     }
 
     /// Removes a connection whose handshake ended.
@@ -77,16 +73,21 @@ impl HalfOpen {
         self.entries.len()
     }
 
-    fn evict_oldest(&mut self, source: Source) {
-        let oldest = self
-            .entries
-            .iter()
-            .find(|(_, entry)| entry.source == source);
-        if let Some((number, entry)) = oldest {
-            entry.token.cancel();
-            let number = *number;
-            self.remove(number);
+    /// Which connection has to give way to a new one of `source`, if any.
+    fn giving_way(&self, source: Source) -> Option<u64> {
+        let of_source = self.per_source.get(&source).copied().unwrap_or(0);
+        let is_source_full = of_source >= self.per_source_max;
+        if !is_source_full && self.entries.len() < self.max {
+            return None;
         }
+        let most = self.per_source.values().max();
+        let is_crowded = |of: &Source| match is_source_full {
+            true => *of == source,
+            false => self.per_source.get(of) == most,
+        };
+        let mut entries = self.entries.iter();
+        let oldest = entries.find(|(_, entry)| is_crowded(&entry.source));
+        oldest.map(|(number, _)| *number)
     }
 }
 
@@ -123,6 +124,21 @@ mod tests {
         assert!(half_open.insert(source(3), CancellationToken::new()).1);
         assert!(victim.is_cancelled());
         assert_eq!(half_open.len(), 3);
+    }
+
+    #[test]
+    fn of_sources_with_equally_many_the_oldest_connection_gives_way() {
+        for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
+            let mut half_open = HalfOpen::new(3, 3);
+            let tokens = order.map(|last| {
+                let token = CancellationToken::new();
+                half_open.insert(source(last), token.clone());
+                token
+            });
+            assert!(half_open.insert(source(4), CancellationToken::new()).1);
+            let cancelled = tokens.map(|token| token.is_cancelled());
+            assert_eq!(cancelled, [true, false, false], "{order:?}");
+        }
     }
 
     #[test]
