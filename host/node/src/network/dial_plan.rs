@@ -2,8 +2,10 @@
 //!
 //! Every seed and every member that is thought to be there is dialed until there is a session,
 //! with pauses that double after each failure, up to a bound, and vary by half. A member that is
-//! given up is dialed when membership has something for it, which it has now and then. No socket
-//! here: [`DialPlan::poll`] says what to do, and is told what came of it.
+//! given up is dialed when membership has something for it, which it has now and then. Members of
+//! an earlier run are dialed until membership knows of them, or for a day: nodes that all started
+//! anew, in two groups that did not see each other at first, find together. No socket here:
+//! [`DialPlan::poll`] says what to do, and is told what came of it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +20,9 @@ use super::config::NetworkLimits;
 /// A session that lived shorter than this counts as a failed dial: the other side does not want
 /// it, and would be dialed in a loop.
 const STABLE: Duration = Duration::from_secs(5);
+
+/// How long members of an earlier run are dialed whom nobody knows any more.
+const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// Whom to dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +56,7 @@ pub(super) enum Dialed {
     Connected(NodeId),
     /// There is not.
     Failed,
-    /// It is this node's own address.
+    /// It is this node's own address. A name may mean another node later; an address does not.
     Oneself,
     /// It was broken off.
     Cancelled,
@@ -70,6 +75,8 @@ struct Known {
     address: SocketAddr,
     /// Thought to be there, or not yet judged: dialed by itself.
     is_wanted: bool,
+    /// Known from an earlier run only.
+    is_remembered: bool,
     /// Dialed once although not wanted.
     is_requested: bool,
     pace: Pace,
@@ -114,6 +121,7 @@ impl DialPlan {
         let known = |address: &SocketAddr| Known {
             address: *address,
             is_wanted: true,
+            is_remembered: true,
             is_requested: false,
             pace: Pace::default(),
         };
@@ -129,12 +137,9 @@ impl DialPlan {
         }
     }
 
-    /// Takes over what membership knows. As long as that is nobody else, the remembered members
-    /// of an earlier run stay.
+    /// Takes over what membership knows. The remembered members of an earlier run that it does not
+    /// know of stay, for a day.
     pub(super) fn set_members(&mut self, now: Duration, members: &[Member]) {
-        if members.iter().all(|member| member.node == self.own) {
-            return;
-        }
         let mut before = std::mem::take(&mut self.members);
         for member in members.iter().filter(|member| member.node != self.own) {
             let known = before.remove(&member.node);
@@ -142,6 +147,7 @@ impl DialPlan {
             let mut known = known.unwrap_or(Known {
                 address: member.address,
                 is_wanted: false,
+                is_remembered: false,
                 is_requested: false,
                 pace: Pace::default(),
             });
@@ -151,14 +157,16 @@ impl DialPlan {
                 known.pace = Pace::default();
             }
             known.address = member.address;
-            known.is_wanted = is_wanted;
+            (known.is_wanted, known.is_remembered) = (is_wanted, false);
             self.members.insert(member.node, known);
         }
-        // Dials under way to members that are no longer known still report.
-        before.retain(|_, known| known.pace.is_under_way);
         for (node, mut known) in before {
-            (known.is_wanted, known.is_requested) = (false, false);
-            self.members.insert(node, known);
+            known.is_remembered &= now < REMEMBERED_FOR;
+            (known.is_wanted, known.is_requested) = (known.is_remembered, false);
+            // Dials under way to members that are no longer known still report.
+            if known.is_remembered || known.pace.is_under_way {
+                self.members.insert(node, known);
+            }
         }
         self.due = Some(now);
     }
@@ -171,6 +179,7 @@ impl DialPlan {
         let known = self.members.entry(node).or_insert(Known {
             address,
             is_wanted: false,
+            is_remembered: false,
             is_requested: false,
             pace: Pace::default(),
         });
@@ -215,15 +224,14 @@ impl DialPlan {
         self.due = Some(now);
     }
 
-    /// What is to be dialed now. Each dial has to be answered with
-    /// [`handle_dialed`](Self::handle_dialed). Costs O(n); call it when
+    /// What is to be dialed now, those first that are due for longest. Each dial has to be answered
+    /// with [`handle_dialed`](Self::handle_dialed). Costs O(n log n); call it when
     /// [`next_timeout`](Self::next_timeout) says so.
     pub(super) fn poll(
         &mut self,
         now: Duration,
         is_connected: impl Fn(&NodeId) -> bool,
     ) -> Vec<Dial> {
-        let mut dials = Vec::new();
         self.due = None;
         let members = &self.members;
         let is_covered = |node: &NodeId| {
@@ -243,15 +251,17 @@ impl DialPlan {
             if pace.next_at > now {
                 let due = self.due.unwrap_or(pace.next_at);
                 self.due = Some(due.min(pace.next_at));
-            } else if self.under_way + targets.len() < self.dials_max {
-                targets.push(target);
+            } else {
+                targets.push((pace.next_at, target));
             }
-            // What finds no place is looked at again when a dial under way reports.
         }
-        for target in targets {
-            dials.extend(self.begin(target));
-        }
-        dials
+        targets.sort_unstable();
+        // What finds no place is looked at again when a dial under way reports.
+        targets.truncate(self.dials_max.saturating_sub(self.under_way));
+        let targets = targets.into_iter();
+        targets
+            .filter_map(|(_, target)| self.begin(target))
+            .collect()
     }
 
     fn begin(&mut self, target: Target) -> Option<Dial> {
@@ -286,7 +296,8 @@ impl DialPlan {
                 let Some(seed) = self.seeds.get_mut(index) else {
                     return;
                 };
-                seed.is_oneself |= dialed == Dialed::Oneself;
+                let is_address = seed.name.parse::<SocketAddr>().is_ok();
+                seed.is_oneself |= dialed == Dialed::Oneself && is_address;
                 if let Dialed::Connected(node) = dialed {
                     seed.node = Some(node);
                 }
@@ -422,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_seed_is_left_to_membership_once_it_is_known_who_it_is() {
-        let mut plan = plan(&["seed:1", "self:1"], 9);
+        let mut plan = plan(&["seed:1", "10.0.0.0:1"], 9);
         let (now, mut rng) = (Duration::ZERO, rng());
         assert_eq!(plan.poll(now, NOBODY).len(), 2);
         plan.handle_dialed(now, Target::Seed(0), Dialed::Connected(node(1)), &mut rng);
@@ -434,6 +445,18 @@ mod tests {
         assert_eq!(targets(&plan.poll(now, NOBODY)), [Target::Seed(0)]);
         let later = now + Duration::from_secs(1_000);
         assert!(plan.poll(later, NOBODY).is_empty());
+    }
+
+    #[test]
+    fn a_name_that_means_this_node_is_tried_again_and_an_address_is_not() {
+        let mut plan = plan(&["everybody:1", "10.0.0.0:1"], 9);
+        let (now, mut rng) = (Duration::ZERO, rng());
+        for dial in plan.poll(now, NOBODY) {
+            plan.handle_dialed(now, dial.target, Dialed::Oneself, &mut rng);
+        }
+        assert!(plan.poll(now, NOBODY).is_empty());
+        let later = now + Duration::from_secs(60);
+        assert_eq!(targets(&plan.poll(later, NOBODY)), [Target::Seed(0)]);
     }
 
     #[test]
@@ -470,19 +493,53 @@ mod tests {
     }
 
     #[test]
-    fn remembered_members_are_dialed_until_membership_knows_better() {
+    fn nobody_waits_for_ever_behind_those_who_do_not_answer() {
+        let mut plan = plan(&[], 1);
+        let (mut now, mut rng) = (Duration::ZERO, rng());
+        let members: Vec<Member> = (1..4).map(|peer| member(peer, Status::Alive)).collect();
+        plan.set_members(now, &members);
+        let mut dialed = Vec::new();
+        for _ in 0..6 {
+            let dials = plan.poll(now, NOBODY);
+            dialed.extend(targets(&dials));
+            // Longer than any pause, so that everybody is due again.
+            now += Duration::from_secs(60);
+            plan.handle_dialed(now, dials[0].target, Dialed::Failed, &mut rng);
+            now += Duration::from_secs(60);
+        }
+        let order = [1, 2, 3, 1, 2, 3].map(|peer| Target::Member(node(peer)));
+        assert_eq!(dialed, order);
+    }
+
+    #[test]
+    fn remembered_members_are_dialed_until_membership_knows_them_or_a_day_is_over() {
         let limits = NetworkLimits::default();
-        let remembered = [(node(0), address(0)), (node(1), address(1))];
+        let remembered = [0, 1, 2].map(|peer| (node(peer), address(peer)));
         let mut plan = DialPlan::new(node(0), &[], &remembered, &limits);
-        plan.set_members(Duration::ZERO, &[member(0, Status::Alive)]);
-        assert_eq!(
-            targets(&plan.poll(Duration::ZERO, NOBODY)),
-            [Target::Member(node(1))]
+        let (now, others) = (
+            Duration::ZERO,
+            [1, 2].map(|peer| Target::Member(node(peer))),
         );
-        plan.set_members(Duration::ZERO, &[member(2, Status::Alive)]);
-        let failed = Dialed::Failed;
-        plan.handle_dialed(Duration::ZERO, Target::Member(node(1)), failed, &mut rng());
-        plan.set_members(Duration::ZERO, &[member(2, Status::Alive)]);
+        plan.set_members(now, &[member(0, Status::Alive)]);
+        assert_eq!(targets(&plan.poll(now, NOBODY)), others);
+        for target in others {
+            plan.handle_dialed(now, target, Dialed::Failed, &mut rng());
+        }
+        // Somebody else is found, who does not know them.
+        plan.set_members(now, &[member(3, Status::Alive)]);
+        let is_met = |peer: &NodeId| *peer == node(3);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(targets(&plan.poll(later, is_met)), others);
+        for target in others {
+            plan.handle_dialed(later, target, Dialed::Failed, &mut rng());
+        }
+        // One is known, and given up; the other may be anywhere.
+        plan.set_members(later, &[member(3, Status::Alive), member(1, Status::Dead)]);
+        let latest = later + Duration::from_secs(60);
+        assert_eq!(targets(&plan.poll(latest, is_met)), others[1..]);
+        plan.handle_dialed(latest, others[1], Dialed::Failed, &mut rng());
+        plan.set_members(REMEMBERED_FOR, &[member(3, Status::Alive)]);
+        assert!(plan.poll(REMEMBERED_FOR, is_met).is_empty());
         assert_eq!(plan.members.len(), 1);
     }
 }
