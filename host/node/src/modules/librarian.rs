@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{Announcement, ModuleName, SignedAnnouncement};
@@ -15,8 +15,10 @@ use semver::Version;
 use tokio::sync::oneshot;
 
 use super::archive::Archive;
+use super::fetched::Fetched;
 use super::limits;
 use super::registry::{Entry, Registry};
+use super::wanted::Wanted;
 use crate::network::ModuleEvent;
 use crate::storage::{General, Job, Storage, Writer};
 use crate::vocabulary::{ModuleInfo, NodeError};
@@ -24,13 +26,16 @@ use crate::vocabulary::{ModuleInfo, NodeError};
 /// Requests that may wait: two for every announcement that the network layer keeps.
 const REQUESTS_MAX: usize = 8_192;
 
-/// What the librarian asks of the network. Neither method waits.
+/// What the librarian asks of the network. No method waits.
 pub trait ModuleNetwork: Send + 'static {
     /// Tells everybody of a module. False if that has to be tried again.
     fn announce(&self, announcement: SignedAnnouncement) -> bool;
 
     /// Fetches a module. False if that has to be tried again.
     fn want(&self, module: ModuleHash, size_bytes: u32) -> bool;
+
+    /// No longer fetches a module.
+    fn unwant(&self, module: ModuleHash);
 }
 
 /// Who wants to know when another module runs a type's objects.
@@ -65,6 +70,7 @@ enum Request {
 #[derive(Debug)]
 pub struct Librarian {
     requests: Option<SyncSender<Request>>,
+    fetched: Arc<Fetched>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -76,7 +82,8 @@ impl Librarian {
     /// [`NodeError::ModuleInvalid`] if a module of the release does not load,
     /// [`NodeError::StorageFailed`] if storage cannot be read or the system gives no thread.
     pub fn start(resources: Resources) -> Result<Self, NodeError> {
-        let mut desk = Desk::new(resources);
+        let fetched = Arc::new(Fetched::default());
+        let mut desk = Desk::new(resources, fetched.clone());
         desk.take_in_built_ins()?;
         desk.take_in_stored()?;
         let (sender, receiver) = sync_channel(REQUESTS_MAX);
@@ -88,6 +95,7 @@ impl Librarian {
             })?;
         Ok(Self {
             requests: Some(sender),
+            fetched,
             thread: Some(thread),
         })
     }
@@ -97,18 +105,36 @@ impl Librarian {
         self.request(Request::Online(network));
     }
 
-    /// Takes what the network tells. Does not wait. Beyond 8,192 that wait it is lost, and logged.
+    /// Takes what the network tells. Does not wait. Beyond 8,192 that wait it is lost, and logged;
+    /// a module that does not fit into 64 MiB is fetched again later.
     pub fn tell(&self, event: ModuleEvent) {
-        self.request(Request::Event(event));
+        let fetched = match &event {
+            ModuleEvent::Fetched { module, bytes } => Some((*module, bytes.len())),
+            _ => None,
+        };
+        if let Some((module, bytes)) = fetched
+            && !self.fetched.begin(module, bytes)
+        {
+            return;
+        }
+        let is_taken = self.request(Request::Event(event));
+        if let Some((module, bytes)) = fetched
+            && !is_taken
+        {
+            self.fetched.miss(module, bytes);
+        }
     }
 
-    fn request(&self, request: Request) {
+    /// False if there is no room.
+    fn request(&self, request: Request) -> bool {
         let Some(requests) = &self.requests else {
-            return;
+            return true;
         };
-        if let Err(TrySendError::Full(_)) = requests.try_send(request) {
+        let is_full = matches!(requests.try_send(request), Err(TrySendError::Full(_)));
+        if is_full {
             tracing::error!("too many module events wait; one is lost until the next start");
         }
+        !is_full
     }
 
     /// Loads a component that a user gave, and announces it.
@@ -144,20 +170,21 @@ struct Desk {
     resources: Resources,
     archive: Archive,
     network: Option<Box<dyn ModuleNetwork>>,
-    /// What is announced here and active, but has no bytes yet.
-    wanted: BTreeMap<ModuleHash, Arc<SignedAnnouncement>>,
+    wanted: Wanted,
+    fetched: Arc<Fetched>,
     /// This node's own announcements.
     own: Vec<SignedAnnouncement>,
 }
 
 impl Desk {
-    fn new(resources: Resources) -> Self {
+    fn new(resources: Resources, fetched: Arc<Fetched>) -> Self {
         let archive = Archive::new(Arc::clone(&resources.storage));
         Self {
             resources,
             archive,
             network: None,
-            wanted: BTreeMap::new(),
+            wanted: Wanted::default(),
+            fetched,
             own: Vec::new(),
         }
     }
@@ -171,6 +198,9 @@ impl Desk {
                 }
                 Request::Event(event) => self.on_event(event),
                 Request::Online(network) => self.on_online(network),
+            }
+            if let Some(missed) = self.fetched.next_missed() {
+                self.ask_for(missed);
             }
         }
     }
@@ -212,8 +242,8 @@ impl Desk {
                 tracing::warn!("an announcement did not get out; the next start repeats it");
             }
         }
-        for (module, announcement) in &self.wanted {
-            network.want(*module, announcement.announcement().size_bytes);
+        for (module, size_bytes) in self.wanted.all() {
+            network.want(module, size_bytes);
         }
         self.network = Some(network);
     }
@@ -232,10 +262,12 @@ impl Desk {
                     "two different modules are announced under one name and version",
                 );
             }
-            ModuleEvent::Fetched { module, bytes } => self.on_fetched(module, bytes),
-            ModuleEvent::Stalled { module } => {
-                tracing::info!(%module, "no connected node has this module; waiting for one");
+            ModuleEvent::Fetched { module, bytes } => {
+                let size = bytes.len();
+                self.on_fetched(module, bytes);
+                self.fetched.end(size);
             }
+            ModuleEvent::Stalled { module } => self.on_stalled(module),
         }
     }
 
@@ -248,23 +280,54 @@ impl Desk {
     }
 
     fn on_fetched(&mut self, module: ModuleHash, bytes: Vec<u8>) {
-        let Some(announcement) = self.wanted.get(&module).cloned() else {
+        let announced: Vec<_> = self.wanted.of(&module).cloned().collect();
+        if announced.is_empty() {
             return;
-        };
+        }
         let job = Job::general(General::Module(module, bytes));
         if let Err(error) = self.resources.writer.commit(job) {
             tracing::warn!(%module, %error, "a fetched module is not stored; fetching it again");
-            self.want(&module, &announcement);
-            return;
+            return self.ask_for(module);
         }
-        self.wanted.remove(&module);
-        self.activate(announcement);
+        for announcement in announced {
+            self.activate(announcement);
+        }
+    }
+
+    /// Nobody who is connected has the module; or its size is not the one that was asked for, and
+    /// another one is said too.
+    fn on_stalled(&mut self, module: ModuleHash) {
+        tracing::info!(%module, "no connected node has this module; waiting for one");
+        let size_bytes = self.wanted.other_size(&module, Instant::now());
+        if let (Some(network), Some(size_bytes)) = (&self.network, size_bytes) {
+            network.unwant(module);
+            network.want(module, size_bytes);
+        }
+    }
+
+    /// Has a wanted module fetched.
+    fn ask_for(&self, module: ModuleHash) {
+        let Some(announcement) = self.wanted.of(&module).next() else {
+            return;
+        };
+        if let Some(network) = &self.network
+            && !network.want(module, announcement.announcement().size_bytes)
+        {
+            tracing::warn!(%module, "a module is not asked for; the next start repeats it");
+        }
     }
 
     /// Runs objects on the announced module, or sees to it that its bytes come.
     fn activate(&mut self, announcement: Arc<SignedAnnouncement>) {
         let said = announcement.announcement().clone();
         let limits = limits::of_announcement(&said.limits);
+        // What was active under this name before is of no use any more.
+        if let Some(module) = self.wanted.remove(&said.name)
+            && let Some(network) = &self.network
+            && module != said.module
+        {
+            network.unwant(module);
+        }
         if let Some(entry) = self.resources.registry.exact(&said.name)
             && ModuleHash::from_bytes(entry.module.hash()) == said.module
             && *entry.module.limits() == limits
@@ -285,17 +348,11 @@ impl Desk {
                     tracing::error!(module = label, %error, "an announced module is not usable");
                 }
             }
-            Ok(None) => self.want(&said.module, &announcement),
+            Ok(None) => {
+                self.wanted.insert(announcement);
+                self.ask_for(said.module);
+            }
             Err(error) => tracing::error!(module = label, %error, "a module cannot be read"),
-        }
-    }
-
-    fn want(&mut self, module: &ModuleHash, announcement: &Arc<SignedAnnouncement>) {
-        self.wanted.insert(*module, Arc::clone(announcement));
-        if let Some(network) = &self.network
-            && !network.want(*module, announcement.announcement().size_bytes)
-        {
-            tracing::warn!(%module, "a module is not asked for; the next start repeats it");
         }
     }
 
@@ -326,8 +383,13 @@ impl Desk {
             .push(General::Announcement(announcement.id(), stored));
         self.resources.writer.commit(job).map_err(storage_failed)?;
         self.insert(&name, module, false)?;
-        if let Some(network) = &self.network {
-            network.announce(announcement.clone());
+        if let Some(network) = &self.network
+            && !network.announce(announcement.clone())
+        {
+            tracing::warn!(
+                module = label,
+                "it is not announced yet; the next start does it"
+            );
         }
         self.own.push(announcement);
         self.resources.registry.show(&label)
@@ -338,13 +400,7 @@ impl Desk {
     fn known_hash(&self, name: &ModuleName) -> Option<ModuleHash> {
         let loaded = self.resources.registry.exact(name);
         let loaded = loaded.map(|entry| ModuleHash::from_bytes(entry.module.hash()));
-        let wanted = || {
-            let mut wanted = self.wanted.values().map(|wanted| wanted.announcement());
-            wanted
-                .find(|announcement| announcement.name == *name)
-                .map(|said| said.module)
-        };
-        loaded.or_else(wanted)
+        loaded.or_else(|| self.wanted.module(name))
     }
 
     fn compile(&self, bytes: &[u8], limits: Limits) -> Result<Module, NodeError> {

@@ -14,9 +14,11 @@
 //! Not here: what an instance does (`topics`), how announcements and bytes travel (`network`).
 
 mod archive;
+mod fetched;
 mod librarian;
 mod limits;
 mod registry;
+mod wanted;
 
 #[cfg(test)]
 mod tests;

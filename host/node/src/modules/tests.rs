@@ -35,6 +35,13 @@ impl ModuleNetwork for Notes {
         self.wanted.lock().unwrap().push(module);
         true
     }
+
+    fn unwant(&self, module: ModuleHash) {
+        self.wanted
+            .lock()
+            .unwrap()
+            .retain(|wanted| *wanted != module);
+    }
 }
 
 impl ModuleChanges for Notes {
@@ -218,4 +225,61 @@ fn a_module_that_is_announced_under_a_name_that_it_does_not_give_itself_is_not_u
             .is_none()
     );
     assert_ne!(library.active("g-counter"), module);
+}
+
+#[test]
+fn what_is_announced_and_has_not_come_is_wanted_again_after_a_restart() {
+    let library = Library::open();
+    let announcement = announced("elsewhere", "1.0.0", b"a module that nobody has");
+    library
+        .librarian
+        .tell(ModuleEvent::Learned(Arc::clone(&announcement)));
+    library.librarian.tell(activated(&announcement));
+    let module = announcement.announcement().module;
+    wait_until(|| *library.notes.wanted.lock().unwrap() == [module]);
+    let library = library.reopen();
+    wait_until(|| *library.notes.wanted.lock().unwrap() == [module]);
+}
+
+/// One announcement for each module was kept: the impostor's took the place of the right one.
+#[test]
+fn an_impostor_keeps_nobody_from_a_module() {
+    let library = Library::open();
+    let bytes = rebuilt(built_in("g-counter"));
+    let version = library.registry.show("g-counter").unwrap().version;
+    let module = ModuleHash::of(&bytes);
+    library
+        .librarian
+        .tell(activated(&announced("g-counter", &version, &bytes)));
+    library
+        .librarian
+        .tell(activated(&announced("impostor", "0.1.0", &bytes)));
+    library
+        .librarian
+        .tell(ModuleEvent::Fetched { module, bytes });
+    wait_until(|| library.active("g-counter") == module);
+}
+
+/// What was wanted first was taken in when it came, although another was active by then.
+#[test]
+fn a_module_that_comes_when_another_has_its_name_is_not_used() {
+    let library = Library::open();
+    let version = library.registry.show("g-counter").unwrap().version;
+    let first = rebuilt(built_in("g-counter"));
+    let second = rebuilt(first.clone());
+    let modules = [&first, &second].map(|bytes| ModuleHash::of(bytes));
+    for bytes in [&first, &second] {
+        let announcement = announced("g-counter", &version, bytes);
+        library.librarian.tell(activated(&announcement));
+    }
+    wait_until(|| *library.notes.wanted.lock().unwrap() == [modules[1]]);
+    for (module, bytes) in [(modules[1], second), (modules[0], first)] {
+        library
+            .librarian
+            .tell(ModuleEvent::Fetched { module, bytes });
+    }
+    wait_until(|| library.active("g-counter") == modules[1]);
+    // The librarian does one thing after the other: this is answered after the events.
+    library.load(built_in("pn-counter")).unwrap();
+    assert_eq!(library.active("g-counter"), modules[1]);
 }

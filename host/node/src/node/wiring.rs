@@ -211,4 +211,9 @@ impl ModuleNetwork for ModuleLine {
             .with(|network| network.want(module, size_bytes).is_ok())
             .unwrap_or(false)
     }
+
+    fn unwant(&self, module: ModuleHash) {
+        // If it is fetched all the same, it is not taken in.
+        self.0.with(|network| network.unwant(module));
+    }
 }
