@@ -37,6 +37,7 @@ impl BoundNetwork {
     /// # Errors
     /// [`NetworkError::Listen`], [`NetworkError::Advertise`], [`NetworkError::Seed`].
     pub async fn bind(config: NetworkConfig) -> Result<Self, NetworkError> {
+        let config = config.within_range();
         config.seeds.iter().try_for_each(|seed| check_seed(seed))?;
         let failed = |error: std::io::Error| NetworkError::Listen {
             address: config.listen,

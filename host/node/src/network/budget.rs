@@ -15,6 +15,25 @@ pub(super) struct Budget {
 #[derive(Debug)]
 pub(super) struct Share(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
+/// What a peer's message holds while it waits for the driver: a place among those of its peer, and
+/// its bytes among those of all.
+#[derive(Debug)]
+pub(super) struct Held {
+    #[allow(dead_code, reason = "held for its drop")]
+    place: Option<Share>,
+    #[allow(dead_code, reason = "held for its drop")]
+    bytes: Option<Share>,
+}
+
+impl Held {
+    /// Waits for both.
+    pub(super) async fn take(places: &Budget, bytes: &Budget, size_bytes: usize) -> Self {
+        let place = places.take(1).await;
+        let bytes = bytes.take(size_bytes).await;
+        Self { place, bytes }
+    }
+}
+
 impl Budget {
     /// Starts with everything to give.
     pub(super) fn new(bytes_max: usize) -> Self {
@@ -38,6 +57,11 @@ impl Budget {
         let permits = self.permits(bytes);
         let taken = self.bytes.clone().try_acquire_many_owned(permits);
         taken.ok().map(Share)
+    }
+
+    /// How much is left.
+    pub(super) fn free(&self) -> usize {
+        self.bytes.available_permits()
     }
 
     fn permits(&self, bytes: usize) -> u32 {

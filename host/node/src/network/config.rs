@@ -63,14 +63,49 @@ impl NetworkConfig {
             limits: NetworkLimits::default(),
         }
     }
+
+    /// The configuration with times that work: none that is over at once, and none that is too
+    /// long to be added to a clock.
+    pub(super) fn within_range(mut self) -> Self {
+        let (session, limits) = (&mut self.session, &mut self.limits);
+        for time in [
+            &mut session.handshake_timeout,
+            &mut session.idle_timeout,
+            &mut session.keep_alive_interval,
+            &mut limits.dial_timeout,
+            &mut limits.write_timeout,
+        ] {
+            *time = (*time).clamp(TIME_MIN, TIME_MAX);
+        }
+        // Else a session between two nodes that have nothing to say would not last.
+        session.keep_alive_interval = session.keep_alive_interval.min(session.idle_timeout / 2);
+        limits.redial_min = limits.redial_min.clamp(Duration::from_millis(1), TIME_MAX);
+        limits.redial_max = limits.redial_max.clamp(limits.redial_min, TIME_MAX);
+        limits.penalty_time = limits.penalty_time.min(TIME_MAX);
+        self
+    }
 }
 
+/// The shortest time that a peer is given for anything.
+const TIME_MIN: Duration = Duration::from_millis(10);
+
+/// The longest time that anything takes.
+const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// The bounds of the driver: connections, queues, rates, times.
+///
+/// Memory is bounded by the sum of: what waits for peers
+/// ([`queue_total_bytes_max`](Self::queue_total_bytes_max),
+/// [`control_total_bytes_max`](Self::control_total_bytes_max)); what waits for the driver (three
+/// times [`inbox_bytes_max`](Self::inbox_bytes_max)); and for each session one message that is
+/// being read and one that is being written, of at most
+/// [`message_bytes_max`](session::Config::message_bytes_max) each. A message that is being read
+/// takes no more than has come of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkLimits {
-    /// Sessions open at a time. Each may hold one unfinished message and its queue. At the bound
-    /// further peers are refused. Has to be above the number of members, since failure detection
-    /// takes those for dead that it cannot reach. Default 1,024.
+    /// Sessions open at a time. At the bound further peers are refused. Has to be above the number
+    /// of members, since failure detection takes those for dead that it cannot reach. Default
+    /// 1,024.
     pub sessions_max: usize,
     /// Accepted connections whose handshake is under way. At the bound the oldest of the source
     /// that has most of them gives way: an honest handshake takes milliseconds. Default 128.
@@ -99,14 +134,23 @@ pub struct NetworkLimits {
     pub queue_bytes_max: usize,
     /// Messages that may wait for one peer. Default 8,192.
     pub queue_messages_max: usize,
+    /// Bytes that may wait for all peers together; a message for several counts once. Beyond it
+    /// messages are dropped and counted, and no peer may have more waiting than is left. Default
+    /// 512 MiB.
+    pub queue_total_bytes_max: usize,
     /// Bytes of failure detection that may wait for one peer; apart from the others, so that it
     /// never waits for them. Default 8 MiB: two full tables of the largest cluster.
     pub control_bytes_max: usize,
     /// Messages of failure detection that may wait for one peer. Default 512.
     pub control_messages_max: usize,
+    /// Bytes of failure detection that may wait for all peers together, as above. Default 64 MiB.
+    pub control_total_bytes_max: usize,
     /// Messages of peers that may wait for the driver's one task; beyond it the peers' sockets
     /// are not read. Default 1,024.
     pub inbox_messages_max: usize,
+    /// How many of them may be of one peer, of failure detection and others, each. What takes the
+    /// driver long takes it from all peers in turn. Default 64.
+    pub inbox_messages_per_peer_max: usize,
     /// Bytes of messages that may wait for the driver's one task: of failure detection, of other
     /// messages of peers, and of bundles of the node that are to be flooded, each. The first two
     /// wait, as above; a bundle is dropped and counted. Default 64 MiB.
@@ -116,6 +160,10 @@ pub struct NetworkLimits {
     pub receive_bytes_per_second: u32,
     /// Messages per second that are taken from one peer. Default 50,000.
     pub receive_messages_per_second: u32,
+    /// Bytes of failure detection per second that are taken from one peer. They are mostly records
+    /// of members, 170 bytes each, and each new one costs a signature check in the driver. Default
+    /// 1 MiB: the full table of 6,000 members.
+    pub receive_control_bytes_per_second: u32,
     /// Chunks of modules that are read for peers at a time; further requests are not answered and
     /// come again. Default 16.
     pub chunk_reads_max: usize,
@@ -148,17 +196,66 @@ impl Default for NetworkLimits {
             write_timeout: Duration::from_secs(10),
             queue_bytes_max: 32 << 20,
             queue_messages_max: 8_192,
+            queue_total_bytes_max: 512 << 20,
             control_bytes_max: 8 << 20,
             control_messages_max: 512,
+            control_total_bytes_max: 64 << 20,
             inbox_messages_max: 1_024,
+            inbox_messages_per_peer_max: 64,
             inbox_bytes_max: 64 << 20,
             receive_bytes_per_second: 128 << 20,
             receive_messages_per_second: 50_000,
+            receive_control_bytes_per_second: 1 << 20,
             chunk_reads_max: 16,
             offences_max: 16,
             penalty_time: Duration::from_secs(60),
             penalties_max: 1_024,
             flush_timeout: Duration::from_secs(2),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replicant_protocol::identity::NodeIdentity;
+
+    use super::*;
+
+    fn config() -> NetworkConfig {
+        let identity = Arc::new(NodeIdentity::from_secret(&[1; 32]));
+        NetworkConfig::new(identity, ([127, 0, 0, 1], 0).into())
+    }
+
+    fn with_all_times(time: Duration) -> NetworkConfig {
+        let mut config = config();
+        config.session.handshake_timeout = time;
+        config.session.idle_timeout = time;
+        config.session.keep_alive_interval = time;
+        config.limits.dial_timeout = time;
+        config.limits.write_timeout = time;
+        config.limits.redial_min = time;
+        config.limits.redial_max = time;
+        config.limits.penalty_time = time;
+        config.within_range()
+    }
+
+    #[test]
+    fn times_of_nothing_and_of_ages_are_corrected() {
+        for time in [Duration::ZERO, Duration::MAX] {
+            let config = with_all_times(time);
+            let (session, limits) = (config.session, config.limits);
+            assert!(session.handshake_timeout >= TIME_MIN && limits.write_timeout >= TIME_MIN);
+            assert!(!session.keep_alive_interval.is_zero() && !limits.redial_min.is_zero());
+            assert!(session.keep_alive_interval < session.idle_timeout);
+            assert!(session.idle_timeout <= TIME_MAX && limits.redial_max <= TIME_MAX);
+            assert!(limits.penalty_time <= TIME_MAX && limits.dial_timeout <= TIME_MAX);
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_within_range() {
+        let (before, after) = (config(), config().within_range());
+        assert_eq!(before.session, after.session);
+        assert_eq!(before.limits, after.limits);
     }
 }

@@ -9,8 +9,9 @@ use replicant_protocol::wire::WireError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::oneshot;
 
-use super::driver::ControlInput;
+use super::driver::{ControlInput, DataInput};
 use super::outbox::Next;
 use super::rate::Rate;
 use super::routing;
@@ -49,7 +50,8 @@ enum End {
 /// Runs a session until it is over, by whichever side. The table of sessions has it already.
 pub(super) async fn run(shared: &Shared, link: Arc<Link>, mut stream: TcpStream, session: Session) {
     shared.counters.add(Count::SessionsOpened);
-    let up = ControlInput::Up(link.clone());
+    let (known, is_known) = oneshot::channel();
+    let up = ControlInput::Up(link.clone(), known);
     let _ = shared.inbox.control.send(up).await;
     let connection = Connection {
         shared,
@@ -61,7 +63,7 @@ pub(super) async fn run(shared: &Shared, link: Arc<Link>, mut stream: TcpStream,
     // Reader and writer take turns: neither can use up what tokio lets a task do at a time.
     let exchange = async {
         tokio::select! {
-            end = connection.read(&mut reading) => end,
+            end = connection.read(&mut reading, is_known) => end,
             end = connection.write(&mut writing, &mut outgoing) => end,
         }
     };
@@ -85,7 +87,25 @@ pub(super) async fn run(shared: &Shared, link: Arc<Link>, mut stream: TcpStream,
     }
     // So that whoever still holds the link does not think that it is in use.
     link.outbox.close_at_once(reason);
+    if matches!(end, End::PeerClosed(_) | End::Broken) {
+        settle(shared).await;
+    }
     let _ = shared.inbox.control.send(ControlInput::Down(link)).await;
+}
+
+/// Waits until the driver has heard what the peer said before it went.
+async fn settle(shared: &Shared) {
+    let (reached, is_reached) = oneshot::channel();
+    if shared
+        .inbox
+        .data
+        .send(DataInput::Fence(reached))
+        .await
+        .is_ok()
+    {
+        // An error means that the driver has ended.
+        let _ = is_reached.await;
+    }
 }
 
 struct Connection<'a> {
@@ -95,18 +115,24 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// Reads until the session is over.
-    async fn read(&self, half: &mut ReadHalf<'_>) -> End {
+    /// Reads until the session is over. Nobody hears of a message before they know of the session:
+    /// to those who do not know the peer it would mean nothing.
+    async fn read(&self, half: &mut ReadHalf<'_>, is_known: oneshot::Receiver<()>) -> End {
+        if is_known.await.is_err() {
+            // Another session took its place, or the driver has ended.
+            return End::Told;
+        }
         let limits = &self.shared.config.limits;
         let now = self.shared.clock.now();
         let mut bytes_rate = Rate::new(now, limits.receive_bytes_per_second);
         let mut messages_rate = Rate::new(now, limits.receive_messages_per_second);
+        let mut control_rate = Rate::new(now, limits.receive_control_bytes_per_second);
         let mut buffer = vec![0; BLOCK_BYTES];
         let (mut count, mut result) = (0, Ok(()));
         loop {
             // Also before the first read: messages may have come with the handshake.
-            let messages = match self.deliver().await {
-                Ok(messages) => messages,
+            let (messages, control_bytes) = match self.deliver().await {
+                Ok(delivered) => delivered,
                 Err(end) => return end,
             };
             if let Err(error) = result {
@@ -115,6 +141,7 @@ impl Connection<'_> {
             let now = self.shared.clock.now();
             let pause = bytes_rate.charge(now, count);
             let pause = pause.max(messages_rate.charge(now, messages));
+            let pause = pause.max(control_rate.charge(now, control_bytes));
             if !pause.is_zero() {
                 self.shared.counters.add(Count::RateLimited);
                 tokio::time::sleep(pause).await;
@@ -131,20 +158,21 @@ impl Connection<'_> {
         }
     }
 
-    /// Hands out what the session received; says how many messages.
-    async fn deliver(&self) -> Result<usize, End> {
-        let mut count = 0;
+    /// Hands out what the session received; says how many messages, and how many bytes of them are
+    /// failure detection.
+    async fn deliver(&self) -> Result<(usize, usize), End> {
+        let (mut count, mut control_bytes) = (0, 0);
         loop {
             let event = self.session().poll_event();
             match event {
-                None => return Ok(count),
+                None => return Ok((count, control_bytes)),
                 Some(OutEvent::Established(_)) => {}
                 Some(OutEvent::Closed(reason)) => return Err(End::PeerClosed(reason)),
                 Some(OutEvent::Message(bytes)) => {
                     count += 1;
                     self.shared.counters.add(Count::MessagesReceived);
                     let delivered = routing::deliver(self.shared, self.link, &bytes).await;
-                    delivered.map_err(End::Malicious)?;
+                    control_bytes += delivered.map_err(End::Malicious)?;
                 }
             }
         }
@@ -157,15 +185,20 @@ impl Connection<'_> {
             if let Err(error) = self.session().handle_timeout(now) {
                 return End::Failed(error);
             }
+            if self.session().is_over() {
+                // The reader says why, after it has handed out what came before the end.
+                return std::future::pending().await;
+            }
             let is_last = self.fill(now, outgoing);
-            if !outgoing.is_empty() {
-                if let Err(end) = outgoing.write(half, self.shared).await {
-                    return end;
-                }
-                continue;
+            let is_idle = outgoing.is_empty();
+            if let Err(end) = outgoing.write(half, self.shared).await {
+                return end;
             }
             if is_last {
                 return End::Closed;
+            }
+            if !is_idle {
+                continue;
             }
             let due = self.session().next_timeout().unwrap_or(now);
             tokio::select! {
@@ -179,7 +212,7 @@ impl Connection<'_> {
     fn fill(&self, now: Duration, outgoing: &mut Outgoing) -> bool {
         let mut session = self.session();
         let mut encrypted_bytes = 0;
-        let mut is_last = session.is_over();
+        let mut is_last = false;
         while encrypted_bytes < BLOCK_BYTES && !is_last {
             match self.link.outbox.pop() {
                 Next::Nothing => break,
@@ -188,8 +221,8 @@ impl Connection<'_> {
                     is_last = true;
                 }
                 Next::Message(message) => {
-                    encrypted_bytes += message.len();
-                    match session.send(now, &message) {
+                    encrypted_bytes += message.bytes().len();
+                    match session.send(now, message.bytes()) {
                         Ok(()) => self.shared.counters.add(Count::MessagesSent),
                         // Larger than a message may be; the outbox was empty of others.
                         Err(_) => self.shared.counters.add(Count::DroppedPeerSlow),

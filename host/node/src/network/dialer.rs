@@ -136,7 +136,8 @@ impl Dialer<'_> {
         Session::initiator(config, self.local.clone(), expected, now, &mut rng)
     }
 
-    /// Asks the node at one of these addresses which cluster it is in, and says goodbye.
+    /// Asks the node at one of these addresses which cluster it is in, and hangs up before there
+    /// is a session: whoever asks is nobody's peer yet.
     ///
     /// # Errors
     /// Why there is no answer.
@@ -144,12 +145,7 @@ impl Dialer<'_> {
         &self,
         addresses: &[SocketAddr],
     ) -> Result<ClusterId, DialError> {
-        let mut dialled = self.dial(addresses, None).await?;
-        dialled.session.close(CloseReason::Shutdown);
-        if let Some(bytes) = dialled.session.poll_transmit() {
-            // A fresh socket has room for a goodbye.
-            let _ = dialled.stream.try_write(&bytes);
-        }
+        let dialled = self.dial(addresses, None).await?;
         Ok(dialled.peer.cluster)
     }
 }

@@ -13,9 +13,9 @@ use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
 use replicant_protocol::membership::{self, Membership, Swim};
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::wire::Payload;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::budget::Share;
+use super::budget::{Held, Share};
 use super::dial_plan::{DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
@@ -27,22 +27,24 @@ use super::statistics::Count;
 
 /// What sessions and dials tell the driver, and messages of failure detection.
 pub(super) enum ControlInput {
-    /// A session is in use.
-    Up(Arc<Link>),
+    /// A session is in use. Answered once everybody knows of it: then they may hear its messages.
+    Up(Arc<Link>, oneshot::Sender<()>),
     /// A session is over.
     Down(Arc<Link>),
     /// A dial ended.
     Dialed { target: Target, dialed: Dialed },
     /// A message of failure detection.
-    Membership(Arc<Link>, membership::Message, Option<Share>),
+    Membership(Arc<Link>, membership::Message, Held),
 }
 
 /// Messages that may be large or many.
 pub(super) enum DataInput {
     /// A flooded payload.
-    Flood(Arc<Link>, broadcast::Message, Option<Share>),
+    Flood(Arc<Link>, broadcast::Message, Held),
     /// About modules.
-    Content(Arc<Link>, content::Message, Option<Share>),
+    Content(Arc<Link>, content::Message, Held),
+    /// Answered in its turn: then everything that came before it is heard.
+    Fence(oneshot::Sender<()>),
     /// A part of a module was read for a peer.
     Read {
         to: NodeId,
@@ -192,12 +194,18 @@ impl Driver {
     fn handle_control(&mut self, input: ControlInput) {
         let now = self.shared.clock.now();
         match input {
-            ControlInput::Up(link) => self.handle_up(now, &link),
+            ControlInput::Up(link, known) => {
+                self.handle_up(now, &link);
+                if self.is_current(&link) {
+                    // The session may be over already.
+                    let _ = known.send(());
+                }
+            }
             ControlInput::Down(link) => self.handle_down(now, &link),
             ControlInput::Dialed { target, dialed } => {
                 self.plan.handle_dialed(now, target, dialed, &mut self.rng);
             }
-            ControlInput::Membership(link, message, _share) => {
+            ControlInput::Membership(link, message, _held) => {
                 if !self.is_current(&link) {
                     return;
                 }
@@ -215,7 +223,7 @@ impl Driver {
     fn handle_data(&mut self, input: DataInput) {
         let now = self.shared.clock.now();
         match input {
-            DataInput::Flood(link, message, _share) => {
+            DataInput::Flood(link, message, _held) => {
                 let from = link.peer.node;
                 if self.is_current(&link)
                     && let Err(error) = self.flood.on_message(now, from, message)
@@ -223,13 +231,17 @@ impl Driver {
                     self.punish(from, &error);
                 }
             }
-            DataInput::Content(link, message, _share) => {
+            DataInput::Content(link, message, _held) => {
                 let from = link.peer.node;
                 if self.is_current(&link)
                     && let Err(error) = self.content.on_message(now, from, message, &mut self.rng)
                 {
                     self.punish(from, &error);
                 }
+            }
+            DataInput::Fence(reached) => {
+                // The session that waits for it may have been cut off.
+                let _ = reached.send(());
             }
             DataInput::Read {
                 to,

@@ -89,8 +89,11 @@ pub trait NetworkEvents: Send + Sync + 'static {
 
     /// A member listens at this address: remember it, and hand it in at the next start
     /// ([`NetworkConfig::remembered`](super::NetworkConfig::remembered)). Comes again when the
-    /// address changes.
+    /// address changes, and when the member comes back.
     fn member_known(&self, node: NodeId, address: SocketAddr);
+
+    /// A member is given up or said goodbye. It may come back: remember it if there is room.
+    fn member_gone(&self, node: NodeId);
 
     /// `peer` sent this. False if it cannot be taken now: then it is lost, and counted.
     fn topic_message(&self, peer: NodeId, message: TopicMessage) -> bool;

@@ -11,7 +11,8 @@ use super::statistics::{Count, Counters};
 const READ_BYTES: usize = 1_024;
 
 /// Runs a handshake to its end, which the session's configuration sets a time for. What the peer
-/// sent behind the handshake stays in the session.
+/// sent behind the handshake stays in the session, and so does the last message of whoever dialed:
+/// as long as that is not sent the peer has no session, and hears nothing of one that is dropped.
 ///
 /// # Errors
 /// Why there is no session. The peer is told if that can be done without waiting.
@@ -27,7 +28,9 @@ pub(super) async fn establish(
         Ok(result) => result,
         Err(_) => Err(SessionError::HandshakeTimeout),
     };
-    if let (Err(_), Some(bytes)) = (&result, session.poll_transmit()) {
+    if result.is_err()
+        && let Some(bytes) = session.poll_transmit()
+    {
         // A few hundred bytes: they fit the socket's buffer, or the peer does not read at all.
         let _ = stream.try_write(&bytes);
     }
@@ -42,14 +45,14 @@ async fn exchange(
 ) -> Result<Peer, SessionError> {
     let mut buffer = [0; READ_BYTES];
     loop {
+        if let Some(OutEvent::Established(peer)) = session.poll_event() {
+            return Ok(peer);
+        }
         if let Some(bytes) = session.poll_transmit() {
             if stream.write_all(&bytes).await.is_err() {
                 return Err(SessionError::Truncated);
             }
             counters.add_many(Count::BytesSent, bytes.len() as u64);
-        }
-        if let Some(OutEvent::Established(peer)) = session.poll_event() {
-            return Ok(peer);
         }
         let count = stream.read(&mut buffer).await.unwrap_or(0);
         if count == 0 {

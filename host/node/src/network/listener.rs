@@ -125,7 +125,8 @@ pub(super) fn count_failure(shared: &Shared, error: &SessionError) {
     shared.counters.add(Count::of_handshake(error));
 }
 
-/// Puts an established session into use, or closes it with the reason.
+/// Puts an established session into use, or closes it: an accepted one with the reason, a dialed
+/// one before the peer has it.
 ///
 /// # Errors
 /// Why it was closed.
@@ -140,7 +141,7 @@ pub(super) fn admit(
         true => Err(CloseReason::Misbehaviour),
         false => {
             let now = shared.clock.now();
-            shared.sessions.admit(now, candidate, &shared.config.limits)
+            shared.sessions.admit(now, candidate)
         }
     };
     let reason = match admitted {
@@ -153,10 +154,12 @@ pub(super) fn admit(
         CloseReason::Shutdown => Count::RefusedDisabled,
         _ => Count::RefusedFull,
     });
-    session.close(reason);
-    if let Some(bytes) = session.poll_transmit() {
-        // A fresh socket has room for a goodbye.
-        let _ = stream.try_write(&bytes);
+    if !candidate.is_dialed {
+        session.close(reason);
+        if let Some(bytes) = session.poll_transmit() {
+            // A fresh socket has room for a goodbye.
+            let _ = stream.try_write(&bytes);
+        }
     }
     Err(reason)
 }

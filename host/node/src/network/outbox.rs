@@ -3,6 +3,10 @@
 //! Two lanes: failure detection, and everything else. The first goes first and has bounds of its
 //! own, so a peer that is behind with bundles is not taken for dead. A message that does not fit
 //! is dropped and counted; nothing ever waits for a slow peer.
+//!
+//! What waits for all peers together is bounded too. A message for many is held once and counted
+//! once. No queue may hold more than is left of the whole (the "dynamic threshold" of Choudhury and
+//! Hahne, 1998): so *n* peers that do not read leave room for one more, and never use up all.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use replicant_protocol::session::CloseReason;
 use tokio::sync::Notify;
 
+use super::budget::{Budget, Share};
 use super::config::NetworkLimits;
 
 /// Which messages a message waits behind.
@@ -30,11 +35,53 @@ pub(super) enum Refusal {
     Closed,
 }
 
+/// A message on its way, to one peer or to several.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    bytes: Vec<u8>,
+    #[allow(dead_code, reason = "held for its drop")]
+    share: Share,
+}
+
+impl Parcel {
+    /// The message.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The room for what waits for all peers together, by lane.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    control: Budget,
+    data: Budget,
+}
+
+impl Rooms {
+    /// Starts empty.
+    pub(super) fn new(limits: &NetworkLimits) -> Self {
+        Self {
+            control: Budget::new(limits.control_total_bytes_max),
+            data: Budget::new(limits.queue_total_bytes_max),
+        }
+    }
+
+    /// Takes a message in. None: too much waits for peers.
+    pub(super) fn parcel(&self, lane: Lane, bytes: Vec<u8>) -> Option<Arc<Parcel>> {
+        let room = match lane {
+            Lane::Control => &self.control,
+            Lane::Data => &self.data,
+        };
+        let share = room.try_take(bytes.len())?;
+        Some(Arc::new(Parcel { bytes, share }))
+    }
+}
+
 /// What the writer does next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Next {
     /// Send this.
-    Message(Arc<[u8]>),
+    Message(Arc<Parcel>),
     /// Say goodbye; nothing is left to send.
     Close(CloseReason),
     /// Wait for [`Outbox::changed`].
@@ -57,30 +104,33 @@ struct State {
 
 #[derive(Debug)]
 struct Queue {
-    messages: VecDeque<Arc<[u8]>>,
+    messages: VecDeque<Arc<Parcel>>,
     bytes: usize,
     messages_max: usize,
     bytes_max: usize,
+    room: Budget,
 }
 
 impl Queue {
-    fn new(messages_max: usize, bytes_max: usize) -> Self {
+    fn new(messages_max: usize, bytes_max: usize, room: &Budget) -> Self {
         Self {
             messages: VecDeque::new(),
             bytes: 0,
             messages_max,
             bytes_max,
+            room: room.clone(),
         }
     }
 
     /// A message of any size fits an empty queue.
-    fn push(&mut self, message: Arc<[u8]>) -> Result<(), Refusal> {
+    fn push(&mut self, message: Arc<Parcel>) -> Result<(), Refusal> {
         let is_full = self.messages.len() >= self.messages_max
-            || self.bytes.saturating_add(message.len()) > self.bytes_max;
+            || self.bytes.saturating_add(message.bytes.len()) > self.bytes_max
+            || self.bytes > self.room.free();
         if is_full && !self.messages.is_empty() {
             return Err(Refusal::Full);
         }
-        self.bytes += message.len();
+        self.bytes += message.bytes.len();
         self.messages.push_back(message);
         Ok(())
     }
@@ -90,20 +140,21 @@ impl Queue {
         self.bytes = 0;
     }
 
-    fn pop(&mut self) -> Option<Arc<[u8]>> {
+    fn pop(&mut self) -> Option<Arc<Parcel>> {
         let message = self.messages.pop_front()?;
-        self.bytes -= message.len();
+        self.bytes -= message.bytes.len();
         Some(message)
     }
 }
 
 impl Outbox {
     /// Starts empty.
-    pub(super) fn new(limits: &NetworkLimits) -> Self {
+    pub(super) fn new(limits: &NetworkLimits, rooms: &Rooms) -> Self {
+        let (control_max, data_max) = (limits.control_messages_max, limits.queue_messages_max);
         Self {
             state: Mutex::new(State {
-                control: Queue::new(limits.control_messages_max, limits.control_bytes_max),
-                data: Queue::new(limits.queue_messages_max, limits.queue_bytes_max),
+                control: Queue::new(control_max, limits.control_bytes_max, &rooms.control),
+                data: Queue::new(data_max, limits.queue_bytes_max, &rooms.data),
                 closing: None,
             }),
             wake: Notify::new(),
@@ -111,7 +162,7 @@ impl Outbox {
     }
 
     /// Adds a message.
-    pub(super) fn push(&self, lane: Lane, message: Arc<[u8]>) -> Result<(), Refusal> {
+    pub(super) fn push(&self, lane: Lane, message: Arc<Parcel>) -> Result<(), Refusal> {
         {
             let mut state = self.lock();
             if state.closing.is_some() {
@@ -179,72 +230,138 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn message(byte: u8, length: usize) -> Arc<[u8]> {
-        vec![byte; length].into()
-    }
-
-    fn outbox() -> Outbox {
-        Outbox::new(&NetworkLimits {
+    fn limits(total_bytes_max: usize) -> NetworkLimits {
+        NetworkLimits {
             queue_bytes_max: 100,
             queue_messages_max: 4,
+            queue_total_bytes_max: total_bytes_max,
             control_bytes_max: 100,
             control_messages_max: 2,
+            control_total_bytes_max: total_bytes_max,
             ..NetworkLimits::default()
-        })
+        }
+    }
+
+    /// One outbox, in a room that is large enough.
+    struct Alone {
+        rooms: Rooms,
+        outbox: Outbox,
+    }
+
+    impl Alone {
+        fn new() -> Self {
+            let limits = limits(10_000);
+            let rooms = Rooms::new(&limits);
+            let outbox = Outbox::new(&limits, &rooms);
+            Self { rooms, outbox }
+        }
+
+        fn push(&self, lane: Lane, byte: u8, length: usize) -> Result<(), Refusal> {
+            let parcel = self.rooms.parcel(lane, vec![byte; length]).unwrap();
+            self.outbox.push(lane, parcel)
+        }
+
+        /// The first byte of the next message.
+        fn pop(&self) -> Option<u8> {
+            match self.outbox.pop() {
+                Next::Message(parcel) => Some(parcel.bytes()[0]),
+                Next::Nothing | Next::Close(_) => None,
+            }
+        }
     }
 
     #[test]
     fn failure_detection_goes_first() {
-        let outbox = outbox();
-        outbox.push(Lane::Data, message(1, 1)).unwrap();
-        outbox.push(Lane::Data, message(2, 1)).unwrap();
-        outbox.push(Lane::Control, message(3, 1)).unwrap();
-        let order = [3, 1, 2].map(|byte| Next::Message(message(byte, 1)));
-        assert_eq!([outbox.pop(), outbox.pop(), outbox.pop()], order);
-        assert_eq!(outbox.pop(), Next::Nothing);
+        let alone = Alone::new();
+        alone.push(Lane::Data, 1, 1).unwrap();
+        alone.push(Lane::Data, 2, 1).unwrap();
+        alone.push(Lane::Control, 3, 1).unwrap();
+        let order = [alone.pop(), alone.pop(), alone.pop()];
+        assert_eq!(order, [Some(3), Some(1), Some(2)]);
+        assert!(matches!(alone.outbox.pop(), Next::Nothing));
     }
 
     #[test]
     fn each_lane_is_full_at_its_own_bounds() {
-        let outbox = outbox();
-        outbox.push(Lane::Data, message(1, 60)).unwrap();
-        let refused = outbox.push(Lane::Data, message(1, 41));
-        assert_eq!(refused, Err(Refusal::Full));
-        outbox.push(Lane::Data, message(1, 40)).unwrap();
-        assert_eq!(outbox.waiting_bytes(), 100);
+        let alone = Alone::new();
+        alone.push(Lane::Data, 1, 60).unwrap();
+        assert_eq!(alone.push(Lane::Data, 1, 41), Err(Refusal::Full));
+        alone.push(Lane::Data, 1, 40).unwrap();
+        assert_eq!(alone.outbox.waiting_bytes(), 100);
         for _ in 0..2 {
-            outbox.push(Lane::Control, message(2, 1)).unwrap();
+            alone.push(Lane::Control, 2, 1).unwrap();
         }
-        let refused = outbox.push(Lane::Control, message(2, 1));
-        assert_eq!(refused, Err(Refusal::Full));
-        assert_eq!(outbox.pop(), Next::Message(message(2, 1)));
-        outbox.push(Lane::Control, message(2, 1)).unwrap();
+        assert_eq!(alone.push(Lane::Control, 2, 1), Err(Refusal::Full));
+        assert_eq!(alone.pop(), Some(2));
+        alone.push(Lane::Control, 2, 1).unwrap();
     }
 
     #[test]
     fn a_message_beyond_the_bound_fits_an_empty_queue() {
-        let outbox = outbox();
-        outbox.push(Lane::Data, message(1, 1_000)).unwrap();
-        assert_eq!(outbox.push(Lane::Data, message(1, 1)), Err(Refusal::Full));
+        let alone = Alone::new();
+        alone.push(Lane::Data, 1, 1_000).unwrap();
+        assert_eq!(alone.push(Lane::Data, 1, 1), Err(Refusal::Full));
+    }
+
+    #[test]
+    fn what_waits_for_all_is_bounded_and_a_late_comer_finds_room() {
+        let limits = limits(100);
+        let rooms = Rooms::new(&limits);
+        let outboxes = [(); 4].map(|()| Outbox::new(&limits, &rooms));
+        for outbox in &outboxes[..3] {
+            let mut pushed = Ok(());
+            while pushed.is_ok() {
+                let parcel = rooms.parcel(Lane::Data, vec![1; 5]).unwrap();
+                pushed = outbox.push(Lane::Data, parcel);
+            }
+        }
+        assert!(rooms.data.free() >= 5);
+        let parcel = rooms.parcel(Lane::Data, vec![1; 5]).unwrap();
+        assert_eq!(outboxes[3].push(Lane::Data, parcel), Ok(()));
+        // Failure detection has a room of its own.
+        assert_eq!(rooms.control.free(), 100);
+        assert!(rooms.parcel(Lane::Data, vec![1; 100]).is_none());
+        drop(outboxes);
+        assert_eq!(rooms.data.free(), 100);
+    }
+
+    #[test]
+    fn a_message_for_many_is_counted_once() {
+        let limits = limits(100);
+        let rooms = Rooms::new(&limits);
+        let outboxes = [(); 9].map(|()| Outbox::new(&limits, &rooms));
+        let parcel = rooms.parcel(Lane::Data, vec![1; 50]).unwrap();
+        for outbox in &outboxes {
+            outbox.push(Lane::Data, parcel.clone()).unwrap();
+        }
+        drop(parcel);
+        assert_eq!(rooms.data.free(), 50);
+        for outbox in &outboxes {
+            assert!(matches!(outbox.pop(), Next::Message(_)));
+        }
+        assert_eq!(rooms.data.free(), 100);
     }
 
     #[test]
     fn a_closing_outbox_takes_nothing_and_ends_with_the_goodbye() {
-        let outbox = outbox();
-        outbox.push(Lane::Data, message(1, 1)).unwrap();
-        outbox.close(CloseReason::Shutdown);
-        outbox.close(CloseReason::Duplicate);
-        assert_eq!(outbox.push(Lane::Data, message(1, 1)), Err(Refusal::Closed));
-        assert_eq!(outbox.pop(), Next::Message(message(1, 1)));
-        assert_eq!(outbox.pop(), Next::Close(CloseReason::Shutdown));
+        let alone = Alone::new();
+        alone.push(Lane::Data, 1, 1).unwrap();
+        alone.outbox.close(CloseReason::Shutdown);
+        alone.outbox.close(CloseReason::Duplicate);
+        assert_eq!(alone.push(Lane::Data, 1, 1), Err(Refusal::Closed));
+        assert_eq!(alone.pop(), Some(1));
+        let next = alone.outbox.pop();
+        assert!(matches!(next, Next::Close(CloseReason::Shutdown)));
     }
 
     #[test]
     fn closing_at_once_forgets_what_waits() {
-        let outbox = outbox();
-        outbox.push(Lane::Data, message(1, 1)).unwrap();
-        outbox.close_at_once(CloseReason::Refused);
-        assert_eq!(outbox.pop(), Next::Close(CloseReason::Refused));
-        assert_eq!(outbox.waiting_bytes(), 0);
+        let alone = Alone::new();
+        alone.push(Lane::Data, 1, 1).unwrap();
+        alone.outbox.close_at_once(CloseReason::Refused);
+        let next = alone.outbox.pop();
+        assert!(matches!(next, Next::Close(CloseReason::Refused)));
+        assert_eq!(alone.outbox.waiting_bytes(), 0);
+        assert_eq!(alone.rooms.data.free(), 10_000);
     }
 }

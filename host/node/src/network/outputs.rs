@@ -58,9 +58,11 @@ impl Driver {
             }
             membership::OutEvent::MemberDown(node) => {
                 tracing::info!(member = %node.short(), "member is given up");
+                self.shared.events.member_gone(node);
             }
             membership::OutEvent::MemberLeft(node) => {
                 tracing::info!(member = %node.short(), "member left");
+                self.shared.events.member_gone(node);
             }
             membership::OutEvent::MemberSuspect(_) | membership::OutEvent::MemberRefuted(_) => {}
         }
@@ -70,10 +72,8 @@ impl Driver {
     fn on_flood(&mut self, now: Duration, event: broadcast::OutEvent) {
         match event {
             broadcast::OutEvent::Send { to, message } => {
-                let bytes: std::sync::Arc<[u8]> = wire::Message::from(message).to_bytes().into();
-                for peer in to {
-                    self.shared.send(&peer, Lane::Data, bytes.clone());
-                }
+                let bytes = wire::Message::from(message).to_bytes();
+                self.shared.send_to_all(&to, Lane::Data, bytes);
             }
             broadcast::OutEvent::Deliver(delivery) => self.on_delivery(now, delivery),
         }

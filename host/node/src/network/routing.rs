@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use replicant_protocol::wire::{self, WireError};
 
+use super::budget::Held;
 use super::driver::{ControlInput, DataInput};
 use super::events::TopicMessage;
 use super::sessions::Link;
 use super::shared::Shared;
 use super::statistics::Count;
 
-/// Hands a peer's message to the node or to the driver. Waits while the driver's queue is full.
+/// Hands a peer's message to the node or to the driver. Waits while the driver's queue is full, or
+/// holds as many messages of this peer as it may. Says how many bytes of failure detection it was.
 ///
 /// # Errors
 /// [`WireError`]: no correct node sends that.
@@ -18,23 +20,24 @@ pub(super) async fn deliver(
     shared: &Shared,
     link: &Arc<Link>,
     bytes: &[u8],
-) -> Result<(), WireError> {
-    let inbox = &shared.inbox;
+) -> Result<usize, WireError> {
+    let (inbox, size) = (&shared.inbox, bytes.len());
     // Sending fails when the driver has ended: then nobody is interested any more.
     match wire::Message::from_bytes(bytes)? {
         wire::Message::Membership(message) => {
-            let share = inbox.control_bytes.take(bytes.len()).await;
-            let input = ControlInput::Membership(link.clone(), message, share);
+            let held = Held::take(&link.control_places, &inbox.control_bytes, size).await;
+            let input = ControlInput::Membership(link.clone(), message, held);
             let _ = inbox.control.send(input).await;
+            return Ok(size);
         }
         wire::Message::Broadcast(message) => {
-            let share = inbox.data_bytes.take(bytes.len()).await;
-            let input = DataInput::Flood(link.clone(), message, share);
+            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
+            let input = DataInput::Flood(link.clone(), message, held);
             let _ = inbox.data.send(input).await;
         }
         wire::Message::Content(message) => {
-            let share = inbox.data_bytes.take(bytes.len()).await;
-            let input = DataInput::Content(link.clone(), message, share);
+            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
+            let input = DataInput::Content(link.clone(), message, held);
             let _ = inbox.data.send(input).await;
         }
         wire::Message::Replication(message) => {
@@ -44,7 +47,7 @@ pub(super) async fn deliver(
             deliver_to_node(shared, link, TopicMessage::AntiEntropy(message));
         }
     }
-    Ok(())
+    Ok(0)
 }
 
 fn deliver_to_node(shared: &Shared, link: &Link, message: TopicMessage) {

@@ -1,9 +1,13 @@
 //! The sessions that are in use: at most one for each peer.
 //!
-//! When both nodes dial each other two sessions come up within moments; then the one stays that
-//! [`kept_initiator`] says, on both sides alike. When an established session is older than a
-//! handshake can take, a new one means that the peer lost the old one (it would not dial
-//! otherwise): the new one takes its place.
+//! Whoever dials admits a session before the peer has it ([`handshake`](super::handshake)), and
+//! drops it if there is one with that peer by then: a node that dials another twice (a seed by its
+//! name, and the member that it turns out to be), or that was dialed meanwhile, has one session.
+//!
+//! Only if each dialed the other before it heard of the other's dial there are two for a moment;
+//! then the one stays that [`kept_initiator`] says, on both sides alike. When an established
+//! session is older than a handshake can take, a new one means that the peer lost the old one (it
+//! would not dial otherwise): the new one takes its place.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,8 +18,9 @@ use replicant_protocol::ids::NodeId;
 use replicant_protocol::session::{CloseReason, Peer, kept_initiator};
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Budget;
 use super::config::NetworkLimits;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Rooms};
 use super::penalties::Source;
 
 /// A session in use.
@@ -29,6 +34,10 @@ pub(super) struct Link {
     pub(super) remote: IpAddr,
     /// What waits to be sent.
     pub(super) outbox: Outbox,
+    /// Places for the peer's messages that wait for the driver: of failure detection.
+    pub(super) control_places: Budget,
+    /// And of other messages.
+    pub(super) data_places: Budget,
     /// Cancelled when nothing more is to be read or sent but a goodbye.
     pub(super) ended: CancellationToken,
     initiator: NodeId,
@@ -60,6 +69,8 @@ pub(super) struct Sessions {
     own: NodeId,
     /// How long two sessions with one peer may be apart and still be a race.
     race: Duration,
+    limits: NetworkLimits,
+    rooms: Rooms,
     table: Mutex<Table>,
 }
 
@@ -72,10 +83,12 @@ struct Table {
 
 impl Sessions {
     /// Starts empty and open.
-    pub(super) fn new(own: NodeId, race: Duration) -> Self {
+    pub(super) fn new(own: NodeId, race: Duration, limits: &NetworkLimits) -> Self {
         Self {
             own,
             race,
+            limits: limits.clone(),
+            rooms: Rooms::new(limits),
             table: Mutex::new(Table {
                 links: BTreeMap::new(),
                 next: 0,
@@ -92,7 +105,6 @@ impl Sessions {
         &self,
         now: Duration,
         candidate: Candidate,
-        limits: &NetworkLimits,
     ) -> Result<Arc<Link>, CloseReason> {
         let Candidate { peer, remote, .. } = candidate;
         let initiator = match candidate.is_dialed {
@@ -105,6 +117,7 @@ impl Sessions {
         }
         let is_kept = |of: NodeId| of == kept_initiator(self.own, peer.node);
         match table.links.get(&peer.node) {
+            Some(_) if candidate.is_dialed => return Err(CloseReason::Duplicate),
             Some(old)
                 if now < old.since.saturating_add(self.race)
                     && is_kept(old.initiator)
@@ -113,7 +126,9 @@ impl Sessions {
                 return Err(CloseReason::Duplicate);
             }
             Some(old) => old.close_at_once(CloseReason::Duplicate),
-            None if table.links.len() >= limits.sessions_max => return Err(CloseReason::Refused),
+            None if table.links.len() >= self.limits.sessions_max => {
+                return Err(CloseReason::Refused);
+            }
             None => {}
         }
         table.next += 1;
@@ -121,7 +136,9 @@ impl Sessions {
             number: table.next,
             peer,
             remote,
-            outbox: Outbox::new(limits),
+            outbox: Outbox::new(&self.limits, &self.rooms),
+            control_places: Budget::new(self.limits.inbox_messages_per_peer_max),
+            data_places: Budget::new(self.limits.inbox_messages_per_peer_max),
             ended: CancellationToken::new(),
             initiator,
             since: now,
@@ -137,6 +154,11 @@ impl Sessions {
         if current.is_some_and(|current| current.number == link.number) {
             table.links.remove(&link.peer.node);
         }
+    }
+
+    /// The room for what waits for all peers.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     /// The session with a peer.
@@ -238,38 +260,37 @@ mod tests {
     }
 
     #[test]
-    fn of_two_racing_sessions_the_one_stays_that_the_lower_id_opened() {
+    fn when_dials_cross_the_session_stays_that_the_lower_id_opened() {
+        let now = Duration::from_secs(1);
         for (own, other) in [(1, 2), (2, 1)] {
-            for kept_first in [true, false] {
-                let sessions = Sessions::new(node(own), RACE);
-                let kept_is_dialed = own < other;
-                let order = match kept_first {
-                    true => [kept_is_dialed, !kept_is_dialed],
-                    false => [!kept_is_dialed, kept_is_dialed],
-                };
-                let now = Duration::from_secs(1);
-                let results =
-                    order.map(|dialed| sessions.admit(now, candidate(other, dialed), &limits(9)));
-                let kept = sessions.get(&node(other)).unwrap();
-                assert_eq!(kept.initiator, node(1));
-                match (&results[0], &results[1]) {
-                    (Ok(_), Err(CloseReason::Duplicate)) if kept_first => {}
-                    (Ok(first), Ok(_)) if !kept_first => assert!(first.ended.is_cancelled()),
-                    other => panic!("{other:?}"),
-                }
+            let sessions = Sessions::new(node(own), RACE, &limits(9));
+            let dialed = sessions.admit(now, candidate(other, true));
+            let accepted = sessions.admit(now, candidate(other, false));
+            assert_eq!(sessions.get(&node(other)).unwrap().initiator, node(1));
+            match own {
+                1 => assert_eq!(accepted.unwrap_err(), CloseReason::Duplicate),
+                _ => assert!(dialed.unwrap().ended.is_cancelled()),
             }
         }
     }
 
     #[test]
+    fn a_dial_that_comes_too_late_is_dropped() {
+        for first_is_dialed in [true, false] {
+            let sessions = Sessions::new(node(1), RACE, &limits(9));
+            let first = candidate(2, first_is_dialed);
+            let first = sessions.admit(Duration::ZERO, first).unwrap();
+            let second = sessions.admit(RACE, candidate(2, true));
+            assert_eq!(second.unwrap_err(), CloseReason::Duplicate);
+            assert!(!first.ended.is_cancelled());
+        }
+    }
+
+    #[test]
     fn a_new_session_replaces_one_that_is_older_than_a_race() {
-        let sessions = Sessions::new(node(1), RACE);
-        let old = sessions
-            .admit(Duration::ZERO, candidate(2, true), &limits(9))
-            .unwrap();
-        let new = sessions
-            .admit(RACE, candidate(2, false), &limits(9))
-            .unwrap();
+        let sessions = Sessions::new(node(1), RACE, &limits(9));
+        let old = sessions.admit(Duration::ZERO, candidate(2, true)).unwrap();
+        let new = sessions.admit(RACE, candidate(2, false)).unwrap();
         assert_eq!(old.outbox.closing(), Some(CloseReason::Duplicate));
         sessions.remove(&old);
         assert_eq!(sessions.get(&node(2)).unwrap().number, new.number);
@@ -279,39 +300,25 @@ mod tests {
 
     #[test]
     fn the_number_of_sessions_is_bounded_but_a_peer_may_come_again() {
-        let sessions = Sessions::new(node(1), RACE);
+        let sessions = Sessions::new(node(1), RACE, &limits(2));
         for peer in 2..4 {
             sessions
-                .admit(Duration::ZERO, candidate(peer, true), &limits(2))
+                .admit(Duration::ZERO, candidate(peer, true))
                 .unwrap();
         }
-        let refused = sessions.admit(Duration::ZERO, candidate(9, true), &limits(2));
+        let refused = sessions.admit(Duration::ZERO, candidate(9, true));
         assert_eq!(refused.map(|_| ()), Err(CloseReason::Refused));
-        assert!(
-            sessions
-                .admit(Duration::ZERO, candidate(2, true), &limits(2))
-                .is_ok()
-        );
+        assert!(sessions.admit(RACE, candidate(2, false)).is_ok());
     }
 
     #[test]
     fn a_closed_table_admits_nobody_until_it_is_opened() {
-        let sessions = Sessions::new(node(1), RACE);
-        let link = sessions
-            .admit(Duration::ZERO, candidate(2, true), &limits(2))
-            .unwrap();
+        let sessions = Sessions::new(node(1), RACE, &limits(2));
+        let link = sessions.admit(Duration::ZERO, candidate(2, true)).unwrap();
         sessions.close_all_at_once(CloseReason::Shutdown);
         assert!(link.ended.is_cancelled() && sessions.peers().is_empty());
-        assert!(
-            sessions
-                .admit(Duration::ZERO, candidate(2, true), &limits(2))
-                .is_err()
-        );
+        assert!(sessions.admit(Duration::ZERO, candidate(2, true)).is_err());
         sessions.open();
-        assert!(
-            sessions
-                .admit(Duration::ZERO, candidate(2, true), &limits(2))
-                .is_ok()
-        );
+        assert!(sessions.admit(Duration::ZERO, candidate(2, true)).is_ok());
     }
 }

@@ -20,7 +20,7 @@ use super::driver::{ControlInput, DataInput};
 use super::error::NetworkError;
 use super::events::NetworkEvents;
 use super::half_open::HalfOpen;
-use super::outbox::{Lane, Refusal};
+use super::outbox::{Lane, Parcel, Refusal};
 use super::penalties::{Penalties, Source};
 use super::sessions::Sessions;
 use super::statistics::{Count, Counters, NetworkStatistics};
@@ -108,7 +108,7 @@ impl Shared {
         let half_open = HalfOpen::new(limits.half_open_max, limits.half_open_per_source_max);
         let own = config.identity.id();
         Self {
-            sessions: Sessions::new(own, config.session.handshake_timeout),
+            sessions: Sessions::new(own, config.session.handshake_timeout, limits),
             cluster,
             listen: addresses.0,
             advertised: addresses.1,
@@ -141,12 +141,33 @@ impl Shared {
     }
 
     /// Puts a message into a peer's outbox. False if it is dropped, which is counted.
-    pub(super) fn send(&self, peer: &NodeId, lane: Lane, message: impl Into<Arc<[u8]>>) -> bool {
+    pub(super) fn send(&self, peer: &NodeId, lane: Lane, message: Vec<u8>) -> bool {
+        match self.sessions.rooms().parcel(lane, message) {
+            Some(parcel) => self.post(peer, lane, parcel),
+            None => {
+                self.counters.add(Count::DroppedQueuesFull);
+                false
+            }
+        }
+    }
+
+    /// Puts one message into the outboxes of several peers. What is dropped is counted.
+    pub(super) fn send_to_all(&self, peers: &[NodeId], lane: Lane, message: Vec<u8>) {
+        let Some(parcel) = self.sessions.rooms().parcel(lane, message) else {
+            let dropped = peers.len() as u64;
+            return self.counters.add_many(Count::DroppedQueuesFull, dropped);
+        };
+        for peer in peers {
+            self.post(peer, lane, parcel.clone());
+        }
+    }
+
+    fn post(&self, peer: &NodeId, lane: Lane, parcel: Arc<Parcel>) -> bool {
         let Some(link) = self.sessions.get(peer) else {
             self.counters.add(Count::DroppedNoSession);
             return false;
         };
-        match link.outbox.push(lane, message.into()) {
+        match link.outbox.push(lane, parcel) {
             Ok(()) => return true,
             Err(Refusal::Full) => self.counters.add(Count::DroppedPeerSlow),
             Err(Refusal::Closed) => self.counters.add(Count::DroppedNoSession),

@@ -60,6 +60,8 @@ counts! {
     MessagesSent = "messages_sent_total",
     /// Messages not sent: too much waits for the peer.
     DroppedPeerSlow = "messages_dropped_peer_slow_total",
+    /// Messages not sent: too much waits for all peers together.
+    DroppedQueuesFull = "messages_dropped_queues_full_total",
     /// Messages not sent: there is no session with the peer.
     DroppedNoSession = "messages_dropped_no_session_total",
     /// Messages of the node that the driver had no room for.

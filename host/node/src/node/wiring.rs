@@ -154,6 +154,8 @@ impl NetworkEvents for Inlet {
         });
     }
 
+    fn member_gone(&self, _node: NodeId) {}
+
     fn topic_message(&self, peer: NodeId, message: TopicMessage) -> bool {
         match message {
             TopicMessage::Replication(message) => self.topics.handle_message(peer, message),

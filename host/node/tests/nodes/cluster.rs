@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use replicant::{Node, NodeError};
+use replicant::{Node, NodeConfig, NodeError};
 use serde_json::json;
 
 use crate::harness::{TestNode, config, converged, object_id, topic_name, until};
@@ -175,6 +175,23 @@ async fn a_newcomer_gets_all_topics() {
     }
     assert_eq!(second.node.topics().await.unwrap().len(), 5);
     shutdown([first, second]).await;
+}
+
+/// The first thing that a newcomer said was lost more often than not: it came before the node that
+/// it joined knew of it, and was asked again ten seconds later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_compares_once_and_has_everything() {
+    let seldom = |config: &mut NodeConfig| config.sync_interval = Duration::from_secs(3_600);
+    let first = TestNode::start_with(&[], seldom).await;
+    first
+        .apply("t", "hits", "g-counter", json!({"increment": 1}))
+        .await;
+    for _ in 0..10 {
+        let newcomer = TestNode::start_with(&[first.address()], seldom).await;
+        converged(&[&first, &newcomer], "t", 1).await;
+        newcomer.node.shutdown().await;
+    }
+    first.node.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 //! Starting, joining, leaving, coming back.
 
+use replicant_protocol::session::CloseReason;
 use tokio::net::TcpListener;
 
+use super::raw_peer::RawPeer;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -9,6 +11,9 @@ async fn a_new_node_asks_a_seed_for_its_cluster() {
     let a = TestNode::start(config(1, &[])).await;
     let bound = BoundNetwork::bind(config(2, &[a.address()])).await.unwrap();
     assert_eq!(bound.find_cluster().await.unwrap(), CLUSTER);
+    // Whoever asks is no peer yet: it may belong elsewhere.
+    eventually("it hangs up", || a.count(Count::HandshakeBroken) == 1).await;
+    assert_eq!(a.count(Count::SessionsOpened), 0);
     let events = Arc::new(Recorder::default());
     let handle = bound.start(CLUSTER, events.clone()).unwrap();
     let b = TestNode { handle, events };
@@ -94,6 +99,26 @@ async fn when_both_dial_one_session_stays() {
 /// The address that a bound network was told to join.
 fn bound_b_seed(bound: &BoundNetwork) -> SocketAddr {
     bound.seeds()[0].parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_dials_another_twice_has_one_session() {
+    for numbers in [(1, 2), (2, 1)] {
+        let a = TestNode::start(config(numbers.0, &[])).await;
+        let mut twice = config(numbers.1, &[a.address()]);
+        twice.remembered = vec![(a.id(), a.address())];
+        let b = TestNode::start(twice).await;
+        converge(&[&a, &b]).await;
+        eventually("one dial is dropped", || {
+            b.count(Count::SessionsDuplicate) == 1 && a.count(Count::HandshakeBroken) == 1
+        })
+        .await;
+        for node in [&a, &b] {
+            assert_eq!(node.count(Count::SessionsOpened), 1);
+            assert_eq!(node.events.lock().ups, 1);
+        }
+        shut_down(&[&a, &b]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,8 +224,21 @@ async fn a_shutdown_says_goodbye_and_leaves_nothing_running() {
         a.status_of(&b) == Some(Status::Left)
     })
     .await;
+    eventually("the node is told", || a.events.lock().gone == [b.id()]).await;
     eventually("what waited was sent", || a.has_message(&b, 99)).await;
     shut_down(&[&a]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_does_not_wait_for_a_peer_that_keeps_its_connection_open() {
+    let mut patient = config(1, &[]);
+    patient.limits.flush_timeout = Duration::from_secs(3_600);
+    let a = TestNode::start(patient).await;
+    let mut peer = RawPeer::connect(a.address(), 9).await;
+    eventually("it is a peer", || a.handle.peers().len() == 1).await;
+    let shutdown = tokio::time::timeout(DEADLINE, a.handle.shutdown());
+    assert!(shutdown.await.is_ok());
+    assert_eq!(peer.read_to_end().await, Some(CloseReason::Shutdown));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,12 +5,13 @@ mod cluster;
 mod hostile;
 mod lifecycle;
 mod modules;
+mod order;
 mod pressure;
 mod raw_peer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 
 use replicant_protocol::content::{CHUNK_BYTES, Manifest, Part};
@@ -40,7 +41,10 @@ async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 struct Recorded {
     up: BTreeSet<NodeId>,
     ups: usize,
+    /// Messages of peers that were not up then.
+    early: usize,
     known: BTreeMap<NodeId, SocketAddr>,
+    gone: Vec<NodeId>,
     topic_messages: Vec<(NodeId, TopicMessage)>,
     bundles: Vec<(NodeId, Vec<u8>)>,
     module_events: Vec<ModuleEvent>,
@@ -49,16 +53,27 @@ struct Recorded {
 
 /// A node that only takes notes.
 #[derive(Debug, Default)]
-struct Recorder(Mutex<Recorded>);
+struct Recorder {
+    recorded: Mutex<Recorded>,
+    /// The next `peer_up` waits, and the driver with it, until the other end is dropped.
+    gate: Mutex<Option<mpsc::Receiver<()>>>,
+    /// The next reading of a chunk but the first waits until the other end is dropped.
+    chunk_gate: Mutex<Option<mpsc::Receiver<()>>>,
+}
 
 impl Recorder {
     fn lock(&self) -> MutexGuard<'_, Recorded> {
-        self.0.lock().unwrap()
+        self.recorded.lock().unwrap()
     }
 }
 
 impl NetworkEvents for Recorder {
     fn peer_up(&self, peer: NodeId) {
+        let gate = self.gate.lock().unwrap().take();
+        if let Some(gate) = gate {
+            // Other tasks go on meanwhile, on another thread.
+            let _ = tokio::task::block_in_place(|| gate.recv());
+        }
         let mut recorded = self.lock();
         assert!(recorded.up.insert(peer), "up twice");
         recorded.ups += 1;
@@ -72,8 +87,14 @@ impl NetworkEvents for Recorder {
         self.lock().known.insert(node, address);
     }
 
+    fn member_gone(&self, node: NodeId) {
+        self.lock().gone.push(node);
+    }
+
     fn topic_message(&self, peer: NodeId, message: TopicMessage) -> bool {
-        self.lock().topic_messages.push((peer, message));
+        let mut recorded = self.lock();
+        recorded.early += usize::from(!recorded.up.contains(&peer));
+        recorded.topic_messages.push((peer, message));
         true
     }
 
@@ -91,6 +112,10 @@ impl NetworkEvents for Recorder {
         match part {
             Part::Manifest => Manifest::of(&bytes).map(ModulePart::Manifest),
             Part::Chunk(index) => {
+                let gate = self.chunk_gate.lock().unwrap().take_if(|_| index > 0);
+                if let Some(gate) = gate {
+                    let _ = gate.recv();
+                }
                 let chunk = bytes.chunks(CHUNK_BYTES).nth(index as usize)?;
                 Some(ModulePart::Chunk(chunk.to_vec()))
             }

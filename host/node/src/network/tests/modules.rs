@@ -65,6 +65,32 @@ async fn a_module_reaches_nodes_that_were_there_and_nodes_that_come_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_module_whose_publisher_leaves_midway_comes_from_another() {
+    let module: Vec<u8> = (0..300_000).map(|at| (at % 251) as u8).collect();
+    let hash = ModuleHash::of(&module);
+    let a = TestNode::start(config(1, &[])).await;
+    let b = TestNode::start(config(2, &[a.address()])).await;
+    converge(&[&a, &b]).await;
+    a.events.lock().modules.insert(hash, module.clone());
+    let (gone, gate) = mpsc::channel();
+    *a.events.chunk_gate.lock().unwrap() = Some(gate);
+    a.handle.announce(announcement(1, &module)).unwrap();
+    b.handle.want(hash, module.len() as u32).unwrap();
+    eventually("it is under way", || {
+        a.events.chunk_gate.lock().unwrap().is_none()
+    })
+    .await;
+    a.handle.shutdown().await;
+    drop(gone);
+    eventually("the publisher is gone", || !b.is_peer_of(&a)).await;
+    assert!(!has_fetched(&b, &module));
+    let c = TestNode::start(config(3, &[b.address()])).await;
+    c.events.lock().modules.insert(hash, module.clone());
+    eventually("another gives it", || has_fetched(&b, &module)).await;
+    shut_down(&[&b, &c]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn announcements_of_an_earlier_run_are_known_at_once() {
     let signed = Arc::new(announcement(1, b"module"));
     let mut config = config(1, &[]);

@@ -1,7 +1,8 @@
 //! A peer whose every byte the test decides.
 
+use replicant_protocol::broadcast;
 use replicant_protocol::session::{self, CloseReason, OutEvent, Session};
-use replicant_protocol::wire;
+use replicant_protocol::wire::{self, Payload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -17,6 +18,14 @@ pub(super) struct RawPeer {
 impl RawPeer {
     /// Connects and finishes the handshake.
     pub(super) async fn connect(to: SocketAddr, number: u8) -> Self {
+        let mut peer = Self::dial(to, number).await;
+        peer.flush().await;
+        peer
+    }
+
+    /// Connects and does the handshake but for its last message, which goes out with what is sent
+    /// first.
+    pub(super) async fn dial(to: SocketAddr, number: u8) -> Self {
         let stream = TcpStream::connect(to).await.unwrap();
         let local = session::Local {
             identity: identity(number),
@@ -28,11 +37,11 @@ impl RawPeer {
         let session = Session::initiator(config, local, None, Duration::ZERO, &mut rng).unwrap();
         let mut peer = Self { stream, session };
         loop {
-            peer.flush().await;
             if let Some(event) = peer.session.poll_event() {
                 assert!(matches!(event, OutEvent::Established(_)), "{event:?}");
                 return peer;
             }
+            peer.flush().await;
             assert!(peer.read().await, "the handshake was refused");
         }
     }
@@ -55,6 +64,21 @@ impl RawPeer {
     pub(super) async fn send_topic_message(&mut self, number: u8) {
         let message = wire::Message::from(message(number));
         self.send(&message.to_bytes()).await;
+    }
+
+    /// Floods a bundle.
+    pub(super) async fn send_bundle(&mut self, bundle: &[u8]) {
+        let message = broadcast::Message {
+            hops: 1,
+            payload: Payload::Bundle(bundle).to_bytes().into(),
+        };
+        self.send(&wire::Message::from(message).to_bytes()).await;
+    }
+
+    /// Says goodbye.
+    pub(super) async fn leave(&mut self) {
+        self.session.close(CloseReason::Shutdown);
+        self.flush().await;
     }
 
     /// Reads something; false at the end.
