@@ -22,9 +22,13 @@ use super::NodeError;
 pub(super) struct Folder {
     path: PathBuf,
     identity: Arc<NodeIdentity>,
-    /// Released when it is dropped, or when the process ends in whatever way.
-    _lock: File,
+    lock: Arc<Lock>,
 }
+
+/// Keeps others out of a data folder. Released when it is dropped, or when the process ends in
+/// whatever way.
+#[derive(Debug)]
+pub(super) struct Lock(#[allow(dead_code, reason = "held for its drop")] File);
 
 impl Folder {
     /// Takes a folder that [`init`](super::init) made.
@@ -50,12 +54,17 @@ impl Folder {
         Ok(Self {
             path: path.to_path_buf(),
             identity: Arc::new(identity),
-            _lock: lock,
+            lock: Arc::new(Lock(lock)),
         })
     }
 
     pub(super) fn identity(&self) -> Arc<NodeIdentity> {
         self.identity.clone()
+    }
+
+    /// What holds the folder; it is free when all have dropped it.
+    pub(super) fn lock(&self) -> Arc<Lock> {
+        self.lock.clone()
     }
 
     pub(super) fn database(&self) -> PathBuf {

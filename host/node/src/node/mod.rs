@@ -4,9 +4,11 @@
 //! request is bounded, and refused with [`NodeError::Busy`] where its queue is full. An update is
 //! answered once it is durable here; nobody hears of it earlier.
 
+mod address_book;
 mod comparison;
 mod config;
 mod folder;
+mod kept_storage;
 mod listing;
 mod start;
 mod wiring;
@@ -20,7 +22,7 @@ pub use config::NodeConfig;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use replicant_protocol::ids::{ClusterId, NodeId, ObjectId, TopicName, TypeName};
@@ -31,7 +33,9 @@ use crate::modules::{Librarian, Registry};
 use crate::network::NetworkHandle;
 use crate::storage::{Storage, Writer};
 use crate::topics::Topics;
+use address_book::AddressBook;
 use folder::Folder;
+use kept_storage::Closed;
 use wiring::Line;
 
 /// How long a shutdown waits for requests under way to let go of the storage.
@@ -75,8 +79,19 @@ struct Running {
     storage: Arc<dyn Storage>,
     writer: Arc<Writer>,
     line: Arc<Line>,
-    ticker: JoinHandle<()>,
+    addresses: Arc<AddressBook>,
+    tasks: [JoinHandle<()>; 2],
+    /// None if the storage is not the node's own.
+    closed: Mutex<Option<Closed>>,
     _folder: Folder,
+}
+
+impl Running {
+    /// Ends what would go on by itself.
+    fn cut_off(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.line.disconnect();
+    }
 }
 
 impl Node {
@@ -360,26 +375,26 @@ impl Node {
     pub async fn shutdown(&self) {
         let running = self.take_running();
         let Some(running) = running else { return };
-        let storage = Arc::downgrade(&running.storage);
         let topics = running.topics.clone();
         let _ = start::blocking(move || {
             topics.shutdown();
             Ok(())
         })
         .await;
-        running.ticker.abort();
-        running.line.disconnect();
+        running.cut_off();
         running.network.shutdown().await;
+        running.addresses.write(&running.writer).await;
+        let closed = running.closed.lock();
+        let closed = closed.unwrap_or_else(PoisonError::into_inner).take();
         let _ = start::blocking(move || {
             running.writer.close();
             drop(running);
             Ok(())
         })
         .await;
-        // Requests under way hold the storage for a moment; then the file is closed.
-        let deadline = Instant::now() + RELEASE_WAIT;
-        while storage.strong_count() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        if let Some(closed) = closed {
+            // Requests under way hold the storage for a moment, and with it the folder.
+            let _ = tokio::time::timeout(RELEASE_WAIT, closed).await;
         }
     }
 
@@ -401,8 +416,7 @@ impl Drop for Inner {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(running) = running {
-            running.ticker.abort();
-            running.line.disconnect();
+            running.cut_off();
             // Shards finish what they have, which may take a while.
             std::thread::spawn(move || drop(running));
         }

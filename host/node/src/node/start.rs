@@ -1,7 +1,7 @@
 //! Starting a node: each layer in its order, each on what the one before it gives.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use replicant_protocol::content::SignedAnnouncement;
@@ -10,13 +10,15 @@ use replicant_protocol::ids::{ClusterId, Generation};
 use replicant_protocol::membership;
 use replicant_runtime::{CacheConfig, Runtime, RuntimeConfig};
 
+use super::address_book::AddressBook;
 use super::comparison::Comparison;
 use super::folder::Folder;
+use super::kept_storage::{Closed, KeptStorage};
 use super::wiring::{Inlet, Line, ModuleLine, TopicOutlet, TypeChanges};
 use super::{Inner, Node, NodeConfig, NodeError, Running};
 use crate::modules::{Archive, Librarian, Registry, Resources};
 use crate::network::{BoundNetwork, NetworkConfig, NetworkError};
-use crate::storage::{General, Job, RedbStorage, Storage, Writer};
+use crate::storage::{General, Job, Storage, Writer};
 use crate::topics::{Context, GENERATION_KEY, INSTANCES_STEP, Topics, TopicsConfig, wall_ms};
 
 /// Under which name the cluster's id is stored.
@@ -36,14 +38,16 @@ impl Node {
     ) -> Result<Self, NodeError> {
         config.check()?;
         let folder = Folder::open(&config.data)?;
-        let storage = match storage {
-            Some(storage) => storage,
-            None => open_storage(&folder, config.page_cache_bytes).await?,
+        let (folder, storage, closed) = match storage {
+            Some(storage) => (folder, storage, None),
+            None => open_storage(folder, config.page_cache_bytes).await?,
         };
         let writer = Arc::new(Writer::start(storage.clone())?);
         let identity = folder.identity();
         let generation = read_generation(storage.as_ref())?;
-        let network = network_config(&config, &identity, generation, storage.as_ref())?;
+        let addresses = Arc::new(AddressBook::new(storage.peers()?));
+        let mut network = network_config(&config, &identity, generation, storage.as_ref())?;
+        network.remembered = addresses.all();
         let network = BoundNetwork::bind(network).await.map_err(network_error)?;
         let cluster = find_cluster(storage.as_ref(), &writer, &network).await?;
         let layers = Layers {
@@ -53,6 +57,8 @@ impl Node {
             identity,
             generation,
             cluster,
+            addresses,
+            closed,
         };
         layers.start(folder, network).await
     }
@@ -66,6 +72,8 @@ struct Layers {
     identity: Arc<NodeIdentity>,
     generation: Generation,
     cluster: ClusterId,
+    addresses: Arc<AddressBook>,
+    closed: Option<Closed>,
 }
 
 impl Layers {
@@ -88,13 +96,17 @@ impl Layers {
             line: line.clone(),
             librarian: librarian.clone(),
             archive: Archive::new(self.storage.clone()),
-            writer: self.writer.clone(),
+            addresses: self.addresses.clone(),
         });
         let network = line
             .connect(|| network.start(self.cluster, inlet.clone()))
             .map_err(network_error)?;
         librarian.go_online(Box::new(ModuleLine(line.clone())));
-        let ticker = tokio::spawn(tick(Arc::downgrade(&inlet)));
+        let (addresses, writer) = (self.addresses.clone(), self.writer.clone());
+        let tasks = [
+            tokio::spawn(tick(Arc::downgrade(&inlet))),
+            tokio::spawn(async move { addresses.keep(&writer).await }),
+        ];
         let (id, address): (_, SocketAddr) = (self.identity.id(), network.address());
         let running = Running {
             topics,
@@ -104,7 +116,9 @@ impl Layers {
             storage: self.storage,
             writer: self.writer,
             line,
-            ticker,
+            addresses: self.addresses,
+            tasks,
+            closed: Mutex::new(self.closed),
             _folder: folder,
         };
         let inner = Inner {
@@ -193,11 +207,13 @@ pub(super) async fn blocking<T: Send + 'static>(
         .unwrap_or(Err(NodeError::ShuttingDown))
 }
 
-async fn open_storage(folder: &Folder, cache_bytes: usize) -> Result<Arc<dyn Storage>, NodeError> {
-    let file = folder.database();
+async fn open_storage(
+    folder: Folder,
+    cache_bytes: usize,
+) -> Result<(Folder, Arc<dyn Storage>, Option<Closed>), NodeError> {
     blocking(move || {
-        let storage = RedbStorage::open(&file, cache_bytes)?;
-        Ok(Arc::new(storage) as Arc<dyn Storage>)
+        let (storage, closed) = KeptStorage::open(&folder, cache_bytes)?;
+        Ok((folder, Arc::new(storage) as Arc<dyn Storage>, Some(closed)))
     })
     .await
 }
@@ -301,11 +317,6 @@ fn network_config(
     network.advertise.clone_from(&config.advertise);
     network.seeds.clone_from(&config.join);
     network.join_wait = config.join_wait;
-    network.remembered = storage
-        .peers()?
-        .into_iter()
-        .filter_map(|(node, address)| Some((node, address.parse().ok()?)))
-        .collect();
     // What cannot be read is passed over here and reported by the modules.
     let announcements = storage.announcements()?.into_iter();
     network.announcements = announcements

@@ -12,12 +12,12 @@ use replicant_protocol::replication::anti_entropy;
 use replicant_protocol::version::VersionVector;
 use replicant_runtime::Module;
 
+use super::address_book::AddressBook;
 use super::comparison::Comparison;
 use crate::modules::{Archive, Librarian, ModuleChanges, ModuleNetwork, Registry};
 use crate::network::{
     ModuleEvent, ModulePart, NetworkError, NetworkEvents, NetworkHandle, TopicMessage,
 };
-use crate::storage::{General, Job, Writer};
 use crate::topics::{Outlet, Topics, TypeSource};
 
 impl TypeSource for Registry {
@@ -104,7 +104,7 @@ pub(super) struct Inlet {
     pub(super) line: Arc<Line>,
     pub(super) librarian: Arc<Librarian>,
     pub(super) archive: Archive,
-    pub(super) writer: Arc<Writer>,
+    pub(super) addresses: Arc<AddressBook>,
 }
 
 impl Inlet {
@@ -143,18 +143,12 @@ impl NetworkEvents for Inlet {
     }
 
     fn member_known(&self, node: NodeId, address: SocketAddr) {
-        let (writer, job) = (
-            self.writer.clone(),
-            General::Peer(node, address.to_string()),
-        );
-        tokio::spawn(async move {
-            if let Err(error) = writer.commit_async(Job::general(job)).await {
-                tracing::debug!(%error, "a member's address is not kept");
-            }
-        });
+        self.addresses.set(node, address);
     }
 
-    fn member_gone(&self, _node: NodeId) {}
+    fn member_gone(&self, node: NodeId) {
+        self.addresses.set_gone(node);
+    }
 
     fn topic_message(&self, peer: NodeId, message: TopicMessage) -> bool {
         match message {
