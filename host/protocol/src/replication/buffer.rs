@@ -101,13 +101,17 @@ impl Buffer {
 
     /// Whether a bundle is here. Takes note of how it came again.
     pub(super) fn note(&mut self, key: &Key, via: Via) -> bool {
-        let Some(mut entry) = self.entries.remove(key) else {
+        let Some(known) = self.entries.get(key).map(|entry| entry.via) else {
             return false;
         };
-        self.unindex(*key, &entry);
-        entry.via = entry.via.min(via);
-        self.index(*key, &entry);
-        self.entries.insert(*key, entry);
+        if via < known
+            && let Some(mut entry) = self.entries.remove(key)
+        {
+            self.unindex(*key, &entry);
+            entry.via = via;
+            self.index(*key, &entry);
+            self.entries.insert(*key, entry);
+        }
         true
     }
 

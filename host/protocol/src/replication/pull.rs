@@ -45,7 +45,8 @@ struct Peer {
 pub(super) struct Asked {
     pub(super) peer: NodeId,
     pub(super) request: RequestId,
-    /// From then on it gives way to a better peer, if one is needed.
+    /// From then on it gives way to a better peer, if one is needed, and to what shows that the
+    /// answer will not come.
     patience: Duration,
     deadline: Duration,
 }
@@ -247,6 +248,18 @@ impl Pull {
             }
             _ => false,
         }
+    }
+
+    /// Gives up the request of a peer that answers others meanwhile: it was lost. True if there was
+    /// one, and the usual time is over.
+    pub(super) fn time_out_early(&mut self, peer: NodeId, now: Duration, config: &Config) -> bool {
+        let is_lost =
+            matches!(&self.doing, Doing::Asking(a) if a.peer == peer && a.patience <= now);
+        if is_lost {
+            self.doing = Doing::Nothing;
+            self.strike(peer, now, config);
+        }
+        is_lost
     }
 
     /// Who is asked, and when its time is over.

@@ -26,6 +26,9 @@ impl State {
     /// This peer's version is another one than this node's: ask it for what is missing here.
     pub fn handle_peer_differs(&mut self, now: Duration, peer: NodeId) {
         if self.pull.is_up(peer) {
+            if self.pull.time_out_early(peer, now, &self.config) {
+                self.stats.sync_timeouts += 1;
+            }
             self.pull.want(peer, now);
             self.ask(now);
         }

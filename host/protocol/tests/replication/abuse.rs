@@ -124,6 +124,30 @@ fn what_was_asked_for_stays_also_if_a_broadcast_brought_it_first() {
 }
 
 #[test]
+fn when_memory_is_short_only_what_waits_unasked_goes_and_it_is_asked_for_later() {
+    let mut victim = Victim::new(Config::default());
+    let (mut ready, mut chained) = (Author::new(1), Author::new(2));
+    let deliverable = ready.next();
+    let chunk: Vec<_> = (0..3).map(|_| chained.next()).collect();
+    victim.hear(&deliverable);
+    victim.answer(chunk[1..].iter().map(BundleBytes::from).collect(), false);
+    let before = victim.state.buffered_bytes();
+    for number in 0..5 {
+        victim.hear(&junk(number));
+    }
+    let junk_bytes = victim.state.buffered_bytes() - before;
+    assert_eq!(victim.state.handle_pressure(victim.now), junk_bytes);
+    assert_eq!(victim.state.buffered_bytes(), before);
+    assert_eq!(victim.state.handle_pressure(victim.now), 0);
+    victim.hear(&chunk[0]);
+    assert_eq!(victim.deliver().len(), 4);
+    victim.hear(&junk(9));
+    assert!(victim.state.handle_pressure(victim.now) > 0);
+    let events = victim.wait(Duration::from_secs(1));
+    assert!(asked_of(&events).is_some(), "{events:?}");
+}
+
+#[test]
 fn the_same_bundles_are_read_for_a_peer_a_few_times_only() {
     let mut victim = Victim::new(Config::default());
     let mut author = Author::new(1);
@@ -175,6 +199,24 @@ fn the_longer_time_of_a_silent_peer_ends_when_another_one_is_needed() {
     );
     let events = victim.wait(Duration::from_secs(10));
     assert_eq!(asked_of(&events).map(|(to, _)| to), Some(other_peer()));
+}
+
+/// Lost once: a node with one peer that had been busy for a minute waited minutes for an answer
+/// that had been lost, while the peer answered everything else.
+#[test]
+fn a_peer_that_answers_something_else_is_asked_again_before_its_longer_time_is_over() {
+    let mut victim = Victim::new(Config::default());
+    victim.asked();
+    victim.wait(Duration::from_secs(10));
+    victim.wait(Duration::from_secs(1));
+    victim.now += Duration::from_secs(9);
+    victim.state.handle_peer_differs(victim.now, peer());
+    let end = victim.now + Duration::from_secs(11);
+    assert_eq!(victim.state.next_timeout(), Some(end), "it may be slow");
+    victim.now += Duration::from_secs(1);
+    victim.state.handle_peer_differs(victim.now, peer());
+    let events = victim.wait(Duration::from_secs(2));
+    assert_eq!(asked_of(&events).map(|(to, _)| to), Some(peer()));
 }
 
 /// A peer that answers just before every timeout, one bundle each time, must not hold up what
