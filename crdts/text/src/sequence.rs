@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 
 use crate::id::Id;
-use crate::index::Index;
+use crate::index::{Index, Stretch};
 use crate::leaf::{LEAF_RUNS_MAX, LEAF_TEXT_BYTES_MAX, Leaf, NONE};
 use crate::run::Run;
 use crate::tree::Tree;
@@ -136,33 +136,27 @@ impl Sequence {
         Some(Spot { leaf, run, offset })
     }
 
-    /// Returns the first character of a replica that is here and has number `number` or higher.
+    /// Returns the first character of the same replica that is here and has this number or a
+    /// higher one.
     pub(crate) fn find_from(&self, id: Id) -> Option<Spot> {
-        if let Some(spot) = self.find(id) {
-            return Some(spot);
-        }
-        let mut leaf = self.index.leaf(id);
-        let mut from = id.number;
-        loop {
-            if let Some(leaf) = leaf
-                && let Some(spot) = self.find_in_leaf_from(leaf, id)
-            {
-                return Some(spot);
-            }
-            let (start, next) = self.index.next_range(id.replica, from)?;
-            (from, leaf) = (start, Some(next));
-        }
+        self.find(id).or_else(|| {
+            let mut stretches = self.index.stretches_from(id);
+            stretches.find_map(|it| self.find_in(id.replica, it))
+        })
     }
 
-    fn find_in_leaf_from(&self, leaf: u32, id: Id) -> Option<Spot> {
+    /// Returns the first character of a replica with a number in a stretch.
+    fn find_in(&self, replica: u32, stretch: Stretch) -> Option<Spot> {
+        let Stretch { start, end, leaf } = stretch;
         let runs = self.tree.leaf(leaf).runs.iter().enumerate();
-        let (run, _) = runs
-            .filter(|(_, run)| run.replica == id.replica && run.number >= id.number)
-            .min_by_key(|(_, run)| run.number)?;
+        let (run, number) = runs
+            .filter(|(_, run)| run.replica == replica && run.number < end && run.end() > start)
+            .map(|(index, run)| (index, run.number))
+            .min_by_key(|(_, number)| *number)?;
         Some(Spot {
             leaf,
             run,
-            offset: 0,
+            offset: start.saturating_sub(number) as u32,
         })
     }
 

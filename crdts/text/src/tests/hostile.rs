@@ -201,6 +201,62 @@ fn a_replica_whose_next_numbers_were_deleted_skips_them() {
     assert_eq!(world.check(), "abcdef");
 }
 
+/// What was lost: characters between the first number of a range that is missing and one that is
+/// in the same leaf as the number before, as long as they were in another leaf.
+#[test]
+fn a_range_with_missing_numbers_deletes_all_that_is_there_in_whatever_leaf() {
+    let mut random = Random::new(1);
+    let mut world = World::new(3);
+    let after = |parent| Anchor::After {
+        parent: Some(name_of(0, parent)),
+        right: None,
+    };
+    let root = Anchor::After {
+        parent: None,
+        right: None,
+    };
+    let before = Anchor::Before {
+        parent: name_of(0, 0),
+    };
+    let pieces = [
+        (0, root, 'a', 1_000),
+        (2_000, after(999), 'b', 1_000),
+        (4_000, after(2_999), 'c', 1_000),
+        (6_000, before, 'd', 40),
+    ];
+    for (number, anchor, letter, count) in pieces {
+        let text = letter.to_string().repeat(count);
+        let op = Op {
+            insertion: Some(Insertion {
+                number,
+                anchor,
+                text: &text,
+            }),
+            ..Op::default()
+        };
+        let mut bytes = Vec::new();
+        op.encode(name(0), &mut bytes);
+        world.send(0, bytes);
+    }
+    world.settle(&mut random);
+    world.replicas[1].reload();
+    let op = Op {
+        first_range: Some(Range {
+            first: name_of(0, 3_500),
+            len: 3_000,
+        }),
+        ..Op::default()
+    };
+    let mut bytes = Vec::new();
+    op.encode(name(0), &mut bytes);
+    world.send(0, bytes);
+    world.settle(&mut random);
+    assert_eq!(
+        world.check(),
+        ["a", "b"].map(|it| it.repeat(1_000)).concat()
+    );
+}
+
 #[test]
 fn text_that_a_liar_hung_on_what_is_not_typed_yet_does_not_appear_when_that_is_typed() {
     let mut random = Random::new(1);
