@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::ours::{self, BATCH};
 use crate::sandbox::{self, Guest};
+use crate::trace::Patch;
 
 /// One type, with its ops.
 pub struct Crossing {
@@ -30,8 +31,8 @@ pub struct Cost {
     pub sandbox: Duration,
 }
 
-/// Returns the types that are measured.
-pub fn all(runtime: &Runtime) -> Vec<Crossing> {
+/// Returns the types that are measured; the text with the edits of a trace.
+pub fn all(runtime: &Runtime, patches: &[Patch]) -> Vec<Crossing> {
     let word = |number: u64| format!("element-{}", number * 7_919 % 10_000);
     let set = |number: u64| match number % 4 {
         3 => json!({ "remove": word(number / 2) }),
@@ -42,25 +43,28 @@ pub fn all(runtime: &Runtime) -> Vec<Crossing> {
         0 => json!({ "decrement": number % 9 + 1 }),
         _ => json!({ "increment": number % 9 + 1 }),
     };
+    let increments = encoded(300_000, &increment);
+    let either = encoded(300_000, &either);
+    let sets = encoded(100_000, &set);
+    let edits = ours::commands(patches);
     vec![
-        crossing::<replicant_g_counter::GCounter>(runtime, "g-counter", 300_000, &increment),
-        crossing::<replicant_pn_counter::PnCounter>(runtime, "pn-counter", 300_000, &either),
-        crossing::<replicant_or_set::OrSet>(runtime, "or-set", 100_000, &set),
+        crossing::<replicant_g_counter::GCounter>(runtime, "g-counter", &increments),
+        crossing::<replicant_pn_counter::PnCounter>(runtime, "pn-counter", &either),
+        crossing::<replicant_or_set::OrSet>(runtime, "or-set", &sets),
+        crossing::<replicant_text::Text>(runtime, "text", &edits),
     ]
 }
 
-fn crossing<T: Crdt>(
-    runtime: &Runtime,
-    name: &'static str,
-    count: u64,
-    command: &dyn Fn(u64) -> Value,
-) -> Crossing {
+fn encoded(count: u64, command: &dyn Fn(u64) -> Value) -> Vec<Vec<u8>> {
     let encode = |number| {
         let mut bytes = Vec::new();
         cbor::encode(&command(number), &mut bytes).expect("commands can be encoded");
         bytes
     };
-    let commands: Vec<Vec<u8>> = (0..count).map(encode).collect();
+    (0..count).map(encode).collect()
+}
+
+fn crossing<T: Crdt>(runtime: &Runtime, name: &'static str, commands: &[Vec<u8>]) -> Crossing {
     let mut object = Object::<T>::new();
     let mut counter = 1;
     let mut update = |commands: &replicant_sdk::Packed| {
@@ -69,7 +73,7 @@ fn crossing<T: Crdt>(
         counter += updated.ops.len() as u64;
         updated.ops
     };
-    let batches = ours::pack(&commands, BATCH);
+    let batches = ours::pack(commands, BATCH);
     Crossing {
         name,
         module: sandbox::load(runtime, &format!("replicant-{name}")),

@@ -49,7 +49,7 @@ fn main() {
         .map(|(name, _)| (*name, median(&figures[name])))
         .collect();
     result::print(trace.name, &rows);
-    let crossings = crossings(rounds);
+    let crossings = crossings(&trace, rounds);
     if let Some(file) = option("--json") {
         let json = serde_json::json!({ "trace": trace.name, "rounds": rounds,
             "libraries": result::json(&rows), "crossings": crossings });
@@ -57,18 +57,18 @@ fn main() {
     }
 }
 
-/// Measures what the sandbox costs our other types.
+/// Measures what the sandbox costs our types.
 #[cfg(feature = "sandbox")]
-fn crossings(rounds: usize) -> serde_json::Value {
+fn crossings(trace: &Trace, rounds: usize) -> serde_json::Value {
     let runtime = replicant_runtime::Runtime::new(Default::default()).expect("a runtime");
-    let types = crossing::all(&runtime);
+    let types = crossing::all(&runtime, &trace.patches());
     let measure = |of: &crossing::Crossing| (0..rounds).map(|_| of.measure()).collect();
     let rows: Vec<_> = types.iter().map(|of| (of.name(), measure(of))).collect();
     crossing::print(&rows)
 }
 
 #[cfg(not(feature = "sandbox"))]
-fn crossings(_: usize) -> serde_json::Value {
+fn crossings(_: &Trace, _: usize) -> serde_json::Value {
     serde_json::Value::Null
 }
 
