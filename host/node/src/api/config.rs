@@ -26,6 +26,9 @@ pub struct ApiConfig {
     /// Requests under way at a time, without open watches; beyond, requests are refused as busy.
     /// Default 256.
     pub requests_max: usize,
+    /// Digests computed at a time; beyond, they are refused as busy. Each loads every object of a
+    /// topic while all topics that share its thread wait. Default 2.
+    pub digests_max: usize,
     /// Connections open at a time; beyond, new ones wait to be accepted. Default 1,024. Each may
     /// hold [`head_bytes_max`](Self::head_bytes_max), and takes one of the files that the process
     /// may have open: the node needs some for its disk and its peers.
@@ -67,6 +70,7 @@ impl ApiConfig {
             module_bytes_max: 32 << 20,
             bodies_bytes_max: 256 << 20,
             requests_max: 256,
+            digests_max: 2,
             connections_max: 1_024,
             watches_max: 512,
             head_bytes_max: 128 << 10,

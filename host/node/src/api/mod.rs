@@ -39,6 +39,8 @@ pub(crate) struct Api {
     metrics: metrics::Metrics,
     /// A permit for each request that may be under way.
     requests: Arc<Semaphore>,
+    /// A permit for each digest that may be computed.
+    digests: Arc<Semaphore>,
     /// A permit for each watch that may be open.
     watches: Arc<Semaphore>,
     /// The budget for bodies.
@@ -57,6 +59,7 @@ impl Api {
         Self {
             metrics: metrics::Metrics::new(node.clone()),
             requests: Arc::new(Semaphore::new(config.requests_max)),
+            digests: Arc::new(Semaphore::new(config.digests_max)),
             watches: Arc::new(Semaphore::new(config.watches_max)),
             body_bytes: body::budget(config.bodies_bytes_max),
             node,

@@ -30,6 +30,19 @@ fn a_request_slot_is_given_back() {
     }
 }
 
+/// Fifty clients that asked for nothing but digests kept the writes to other topics waiting for
+/// half a minute.
+#[test]
+fn digests_are_few_at_a_time() {
+    let server = Server::with(|api, _| api.digests_max = 0);
+    server.get("/v1/topics/t/digest").refused(503, "busy");
+    server.get("/v1/topics/t/objects").ok();
+    let server = Server::with(|api, _| api.digests_max = 1);
+    for _ in 0..5 {
+        server.get("/v1/topics/t/digest").ok();
+    }
+}
+
 #[test]
 fn bodies_share_a_budget_of_memory() {
     let server = Server::with(|api, _| api.bodies_bytes_max = 8 << 10);

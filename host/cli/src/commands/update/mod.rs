@@ -146,11 +146,18 @@ impl<'a> Stream<'a> {
                 }
                 Ok(())
             }
-            Err(error) => Err(error).with_context(|| match batch.numbers[..] {
-                [number] => format!("line {number}"),
-                [first, .., last] => format!("lines {first} to {last}"),
-                [] => String::new(),
-            }),
+            Err(error) => {
+                let lines = match batch.numbers[..] {
+                    [number] => format!("line {number}"),
+                    [first, .., last] => format!("lines {first} to {last}"),
+                    [] => String::new(),
+                };
+                let is_known = matches!(error, ClientError::Refused { .. });
+                Err(error).with_context(|| match is_known {
+                    true => lines,
+                    false => format!("{lines} may have been carried out or not"),
+                })
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::NodeError;
 use crate::api::Api;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
@@ -70,7 +71,7 @@ pub(super) async fn objects(
 /// Hashes a topic's contents, to compare nodes.
 ///
 /// Equal on two nodes exactly if the state of every object is. Loads every object: expensive for
-/// large topics.
+/// large topics, so few are computed at a time.
 #[utoipa::path(get, path = "/v1/topics/{topic}/digest",
     operation_id = "digest_topic", tag = "topics",
     params(("topic" = String, Path, description = "The topic, percent-encoded")),
@@ -82,6 +83,17 @@ pub(super) async fn digest(
     InTopic(topic): InTopic,
     format: Format,
 ) -> Result<Response, ErrorReply> {
-    let digest = api.node.digest(topic.clone()).await?;
+    let permit = Arc::clone(&api.digests)
+        .try_acquire_owned()
+        .map_err(|_| ErrorReply::busy("as many digests are computed as may be"))?;
+    let (node, of) = (api.node.clone(), topic.clone());
+    // The work goes on when the client leaves, and holds the permit to its end.
+    let work = tokio::spawn(async move {
+        let digest = node.digest(of).await;
+        drop(permit);
+        digest
+    });
+    // Otherwise it panicked, which is reported, or the runtime is ending.
+    let digest = work.await.unwrap_or(Err(NodeError::ShuttingDown))?;
     format.reply(StatusCode::OK, &DigestView::new(&topic, digest))
 }
