@@ -17,12 +17,13 @@
 //!   clock, no randomness, no files, no network, and no view of other instances.
 //! - **The same everywhere.** Fuel, results, and hitting a limit of [`Limits`] depend on the
 //!   component's bytes and the calls alone, for one version of this crate on one architecture:
-//!   NaNs are canonical, threads, relaxed SIMD and 64-bit memories are off, and growing memory
-//!   never fails in a way that a guest could see and go on from, but by the guest's own maximum.
+//!   NaNs are canonical, threads, relaxed SIMD and 64-bit memories are off, code is generated for
+//!   the least machine of the architecture, and growing memory never fails in a way that a guest
+//!   could see and go on from, but by the guest's own maximum.
 //!   [`Fault::is_guests`] tells which faults have this property.
-//! - **Bounded.** Each call has fresh fuel; loops, recursion, growth, output of any shape, and
-//!   floods of log messages and handles end in a fault. What a guest returns is bounded before it
-//!   is copied. A deadline stops what fuel does not.
+//! - **Bounded.** Each call has fresh fuel, in proportion to what it works on; loops, recursion,
+//!   growth, output of any shape, and floods of log messages and handles end in a fault. What a
+//!   guest returns is bounded before it is copied. A deadline stops what fuel does not.
 //! - **Contained.** A fault ends one instance; its memory is given back at once. The module and
 //!   all other instances go on.
 //! - **No foreign machine code.** Compiled code is taken only from the cache on disk, and from
@@ -31,9 +32,10 @@
 //! # What it does not
 //!
 //! - Compilation runs in this process. Size, functions, nesting and what else is known to make the
-//!   compiler slow are bounded before it starts, but a component can still make it take seconds
+//!   compiler slow are bounded before it starts, but a component can still make it take a minute
 //!   and hundreds of megabytes.
-//! - The depth at which recursion ends is the same only for one version on one architecture.
+//! - The depth at which recursion ends is the same only for one build on one architecture: some
+//!   frames of the host count.
 //! - Whether a type converges is not known here; nor is whether an op means what its author says.
 //! - Components that import WASI are refused: there is no deterministic WASI yet.
 //! - A guest can look at its own fuel only by ending; but it can look at how its own objects
@@ -42,7 +44,7 @@
 //!
 //! # Where things are
 //!
-//! `shape` looks at a component before it is compiled, `cache` keeps compiled code, `engine` says
+//! `shape` and `complexity` look at a component before it is compiled, `cache` keeps compiled code, `engine` says
 //! which WebAssembly guests get, `sandbox` makes one call safe, `limiter` bounds memory, `check`
 //! holds guests and callers to the interface, `guest_log` is all that guests can import. Only
 //! `bindings` knows the generated types; nothing of wasmtime is in the public interface.
@@ -50,6 +52,7 @@
 mod bindings;
 mod cache;
 mod check;
+mod complexity;
 mod config;
 mod describe;
 mod engine;
