@@ -132,14 +132,14 @@ impl<T: Crdt> Bench<'_, T> {
         self.rounds(
             "update",
             rounds,
+            &mut |object| {
+                object.update(&first, &native_commands, false);
+            },
             [
-                &mut |object, _, _| {
-                    object.update(&first, &native_commands, false);
-                },
-                &mut |_, instance, handle| {
+                &mut |instance, handle| {
                     instance.update(handle, context, commands, false).unwrap();
                 },
-                &mut |_, instance, handle| {
+                &mut |instance, handle| {
                     let mut context = context;
                     for command in &singles {
                         instance.update(handle, context, command, false).unwrap();
@@ -171,14 +171,14 @@ impl<T: Crdt> Bench<'_, T> {
         self.rounds(
             "apply",
             rounds,
+            &mut |object| {
+                object.apply(&native_run, false);
+            },
             [
-                &mut |object, _, _| {
-                    object.apply(&native_run, false);
-                },
-                &mut |_, instance, handle| {
+                &mut |instance, handle| {
                     instance.apply(handle, run, false).unwrap();
                 },
-                &mut |_, instance, handle| {
+                &mut |instance, handle| {
                     for run in &singles {
                         instance.apply(handle, run, false).unwrap();
                     }
@@ -187,29 +187,32 @@ impl<T: Crdt> Bench<'_, T> {
         );
     }
 
-    /// Times each way in turn, on fresh objects with the same state; prints the medians.
-    fn rounds(&mut self, call: &str, rounds: usize, mut ways: [Way<'_, T>; 3]) {
+    /// Times each way in turn, on a fresh object with the same state that was loaded just before,
+    /// so that none finds it in a warmer cache than the others. Prints the medians.
+    fn rounds(
+        &mut self,
+        call: &str,
+        rounds: usize,
+        native: Native<'_, T>,
+        mut guest: [Guest<'_>; 2],
+    ) {
         let version = &self.module.description().version;
         let mut times = [const { Vec::new() }; 3];
         let mut instance = self.module.instantiate().unwrap();
         for _ in 0..rounds {
-            let mut states = Vec::new();
-            for (index, (way, times)) in ways.iter_mut().zip(&mut times).enumerate() {
-                let mut object = Object::<T>::load(&self.saved, version).unwrap();
+            let mut object = Object::<T>::load(&self.saved, version).unwrap();
+            let start = Instant::now();
+            native(&mut object);
+            times[0].push(start.elapsed());
+            for (way, times) in guest.iter_mut().zip(&mut times[1..]) {
                 let handle = instance.restore(&self.saved, version).unwrap();
                 let start = Instant::now();
-                way(&mut object, &mut instance, handle);
+                way(&mut instance, handle);
                 times.push(start.elapsed());
-                states.push(match index {
-                    0 => object.save(),
-                    _ => instance.save(handle).unwrap(),
-                });
+                let state = instance.save(handle).unwrap();
+                assert!(state == object.save(), "all ways do the same");
                 instance.release(handle).unwrap();
             }
-            assert!(
-                states.windows(2).all(|pair| pair[0] == pair[1]),
-                "all ways do the same"
-            );
         }
         let [native, packed, single] =
             times.map(|times| median(times).as_nanos() as f64 / BATCH as f64);
@@ -221,8 +224,10 @@ impl<T: Crdt> Bench<'_, T> {
     }
 }
 
-/// One way of doing the same: natively or through the sandbox.
-type Way<'a, T> = &'a mut dyn FnMut(&mut Object<T>, &mut Instance, Handle);
+/// Doing it natively.
+type Native<'a, T> = &'a mut dyn FnMut(&mut Object<T>);
+/// One way of doing the same through the sandbox.
+type Guest<'a> = &'a mut dyn FnMut(&mut Instance, Handle);
 
 fn native_context(counter: u64) -> replicant_sdk::Context {
     replicant_sdk::Context {

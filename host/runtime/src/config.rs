@@ -37,11 +37,19 @@ pub struct RuntimeConfig {
     /// Largest single table, in elements: the most that
     /// [`Limits::table_elements_max`](crate::Limits::table_elements_max) may say. Default 32,768.
     pub table_elements_max: u32,
+    /// Fuel of one call without its items and bytes, of `describe` and of making an instance: the
+    /// most that [`Limits`](crate::Limits) may say. Default 10,000,000,000. Limits can come with a
+    /// module from elsewhere; raising this lets them hold a shard for longer.
+    pub fuel_per_call_max: u64,
+    /// Fuel that each item of a batch, and each byte, adds: the most that
+    /// [`Limits`](crate::Limits) may say. Default 10,000,000.
+    pub fuel_per_item_max: u64,
     /// Native stack of one call, in bytes. Default 512 KiB. Threads that call instances need
     /// that much and some for the host: the 2 MiB of a Rust thread are enough.
     pub stack_bytes_max: usize,
-    /// Back-stop for calls that fuel does not stop. Default 30 s, longer than any call with the
-    /// default fuel takes on a slow machine.
+    /// Back-stop for calls that fuel does not stop: how long a call with the default fuel may take
+    /// ([`Limits::fuel_per_call`](crate::Limits::fuel_per_call)); one with more fuel may take
+    /// longer in proportion. Default 30 s, five times what the slowest instructions take.
     pub call_duration_max: Duration,
     /// How often the deadline is looked at. Default 50 ms.
     pub tick: Duration,
@@ -93,6 +101,8 @@ impl Default for RuntimeConfig {
             memory_bytes_max: 1 << 30,
             total_memory_bytes_max: 16 << 30,
             table_elements_max: 32_768,
+            fuel_per_call_max: 10_000_000_000,
+            fuel_per_item_max: 10_000_000,
             stack_bytes_max: 512 << 10,
             call_duration_max: Duration::from_secs(30),
             tick: Duration::from_millis(50),
@@ -141,14 +151,15 @@ impl RuntimeConfig {
         }
     }
 
-    /// Whether an instance with `limits` fits into the pool: only then does hitting a limit look
-    /// the same on every machine.
+    /// Whether an instance with `limits` fits into the pool (only then does hitting a limit look
+    /// the same on every machine), and cannot compute for longer than this machine allows.
     ///
     /// # Errors
     ///
     /// [`LoadError::Limits`] names the value.
     pub(crate) fn check_limits(&self, limits: &Limits) -> Result<(), LoadError> {
         let tables = u64::from(self.table_elements_max);
+        let (fuel, of_item) = (self.fuel_per_call_max, self.fuel_per_item_max);
         for (what, value, max) in [
             (
                 "memory_bytes_max",
@@ -156,6 +167,11 @@ impl RuntimeConfig {
                 self.memory_bytes_max,
             ),
             ("table_elements_max", limits.table_elements_max, tables),
+            ("fuel_per_call", limits.fuel_per_call, fuel),
+            ("fuel_describe", limits.fuel_describe, fuel),
+            ("fuel_instantiate", limits.fuel_instantiate, fuel),
+            ("fuel_per_item", limits.fuel_per_item, of_item),
+            ("fuel_per_byte", limits.fuel_per_byte, of_item),
             (
                 "output_bytes_max",
                 limits.output_bytes_max,

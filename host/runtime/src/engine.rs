@@ -10,7 +10,7 @@ use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{
     Config, EngineWeak, InstanceAllocationStrategy, OperatorCost, OptLevel,
-    PoolingAllocationConfig, Strategy,
+    PoolingAllocationConfig, Strategy, WasmFeatures,
 };
 
 use crate::config::RuntimeConfig;
@@ -19,12 +19,30 @@ use crate::guest_log;
 use crate::limiter::TotalMemory;
 use crate::sandbox::GuestState;
 
+/// What code is generated for: not this machine, but the least one of its architecture. Which
+/// instructions there are decides how large a frame is, and so at what depth recursion ends.
+const TARGET: &str = env!("REPLICANT_TARGET");
+/// What guests get of WebAssembly, and nothing else: neither what differs between machines
+/// (threads, relaxed SIMD), nor what no guest needs and an attacker might. Said in full, since
+/// another crate of the program can turn features of wasmtime on, and all nodes must agree.
+/// The engine needs several memories for its own code between the parts of composed components;
+/// a module can still have one only, since there is one place for it.
+const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::COMPONENT_MODEL)
+    .difference(WasmFeatures::GC_TYPES);
 /// Frames of a trap that are looked at, to name the function.
 const BACKTRACE_FRAMES_MAX: usize = 8;
 /// Fuel of growing a memory or a table: a call into the operating system.
 const GROW_FUEL: u8 = 250;
 /// Fuel of instructions that call into the host before they do their work.
 const BULK_FUEL: u8 = 10;
+/// Fuel of an instruction that calls into the host to make a reference.
+const REFERENCE_FUEL: u8 = 100;
+/// Fuel that one share of the deadline is for: that of a call by default.
+const DEADLINE_FUEL: u64 = 200_000_000;
 /// Host metadata of one instance, in bytes; grows with the functions of a component.
 const INSTANCE_METADATA_BYTES_MAX: usize = 4 << 20;
 /// Memory that a freed place keeps, so that the next instance needs no page faults for it.
@@ -37,6 +55,7 @@ pub(crate) struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<GuestState>,
     total_memory: Arc<TotalMemory>,
+    stack_bytes_max: usize,
     call_duration_max: Duration,
     deadline_ticks: u64,
     _clock: Clock,
@@ -45,7 +64,8 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(config: &RuntimeConfig) -> Result<Self, RuntimeError> {
         let failed = |error: wasmtime::Error| RuntimeError::Engine(format!("{error:#}"));
-        let engine = wasmtime::Engine::new(&engine_config(config)).map_err(failed)?;
+        let engine = engine_config(config).and_then(|config| wasmtime::Engine::new(&config));
+        let engine = engine.map_err(failed)?;
         let mut linker = Linker::new(&engine);
         guest_log::add_to_linker(&mut linker).map_err(failed)?;
         let clock = Clock::start(engine.weak(), config.tick)?;
@@ -54,8 +74,9 @@ impl Engine {
             engine,
             linker,
             total_memory: Arc::new(TotalMemory::new(config.total_memory_bytes_max)),
+            stack_bytes_max: config.stack_bytes_max,
             call_duration_max: config.call_duration_max,
-            deadline_ticks: u64::try_from(ticks).unwrap_or(u64::MAX / 2).max(1) + 1,
+            deadline_ticks: u64::try_from(ticks).unwrap_or(u64::MAX).max(1),
             _clock: clock,
         })
     }
@@ -74,15 +95,28 @@ impl Engine {
         Arc::clone(&self.total_memory)
     }
 
-    pub(crate) fn call_duration_max(&self) -> Duration {
-        self.call_duration_max
+    pub(crate) fn stack_bytes_max(&self) -> usize {
+        self.stack_bytes_max
     }
 
-    /// Ticks of the clock after which a call is stopped; one more than exact, since the present
-    /// tick is already running.
-    pub(crate) fn deadline_ticks(&self) -> u64 {
-        self.deadline_ticks
+    /// How long a call with `fuel` may take.
+    pub(crate) fn call_duration_max(&self, fuel: u64) -> Duration {
+        let times = u32::try_from(shares(fuel)).unwrap_or(u32::MAX);
+        self.call_duration_max.saturating_mul(times)
     }
+
+    /// Ticks of the clock after which a call with `fuel` is stopped; one more than exact, since
+    /// the present tick is already running.
+    pub(crate) fn deadline_ticks(&self, fuel: u64) -> u64 {
+        let ticks = self.deadline_ticks.saturating_mul(shares(fuel));
+        // The engine adds it to the ticks so far.
+        ticks.min(u64::MAX / 2) + 1
+    }
+}
+
+/// How many times the deadline of an ordinary call a call with `fuel` gets.
+fn shares(fuel: u64) -> u64 {
+    fuel.div_ceil(DEADLINE_FUEL).max(1)
 }
 
 /// Advances the engine's epoch; dropping it ends its thread.
@@ -122,9 +156,10 @@ impl Drop for Clock {
     }
 }
 
-fn engine_config(config: &RuntimeConfig) -> Config {
+fn engine_config(config: &RuntimeConfig) -> wasmtime::Result<Config> {
     let mut engine = Config::new();
     engine
+        .target(TARGET)?
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .concurrency_support(false)
@@ -134,24 +169,11 @@ fn engine_config(config: &RuntimeConfig) -> Config {
         .max_wasm_stack(config.stack_bytes_max)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
-    deterministic(&mut engine);
     engine
-}
-
-/// Leaves out what differs between machines, and what no guest needs and an attacker might.
-fn deterministic(engine: &mut Config) {
-    engine
-        .cranelift_nan_canonicalization(true)
-        .wasm_simd(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .wasm_gc(false)
-        .wasm_shared_everything_threads(false)
-        .wasm_stack_switching(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        .shared_memory(false);
+        .wasm_features(WasmFeatures::all().difference(FEATURES), false)
+        .shared_memory(false)
+        .cranelift_nan_canonicalization(true);
+    Ok(engine)
 }
 
 fn operator_cost() -> OperatorCost {
@@ -166,6 +188,7 @@ fn operator_cost() -> OperatorCost {
         TableFill: BULK_FUEL,
         TableInit: BULK_FUEL,
         ElemDrop: BULK_FUEL,
+        RefFunc: REFERENCE_FUEL,
         ..OperatorCost::new()
     }
 }
@@ -185,4 +208,49 @@ fn pool(config: &RuntimeConfig) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::*;
+    use crate::Limits;
+
+    #[test]
+    fn code_does_not_depend_on_what_this_machine_can_do() {
+        let config = RuntimeConfig::small();
+        let ours = Engine::new(&config).unwrap();
+        // Naming the target anew takes everything back that was found out about this machine.
+        let mut least = engine_config(&config).unwrap();
+        least.target(TARGET).unwrap();
+        let least = wasmtime::Engine::new(&least).unwrap();
+        let hash = |engine: &wasmtime::Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(ours.wasmtime()), hash(&least));
+    }
+
+    #[test]
+    fn the_deadline_is_in_proportion_to_the_fuel() {
+        let engine = Engine::new(&RuntimeConfig {
+            call_duration_max: Duration::from_secs(2),
+            tick: Duration::from_millis(500),
+            ..RuntimeConfig::small()
+        })
+        .unwrap();
+        let limits = |fuel| {
+            (
+                engine.deadline_ticks(fuel),
+                engine.call_duration_max(fuel).as_secs(),
+            )
+        };
+        assert_eq!(limits(0), (5, 2));
+        assert_eq!(limits(DEADLINE_FUEL), (5, 2));
+        assert_eq!(limits(DEADLINE_FUEL + 1), (9, 4));
+        assert!(engine.deadline_ticks(u64::MAX) > 1 << 36);
+        assert_eq!(Limits::default().fuel_per_call, DEADLINE_FUEL);
+    }
 }

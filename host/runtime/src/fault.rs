@@ -31,6 +31,11 @@ pub enum FaultKind {
         /// The fuel that the call had.
         limit: u64,
     },
+    /// The guest recursed too deeply. The guest's fault; the instance is dead.
+    Stack {
+        /// Bytes of native stack that a call may use.
+        limit: usize,
+    },
     /// The call took longer than the back-stop allows. It depends on the machine, so it decides
     /// nothing that is replicated. The instance is dead.
     Deadline {
@@ -46,6 +51,11 @@ pub enum FaultKind {
     Table {
         /// Elements, over all tables of the instance.
         limit: u64,
+    },
+    /// The guest made more handles than it may have. The guest's fault; the instance is dead.
+    Handles {
+        /// Handles of one instance: some more than objects.
+        limit: usize,
     },
     /// The result was larger than allowed. The guest's fault; the instance is dead.
     Output {
@@ -114,8 +124,10 @@ impl Fault {
         match self.kind {
             FaultKind::Trap { .. }
             | FaultKind::OutOfFuel { .. }
+            | FaultKind::Stack { .. }
             | FaultKind::Memory { .. }
             | FaultKind::Table { .. }
+            | FaultKind::Handles { .. }
             | FaultKind::Output { .. }
             | FaultKind::Op { .. }
             | FaultKind::Malformed { .. } => true,
@@ -155,19 +167,24 @@ impl fmt::Display for FaultKind {
             Self::OutOfFuel { limit } => {
                 write!(f, "ran out of fuel (limit {})", Grouped(*limit))
             }
+            Self::Stack { limit } => {
+                let limit = Grouped(*limit as u64);
+                write!(f, "exhausted its call stack (limit {limit} bytes)")
+            }
             Self::Deadline { limit } => {
                 write!(f, "took too long (limit {} s)", limit.as_secs_f32())
             }
             Self::Memory { limit } => {
-                write!(
-                    f,
-                    "wanted too much memory (limit {} bytes)",
-                    Grouped(*limit)
-                )
+                let limit = Grouped(*limit);
+                write!(f, "wanted too much memory (limit {limit} bytes)")
             }
             Self::Table { limit } => {
                 let limit = Grouped(*limit);
                 write!(f, "wanted too large tables (limit {limit} elements)")
+            }
+            Self::Handles { limit } => {
+                let limit = Grouped(*limit as u64);
+                write!(f, "made too many handles (limit {limit})")
             }
             Self::Output { limit, size } => {
                 f.write_str("returned ")?;
@@ -177,12 +194,10 @@ impl fmt::Display for FaultKind {
                 }
                 write!(f, " (limit {} bytes)", Grouped(*limit))
             }
-            Self::Op { limit, size } => write!(
-                f,
-                "made an op of {} bytes (limit {})",
-                Grouped(*size),
-                Grouped(*limit)
-            ),
+            Self::Op { limit, size } => {
+                let (limit, size) = (Grouped(*limit), Grouped(*size));
+                write!(f, "made an op of {size} bytes (limit {limit})")
+            }
             Self::Malformed { reason } => write!(f, "broke the interface: {reason}"),
             Self::Input { limit, size } => write!(
                 f,

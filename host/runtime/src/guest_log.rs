@@ -74,19 +74,17 @@ fn write(
     level: u8,
     message: &WasmStr,
 ) -> wasmtime::Result<()> {
-    let (length, text) = {
-        let message = message.to_str(&store)?;
-        (message.len(), printable(&message, LOG_MESSAGE_BYTES_MAX))
-    };
-    let cost = FUEL_PER_MESSAGE.saturating_add(FUEL_PER_BYTE * length as u64);
+    let length = message.to_str(&store)?.len() as u64;
+    let cost = FUEL_PER_MESSAGE.saturating_add(FUEL_PER_BYTE * length);
     let Some(left) = store.get_fuel()?.checked_sub(cost) else {
         store.set_fuel(0)?;
         return Err(Trap::OutOfFuel.into());
     };
     store.set_fuel(left)?;
-    let state = store.data_mut();
-    if let Some(dropped) = state.log.pass(Instant::now()) {
-        emit(&state.module, level, &text, dropped);
+    if let Some(dropped) = store.data_mut().log.pass(Instant::now()) {
+        // Only now, since it takes much longer than a message that is dropped has paid for.
+        let text = printable(&message.to_str(&store)?, LOG_MESSAGE_BYTES_MAX);
+        emit(&store.data().module, level, &text, dropped);
     }
     Ok(())
 }

@@ -76,6 +76,11 @@ impl<T> Handles<T> {
         if same { slot.object.as_ref() } else { None }
     }
 
+    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut T> {
+        self.get(handle)?;
+        self.slots.get_mut(handle.index as usize)?.object.as_mut()
+    }
+
     /// Forgets an object. A slot whose generations are used up is not used again.
     pub(crate) fn remove(&mut self, handle: Handle) -> Option<T> {
         self.get(handle)?;

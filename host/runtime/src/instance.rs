@@ -25,8 +25,30 @@ use crate::{Handle, MESSAGE_BYTES_MAX};
 pub struct Instance {
     module: Module,
     state: State,
-    handles: Handles<ResourceAny>,
+    handles: Handles<Object>,
     fuel_used: u64,
+}
+
+/// An object in the guest, and its size as far as fuel is concerned (see [`crate::Limits`]).
+#[derive(Clone, Copy)]
+struct Object {
+    resource: ResourceAny,
+    bytes: u64,
+}
+
+/// What decides the fuel of a call.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    items: usize,
+    bytes: u64,
+}
+
+impl Object {
+    /// The size of a call on this object with so many items and bytes of arguments.
+    fn with(&self, items: usize, bytes: u64) -> Size {
+        let bytes = self.bytes.saturating_add(bytes);
+        Size { items, bytes }
+    }
 }
 
 enum State {
@@ -58,10 +80,10 @@ impl Instance {
     /// Any fault; [`FaultKind::Objects`] when the instance is full.
     pub fn create(&mut self) -> Result<Handle, Fault> {
         self.check_room("new")?;
-        let object = self.call("new", 0, |guest, store| {
+        let object = self.call("new", Size::default(), |guest, store| {
             guest.object().call_constructor(store)
         })?;
-        self.keep("new", object)
+        self.keep("new", object, 0)
     }
 
     /// Makes an object from bytes that [`Instance::save`] of this or an older version of the type
@@ -72,12 +94,13 @@ impl Instance {
     /// [`CallError::Refused`] in the type's words if it cannot read the bytes; nothing was made.
     pub fn restore(&mut self, saved: &[u8], from_version: &str) -> Result<Handle, CallError> {
         self.check_room("load")?;
-        self.check_input("load", (saved.len() + from_version.len()) as u64)?;
-        let object = self.call("load", 0, |guest, store| {
+        let bytes = (saved.len() + from_version.len()) as u64;
+        self.check_input("load", bytes)?;
+        let object = self.call("load", Size { items: 0, bytes }, |guest, store| {
             guest.object().call_load(store, saved, from_version)
         })?;
         match object {
-            Ok(object) => Ok(self.keep("load", object)?),
+            Ok(object) => Ok(self.keep("load", object, saved.len() as u64)?),
             Err(message) => Err(self.refused("load", &message)?),
         }
     }
@@ -104,14 +127,17 @@ impl Instance {
             timestamp: context.timestamp,
             schema: self.module.description().writes,
         };
-        let updated = self.call("update", commands.len(), |guest, store| {
+        let size = object.with(commands.len(), commands.size_bytes());
+        let updated = self.call("update", size, |guest, store| {
             let commands = PackedParam::from(commands);
             guest
                 .object()
-                .call_update(store, object, context, commands, events)
+                .call_update(store, object.resource, context, commands, events)
         })?;
         let updated = check::updated(updated, commands.len(), events, self.module.limits());
-        updated.map_err(|kind| self.end("update", kind))
+        let updated = updated.map_err(|kind| self.end("update", kind))?;
+        self.resize(handle, object.bytes, updated.ops.size_bytes());
+        Ok(updated)
     }
 
     /// Applies ops that are delivered. Returns change events if `events`, else nothing.
@@ -124,14 +150,19 @@ impl Instance {
         let object = self.object("apply", handle)?;
         let checked = check::run(run, self.module.description());
         self.check_arguments("apply", checked)?;
-        let size = run.ops.size_bytes() + 8 * run.counters.len() as u64;
-        self.check_input("apply", size)?;
-        let found = self.call("apply", run.ops.len(), |guest, store| {
+        let bytes = run.ops.size_bytes();
+        self.check_input("apply", bytes + 8 * run.counters.len() as u64)?;
+        let size = object.with(run.ops.len(), bytes);
+        let found = self.call("apply", size, |guest, store| {
+            let run = bindings::Run::from(run);
             guest
                 .object()
-                .call_apply(store, object, bindings::Run::from(run), events)
+                .call_apply(store, object.resource, run, events)
         })?;
-        check::events(found, events, self.module.limits()).map_err(|kind| self.end("apply", kind))
+        let found = check::events(found, events, self.module.limits());
+        let found = found.map_err(|kind| self.end("apply", kind))?;
+        self.resize(handle, object.bytes, bytes);
+        Ok(found)
     }
 
     /// Reads an object: its whole value, or the answer to a CBOR query. Changes nothing.
@@ -141,9 +172,10 @@ impl Instance {
     /// [`CallError::Refused`] in the type's words if the query has no answer.
     pub fn query(&mut self, handle: Handle, query: Option<&[u8]>) -> Result<Vec<u8>, CallError> {
         let object = self.object("query", handle)?;
-        self.check_input("query", query.map_or(0, <[u8]>::len) as u64)?;
-        let answer = self.call("query", 0, |guest, store| {
-            guest.object().call_query(store, object, query)
+        let bytes = query.map_or(0, <[u8]>::len) as u64;
+        self.check_input("query", bytes)?;
+        let answer = self.call("query", object.with(0, bytes), |guest, store| {
+            guest.object().call_query(store, object.resource, query)
         })?;
         match answer {
             Ok(answer) => Ok(self.checked_bytes("query", answer)?),
@@ -158,10 +190,12 @@ impl Instance {
     /// Any fault.
     pub fn save(&mut self, handle: Handle) -> Result<Vec<u8>, Fault> {
         let object = self.object("save", handle)?;
-        let saved = self.call("save", 0, |guest, store| {
-            guest.object().call_save(store, object)
+        let saved = self.call("save", object.with(0, 0), |guest, store| {
+            guest.object().call_save(store, object.resource)
         })?;
-        self.checked_bytes("save", saved)
+        let saved = self.checked_bytes("save", saved)?;
+        self.resize(handle, 0, saved.len() as u64);
+        Ok(saved)
     }
 
     /// Lets an object forget what no future op can need (see `op-based.wit` for the promises).
@@ -178,12 +212,13 @@ impl Instance {
         number: u64,
     ) -> Result<bool, Fault> {
         let object = self.object("compact", handle)?;
-        self.check_input("compact", 16 * stable.len() as u64)?;
+        let bytes = 16 * stable.len() as u64;
+        self.check_input("compact", bytes)?;
         let stable: Vec<bindings::Dot> = stable.iter().copied().map(Into::into).collect();
-        self.call("compact", 0, |guest, store| {
+        self.call("compact", object.with(0, bytes), |guest, store| {
             guest
                 .object()
-                .call_compact(store, object, &stable, floor, number)
+                .call_compact(store, object.resource, &stable, floor, number)
         })
     }
 
@@ -194,8 +229,8 @@ impl Instance {
     /// Any fault.
     pub fn sample(&mut self, handle: Handle, seed: u64) -> Result<Vec<u8>, Fault> {
         let object = self.object("sample", handle)?;
-        let command = self.call("sample", 0, |guest, store| {
-            guest.object().call_sample(store, object, seed)
+        let command = self.call("sample", object.with(0, 0), |guest, store| {
+            guest.object().call_sample(store, object.resource, seed)
         })?;
         self.checked_bytes("sample", command)
     }
@@ -209,7 +244,9 @@ impl Instance {
     pub fn release(&mut self, handle: Handle) -> Result<(), Fault> {
         let object = self.object("release", handle)?;
         self.handles.remove(handle);
-        self.call("release", 0, |_, store| object.resource_drop(store))
+        self.call("release", object.with(0, 0), |_, store| {
+            object.resource.resource_drop(store)
+        })
     }
 
     /// How many objects are alive here.
@@ -242,19 +279,16 @@ impl Instance {
         matches!(self.state, State::Dead(_))
     }
 
-    /// Calls into the guest with the fuel of a batch of `items`.
+    /// Calls into the guest with the fuel of a call of this size.
     fn call<R>(
         &mut self,
         export: &'static str,
-        items: usize,
+        size: Size,
         enter: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, Fault> {
         let limits = self.module.limits();
-        let call = Call {
-            fuel: limits.fuel(items),
-            output_bytes_max: limits.output_bytes_max,
-            engine: self.module.engine(),
-        };
+        let fuel = limits.fuel(size.items, size.bytes);
+        let call = Call::new(self.module.engine(), limits, fuel);
         let result = match &mut self.state {
             State::Live(sandbox) => {
                 let result = sandbox.call(&call, enter);
@@ -279,7 +313,7 @@ impl Instance {
         fault
     }
 
-    fn object(&mut self, export: &'static str, handle: Handle) -> Result<ResourceAny, Fault> {
+    fn object(&self, export: &'static str, handle: Handle) -> Result<Object, Fault> {
         match (&self.state, self.handles.get(handle)) {
             (State::Live(_), Some(object)) => Ok(*object),
             (State::Live(_), None) => Err(self.module.fault(export, FaultKind::Handle)),
@@ -298,11 +332,25 @@ impl Instance {
         Ok(())
     }
 
-    fn keep(&mut self, export: &'static str, object: ResourceAny) -> Result<Handle, Fault> {
-        self.handles.insert(object).ok_or_else(|| {
-            let limit = self.module.limits().objects_max;
-            self.module.fault(export, FaultKind::Objects { limit })
-        })
+    fn keep(
+        &mut self,
+        export: &'static str,
+        resource: ResourceAny,
+        bytes: u64,
+    ) -> Result<Handle, Fault> {
+        self.handles
+            .insert(Object { resource, bytes })
+            .ok_or_else(|| {
+                let limit = self.module.limits().objects_max;
+                self.module.fault(export, FaultKind::Objects { limit })
+            })
+    }
+
+    /// Notes that an object of `bytes` has `more`.
+    fn resize(&mut self, handle: Handle, bytes: u64, more: u64) {
+        if let Some(object) = self.handles.get_mut(handle) {
+            object.bytes = bytes.saturating_add(more);
+        }
     }
 
     fn check_input(&self, export: &'static str, size: u64) -> Result<(), Fault> {

@@ -119,11 +119,7 @@ impl Module {
                 None => LoadError::Fault(fault("instantiate", kind)),
             }
         })?;
-        let call = Call {
-            fuel: limits.fuel_describe,
-            output_bytes_max: limits.output_bytes_max,
-            engine: &engine,
-        };
+        let call = Call::new(&engine, &limits, limits.fuel_describe);
         let said = sandbox
             .call(&call, |guest, store| guest.call_describe(store))
             .map_err(|kind| fault("describe", kind))?;
@@ -186,14 +182,14 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// [`FaultKind::NoRoom`] if the pool has no free place; else the component's start functions
-    /// are at fault.
+    /// [`FaultKind::NoRoom`] if the pool has no free place; [`FaultKind::Host`] if the machine
+    /// fails. Never the guest's: loading made an instance, and this one is made alike.
     pub fn instantiate(&self) -> Result<Instance, Fault> {
         let inner = &self.inner;
         let label = Arc::clone(&inner.label);
         match Sandbox::new(&inner.engine, inner.compiled.pre(), &inner.limits, label) {
             Ok(sandbox) => Ok(Instance::new(self.clone(), sandbox)),
-            Err(kind) => Err(self.fault("instantiate", kind)),
+            Err(kind) => Err(self.fault("instantiate", seen_after_loading(kind))),
         }
     }
 
@@ -215,8 +211,35 @@ impl Module {
     }
 }
 
+/// What a fault means in making another instance of a module. Loading made the first one of the
+/// same code under the same limits: whatever the guest does then, it did there. So an error that
+/// the engine has no name for is the machine's, such as a mapping that the system refused.
+fn seen_after_loading(kind: FaultKind) -> FaultKind {
+    match kind {
+        FaultKind::Malformed { reason } => FaultKind::Host { reason },
+        kind => kind,
+    }
+}
+
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Module({})", self.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_a_name_in_a_further_instance_is_the_machines() {
+        let fault = |kind| Fault {
+            module: "a@0.1.0".to_owned(),
+            export: "instantiate",
+            kind: seen_after_loading(kind),
+        };
+        let reason = "mprotect: Cannot allocate memory".to_owned();
+        assert!(!fault(FaultKind::Malformed { reason }).is_guests());
+        assert!(fault(FaultKind::OutOfFuel { limit: 1 }).is_guests());
     }
 }

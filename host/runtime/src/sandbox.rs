@@ -35,7 +35,6 @@ pub(crate) struct GuestState {
 pub(crate) struct Sandbox {
     store: Store<GuestState>,
     guest: OpType,
-    ticks: u64,
     fuel_used: u64,
 }
 
@@ -47,7 +46,6 @@ impl Sandbox {
         limits: &Limits,
         module: Arc<str>,
     ) -> Result<Self, FaultKind> {
-        let ticks = engine.deadline_ticks();
         let mut store = new_store(engine, limits, module)?;
         let made = pre.instantiate(&mut store);
         let fuel_used = used(&store, limits.fuel_instantiate);
@@ -55,15 +53,10 @@ impl Sandbox {
             Ok(guest) => Ok(Self {
                 store,
                 guest,
-                ticks,
                 fuel_used,
             }),
             Err(error) => {
-                let call = Call {
-                    fuel: limits.fuel_instantiate,
-                    output_bytes_max: limits.output_bytes_max,
-                    engine,
-                };
+                let call = Call::new(engine, limits, limits.fuel_instantiate);
                 Err(call.explain(&error, store.data_mut()))
             }
         }
@@ -75,7 +68,7 @@ impl Sandbox {
         call: &Call<'_>,
         enter: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, FaultKind> {
-        prepare(&mut self.store, call.fuel, self.ticks)?;
+        prepare(&mut self.store, call.fuel, call.engine)?;
         let result = enter(self.guest.replicant_crdt_op_based(), &mut self.store);
         self.fuel_used = used(&self.store, call.fuel);
         result.map_err(|error| call.explain(&error, self.store.data_mut()))
@@ -115,16 +108,20 @@ fn new_store(
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
-    store.set_max_component_handles(limits.objects_max as usize + SPARE_HANDLES);
+    store.set_max_component_handles(handles_max(limits));
     let output = usize::try_from(limits.output_bytes_max).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(output.saturating_mul(3).saturating_add(SPARE_RESULT_BYTES));
-    prepare(&mut store, limits.fuel_instantiate, engine.deadline_ticks())?;
+    prepare(&mut store, limits.fuel_instantiate, engine)?;
     Ok(store)
 }
 
-fn prepare(store: &mut Store<GuestState>, fuel: u64, ticks: u64) -> Result<(), FaultKind> {
+fn handles_max(limits: &Limits) -> usize {
+    limits.objects_max as usize + SPARE_HANDLES
+}
+
+fn prepare(store: &mut Store<GuestState>, fuel: u64, engine: &Engine) -> Result<(), FaultKind> {
     store.set_fuel(fuel).map_err(|error| host(&error))?;
-    store.set_epoch_deadline(ticks);
+    store.set_epoch_deadline(engine.deadline_ticks(fuel));
     Ok(())
 }
 
@@ -140,12 +137,22 @@ fn host(error: &wasmtime::Error) -> FaultKind {
 
 /// The bounds of one call that a fault may have to name.
 pub(crate) struct Call<'a> {
-    pub(crate) fuel: u64,
-    pub(crate) output_bytes_max: u64,
-    pub(crate) engine: &'a Engine,
+    fuel: u64,
+    output_bytes_max: u64,
+    handles_max: usize,
+    engine: &'a Engine,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    pub(crate) fn new(engine: &'a Engine, limits: &Limits, fuel: u64) -> Self {
+        Self {
+            fuel,
+            output_bytes_max: limits.output_bytes_max,
+            handles_max: handles_max(limits),
+            engine,
+        }
+    }
+
     /// Finds out what an error of the engine means. Traps and bounds are typed; everything else
     /// that a call can give is the canonical ABI refusing what the guest passed.
     fn explain(&self, error: &wasmtime::Error, state: &mut GuestState) -> FaultKind {
@@ -159,8 +166,11 @@ impl Call<'_> {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => FaultKind::OutOfFuel { limit: self.fuel },
+            Some(Trap::StackOverflow) => FaultKind::Stack {
+                limit: self.engine.stack_bytes_max(),
+            },
             Some(Trap::Interrupt) => FaultKind::Deadline {
-                limit: self.engine.call_duration_max(),
+                limit: self.engine.call_duration_max(self.fuel),
             },
             Some(trap) => FaultKind::Trap {
                 reason: trap_reason(*trap, error),
@@ -170,11 +180,17 @@ impl Call<'_> {
     }
 
     fn explain_refusal(&self, error: &wasmtime::Error) -> FaultKind {
-        let text = format!("{error:#}");
+        // Without the backtrace and what the engine says around it.
+        let text = error.root_cause().to_string();
         if text.contains("fuel allocated for hostcalls has been exhausted") {
             return FaultKind::Output {
                 limit: self.output_bytes_max,
                 size: None,
+            };
+        }
+        if text.contains("store handle limit exceeded") {
+            return FaultKind::Handles {
+                limit: self.handles_max,
             };
         }
         if error.is::<wasmtime::OutOfMemory>() {

@@ -3,6 +3,8 @@
 
 use std::sync::OnceLock;
 
+use serde_json::{Value, json};
+
 use replicant_runtime::{
     CallError, Context, Dot, Handle, Instance, LOG_INTERFACE, Limits, Module, OP_BASED_INTERFACE,
     Packed, Run, Runtime, RuntimeConfig, Updated,
@@ -222,5 +224,53 @@ fn compaction_keeps_the_value() {
                 .unwrap();
             assert_eq!(replica.value(), value, "{module:?}");
         }
+    }
+}
+
+/// A number that looks random and is not.
+fn scattered(index: usize) -> usize {
+    ((index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize
+}
+
+/// The fuel of a call is in proportion to the object: without that a set of 150,000 strings could
+/// be written and no longer read.
+#[test]
+fn a_large_object_can_be_read_saved_and_loaded() {
+    const BATCH: usize = 10_000;
+    for (name, batches, command) in [
+        (
+            "or-set",
+            20,
+            (|index| json!({"add": format!("element {index}")})) as fn(usize) -> Value,
+        ),
+        (
+            "text",
+            10,
+            |index| json!({"insert": {"at": scattered(index) % (index + 1), "text": "x"}}),
+        ),
+    ] {
+        let is_it = |module: &&Module| module.description().name == name;
+        let module = modules().iter().find(is_it).unwrap();
+        let mut replica = Replica::new(module);
+        for batch in 0..batches {
+            let encoded = (batch * BATCH..(batch + 1) * BATCH).map(|index| {
+                let mut bytes = Vec::new();
+                replicant_sdk::cbor::encode(&command(index), &mut bytes).unwrap();
+                bytes
+            });
+            let context = Context {
+                replica: 1,
+                counter: (batch * BATCH) as u64 + 1,
+                timestamp: (batch as u64 + 1) << 16,
+            };
+            let commands = Packed::from_items(encoded).unwrap();
+            let Replica { instance, handle } = &mut replica;
+            let updated = instance.update(*handle, context, &commands, false).unwrap();
+            assert_eq!(updated.ops.len(), BATCH);
+        }
+        let saved = replica.save();
+        let mut other = Replica::restored(module, &saved);
+        assert_eq!(other.value(), replica.value());
+        assert_eq!(other.save(), saved);
     }
 }

@@ -180,6 +180,8 @@ impl Guest {
             "(module
                 (import \"[export]{interface}\" \"[resource-new]object\"
                     (func $new (param i32) (result i32)))
+                (import \"[export]{interface}\" \"[resource-drop]object\"
+                    (func $drop (param i32)))
                 (import \"replicant:crdt/log@0.1.0\" \"write\"
                     (func $log (param i32 i32 i32)))
                 (memory (export \"memory\") {memory})

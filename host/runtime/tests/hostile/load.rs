@@ -2,8 +2,8 @@
 
 use replicant_runtime::{Limits, LoadError};
 
-use crate::guest::Guest;
-use crate::{limits, runtime};
+use crate::guest::{CALLS, Guest};
+use crate::{call, limits, runtime};
 
 fn refusal(bytes: &[u8]) -> String {
     runtime().load(bytes, limits()).unwrap_err().to_string()
@@ -113,6 +113,12 @@ fn features_that_are_off_are_refused() {
         "(module (func (param v128 v128 v128) (drop (f32x4.relaxed_madd
             (local.get 0) (local.get 1) (local.get 2)))))",
         "(module (tag))",
+        "(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))",
+        "(module (table 1 externref))",
+        "(module (memory 1 (pagesize 1)))",
+        "(module (func (param i64 i64) (result i64 i64)
+            (i64.mul_wide_u (local.get 0) (local.get 1))))",
+        "(module (type $f (func)) (func (param (ref $f)) (call_ref $f (local.get 0))))",
     ] {
         let core = module.replacen("(module", "(core module", 1);
         let text = format!(
@@ -122,6 +128,94 @@ fn features_that_are_off_are_refused() {
         let text = refusal(&component(&text));
         assert!(text.contains("not valid"), "{module}: {text}");
     }
+}
+
+#[test]
+fn types_of_components_that_are_off_are_refused() {
+    for definition in [
+        "(type (future u8))",
+        "(type (stream u8))",
+        "(type error-context)",
+        "(type (list u8 4))",
+        "(type (func async (result u8)))",
+        "(core func (canon task.cancel))",
+        "(core func (canon backpressure.inc))",
+    ] {
+        let text = format!(
+            r#"(component {definition} (instance $i)
+                (export "replicant:crdt/op-based@0.1.0" (instance $i)))"#
+        );
+        let text = refusal(&component(&text));
+        assert!(text.contains("not valid"), "{definition}: {text}");
+    }
+}
+
+/// As tools make them that wrap a language's runtime; the compiler writes code for between them.
+#[test]
+fn a_component_of_parts_with_a_memory_each_is_compiled() {
+    let realloc = r#"(func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)"#;
+    let memory = r#"(memory (export "memory") 1)"#;
+    let callee = format!(
+        r#"(component $callee
+            (core module $m {memory} {realloc} (func (export "f") (param i32 i32)))
+            (core instance $i (instantiate $m))
+            (func (export "f") (param "text" string) (canon lift (core func $i "f")
+                (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+    );
+    let caller = format!(
+        r#"(component $caller
+            (import "f" (func $f (param "text" string)))
+            (core module $m {memory})
+            (core instance $i (instantiate $m))
+            (core func $g (canon lower (func $f) (memory (core memory $i "memory"))))
+            (core module $n (import "" "g" (func (param i32 i32))))
+            (core instance (instantiate $n (with "" (instance (export "g" (func $g)))))))"#
+    );
+    let text = refusal(&component(&format!(
+        r#"(component {callee} {caller}
+            (instance $a (instantiate $callee))
+            (instance $b (instantiate $caller (with "f" (func $a "f"))))
+            (instance $i) (export "replicant:crdt/op-based@0.1.0" (instance $i)))"#
+    )));
+    // Compiled, and then found to be no type.
+    assert!(text.contains("does not export"), "{text}");
+}
+
+#[test]
+fn types_nested_too_deeply_are_refused() {
+    let mut text = "(component (type $t0 (list u8))".to_owned();
+    for level in 1..10_000 {
+        text.push_str(&format!("(type $t{level} (list $t{}))", level - 1));
+    }
+    text.push_str(r#"(instance $i) (export "replicant:crdt/op-based@0.1.0" (instance $i)))"#);
+    let text = refusal(&component(&text));
+    assert!(text.contains("not valid"), "{text}");
+}
+
+/// Changed bytes give a refusal or a component that behaves; never more than that.
+#[test]
+fn a_component_with_changed_bytes_is_refused_or_harmless() {
+    let whole = Guest::new("changed").build();
+    let mut refused = 0;
+    for at in (8..whole.len()).step_by(whole.len() / 150) {
+        for change in [0x01, 0x80, 0xff] {
+            let mut changed = whole.clone();
+            changed[at] ^= change;
+            match runtime().load(&changed, limits()) {
+                Err(_) => refused += 1,
+                Ok(module) => {
+                    let mut instance = module.instantiate().unwrap();
+                    let Ok(handle) = instance.create() else {
+                        continue;
+                    };
+                    for name in CALLS.into_iter().skip(1) {
+                        drop(call(&mut instance, handle, name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 #[test]
@@ -135,6 +229,14 @@ fn limits_that_contradict_each_other_are_refused() {
         Limits {
             output_bytes_max: 2,
             input_bytes_max: 1,
+            ..limits()
+        },
+        Limits {
+            fuel_per_call: u64::MAX,
+            ..limits()
+        },
+        Limits {
+            fuel_per_item: 10_000_001,
             ..limits()
         },
     ] {
@@ -174,6 +276,27 @@ fn loading_runs_under_limits_too() {
     let text = refusal(&Guest::new("tables").extra(table).build());
     assert!(
         text.ends_with("instantiate wanted too large tables (limit 1,000 elements)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_does_not_fit_at_all_is_refused_too() {
+    let large = |guest: Guest| refusal(&guest.build());
+    // More than the place for a memory, a table or a core instance has.
+    let text = large(Guest::new("wide").memory("65536"));
+    assert!(text.contains("memory"), "{text}");
+    let text = large(Guest::new("tables").extra("(table 100000 funcref)"));
+    assert!(text.contains("table"), "{text}");
+    let text = large(Guest::new("tables").extra(&"(table 1 funcref)".repeat(5)));
+    assert!(text.contains("table"), "{text}");
+    // Data that lies outside of the memory, and more of it than there is fuel.
+    let data = |length| format!("(data (i32.const 131000) \"{}\")", "x".repeat(length));
+    let text = large(Guest::new("data").extra(&data(1 << 20)));
+    assert!(text.contains("instantiate ran out of fuel"), "{text}");
+    let text = large(Guest::new("data").extra(&data(100)));
+    assert!(
+        text.contains("instantiate trapped: out of bounds memory"),
         "{text}"
     );
 }

@@ -2,6 +2,7 @@
 //! while other instances go on.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod determinism;
 mod guest;
 mod load;
 mod results;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use guest::Guest;
 use replicant_runtime::{
-    CallError, Context, Fault, Handle, Instance, Limits, Module, Packed, Run, Runtime,
+    CallError, Context, Fault, FaultKind, Handle, Instance, Limits, Module, Packed, Run, Runtime,
     RuntimeConfig,
 };
 
@@ -27,6 +28,7 @@ fn limits() -> Limits {
     Limits {
         fuel_per_call: 1_000_000,
         fuel_per_item: 1_000,
+        fuel_per_byte: 0,
         fuel_describe: 100_000,
         fuel_instantiate: 100_000,
         memory_bytes_max: 4 << 20,
@@ -128,13 +130,13 @@ fn a_released_handle_is_an_error_and_harms_nothing() {
 #[test]
 fn the_deadline_stops_what_fuel_does_not() {
     let runtime = Runtime::new(RuntimeConfig {
-        call_duration_max: Duration::from_millis(50),
-        tick: Duration::from_millis(5),
+        call_duration_max: Duration::from_millis(5),
+        tick: Duration::from_millis(1),
         ..RuntimeConfig::small()
     })
     .unwrap();
     let limits = Limits {
-        fuel_per_call: u64::MAX / 2,
+        fuel_per_call: 1_000_000_000,
         ..limits()
     };
     let guest = Guest::new("endless").body("save", "(loop $on (br $on)) (unreachable)");
@@ -142,7 +144,7 @@ fn the_deadline_stops_what_fuel_does_not() {
     let mut instance = module.instantiate().unwrap();
     let handle = instance.create().unwrap();
     let fault = instance.save(handle).unwrap_err();
-    let text = "endless@0.1.0: save took too long (limit 0.05 s)";
+    let text = "endless@0.1.0: save took too long (limit 0.025 s)";
     assert_eq!(fault.to_string(), text);
     assert!(!fault.is_guests(), "no clock decides anything replicated");
     assert!(instance.is_dead());
@@ -169,6 +171,48 @@ fn a_full_pool_is_an_error_and_room_comes_back() {
     drop(first);
     module.instantiate().unwrap();
     drop(second);
+}
+
+#[test]
+fn a_pool_without_memories_or_tables_left_says_so() {
+    let guest = Guest::new("scarce").extra("(table 1 funcref)");
+    for (what, config) in [
+        (
+            "core instance",
+            RuntimeConfig {
+                core_instances_max: 5,
+                ..RuntimeConfig::small()
+            },
+        ),
+        (
+            "memory",
+            RuntimeConfig {
+                memories_max: 1,
+                ..RuntimeConfig::small()
+            },
+        ),
+        (
+            "table",
+            RuntimeConfig {
+                tables_max: 3,
+                ..RuntimeConfig::small()
+            },
+        ),
+    ] {
+        let runtime = Runtime::new(config).unwrap();
+        let module = runtime.load(&guest.build(), limits()).unwrap();
+        let mut held = vec![module.instantiate().unwrap()];
+        let fault = loop {
+            match module.instantiate() {
+                Ok(instance) => held.push(instance),
+                Err(fault) => break fault,
+            }
+        };
+        assert!(fault.to_string().contains(what), "{fault}");
+        assert!(matches!(fault.kind, FaultKind::NoRoom { .. }), "{fault}");
+        held.clear();
+        module.instantiate().unwrap();
+    }
 }
 
 #[test]

@@ -184,3 +184,68 @@ fn what_is_returned_arrives_as_it_is() {
             .is_empty()
     );
 }
+
+#[test]
+fn more_ops_than_commands_are_refused() {
+    // A thousand empty ops of the commands 0, 1, 2… in a batch of two.
+    let commands: Vec<u32> = (0..1000).collect();
+    let data = format!("(data (i32.const 8192) \"{}\")", words(&commands));
+    let record = [0, 0, 16384, 1000, 8192, 1000, 0, 0, 0, 0, 0, 0];
+    let fault = fault_of(&returning("update", &record).extra(&data), "update");
+    let text = "update broke the interface: commands: index 999 in a batch of 2";
+    assert!(fault.to_string().ends_with(text), "{fault}");
+}
+
+/// What a guest exports to be told that the result of a call was read.
+fn after(call: &str, body: &str) -> String {
+    let interface = "replicant:crdt/op-based@0.1.0";
+    format!("(func (export \"cabi_post_{interface}#[method]object.{call}\") (param i32) {body})")
+}
+
+#[test]
+fn what_runs_after_the_result_was_read_is_part_of_the_call() {
+    for (body, what) in [
+        (
+            "(loop $on (br $on))",
+            "save ran out of fuel (limit 1,000,000)",
+        ),
+        (
+            "(unreachable)",
+            "save trapped: wasm `unreachable` instruction executed",
+        ),
+        (
+            "(call $log (i32.const 2) (i32.const 2048) (i32.const 3))",
+            "cannot leave component instance",
+        ),
+        (
+            "(drop (memory.grow (i32.const 100)))",
+            "save wanted too much memory",
+        ),
+    ] {
+        let fault = fault_of(&Guest::new("after").extra(&after("save", body)), "save");
+        assert!(fault.to_string().contains(what), "{what}: {fault}");
+    }
+    let guest = Guest::new("after").extra(&after("save", "(nop)"));
+    let (mut instance, handle) = start(&guest);
+    instance.save(handle).unwrap();
+}
+
+#[test]
+fn an_object_is_handed_over_once_and_is_there_then() {
+    let once = "(if (i32.eqz (global.get $h)) (then (global.set $h (call $new (i32.const 7)))))
+        (global.get $h)";
+    let dropped = "(global.set $h (call $new (i32.const 7))) (call $drop (global.get $h))
+        (i32.store (i32.const 804) (global.get $h)) (i32.const 800)";
+    let dropped_twice = dropped.replace("(i32.store", "(call $drop (global.get $h)) (i32.store");
+    let not_its_own = "(call $drop (i32.const 1)) (i32.const 600)";
+    for (call, body) in [
+        ("new", once),
+        ("load", dropped),
+        ("load", &dropped_twice),
+        ("save", not_its_own),
+    ] {
+        let handle = "(global $h (mut i32) (i32.const 0))";
+        let fault = fault_of(&Guest::new("gone").body(call, body).extra(handle), call);
+        assert!(fault.to_string().contains("handle"), "{body}: {fault}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Guests that do not stop, take too much, or break.
 
-use replicant_runtime::{FaultKind, Limits, Packed};
+use replicant_runtime::{
+    CallError, FaultKind, Handle, Instance, Limits, Packed, Runtime, RuntimeConfig,
+};
 
 use crate::guest::{CALLS, Guest};
 use crate::{call, context, limits, load, run, runtime, start};
@@ -79,10 +81,21 @@ fn recursion_ends_as_a_trap() {
         (func $deep (call_indirect (type $f) (i32.const 0)))";
     for extra in [direct, through_table] {
         let fault = fault_in("save", "(call $deep) (i32.const 600)", extra);
-        assert!(
-            fault.to_string().contains("call stack exhausted"),
-            "{fault}"
+        assert_eq!(
+            fault.to_string(),
+            "bad@0.1.0: save exhausted its call stack (limit 524,288 bytes)"
         );
+    }
+}
+
+#[test]
+fn recursion_that_needs_no_stack_runs_out_of_fuel() {
+    let direct = "(func $deep (return_call $deep))";
+    let through_table = "(type $f (func)) (table 1 funcref) (elem (i32.const 0) $deep)
+        (func $deep (return_call_indirect (type $f) (i32.const 0)))";
+    for extra in [direct, through_table] {
+        let fault = fault_in("save", "(call $deep) (i32.const 600)", extra);
+        assert!(matches!(fault.kind, FaultKind::OutOfFuel { .. }), "{fault}");
     }
 }
 
@@ -125,9 +138,15 @@ fn tables_are_bounded_and_the_fault_says_so() {
 #[test]
 fn bulk_instructions_cost_what_they_move() {
     let fill = "(memory.fill (i32.const 0) (i32.const 0) (i32.const 131072))";
-    let body = format!("{} (i32.const 600)", fill.repeat(8));
-    let fault = fault_in("save", &body, "");
-    assert!(matches!(fault.kind, FaultKind::OutOfFuel { .. }), "{fault}");
+    let copy = "(memory.copy (i32.const 0) (i32.const 1) (i32.const 131071))";
+    for instruction in [fill, copy] {
+        let body = format!("{} (i32.const 600)", instruction.repeat(8));
+        let fault = fault_in("save", &body, "");
+        assert!(matches!(fault.kind, FaultKind::OutOfFuel { .. }), "{fault}");
+    }
+    let beyond = "(memory.copy (i32.const 0) (i32.const 1) (i32.const -1)) (i32.const 600)";
+    let fault = fault_in("save", beyond, "");
+    assert!(fault.to_string().contains("out of fuel"), "{fault}");
 }
 
 #[test]
@@ -155,11 +174,31 @@ fn a_message_that_is_not_text_or_not_there_ends_the_instance() {
     }
 }
 
+/// Calls that the engine answers, and that never reach our code.
+#[test]
+fn a_flood_of_small_calls_into_the_host_costs_fuel() {
+    for once in [
+        "(call $drop (call $new (i32.const 1)))",
+        "(drop (memory.grow (i32.const 0)))",
+        "(drop (table.grow $t (ref.null func) (i32.const 0)))",
+        "(memory.copy (i32.const 0) (i32.const 0) (i32.const 0))",
+        "(drop (ref.func $leave))",
+    ] {
+        let body = format!("(loop $on {once} (br $on)) (unreachable)");
+        let extra = "(table $t 0 funcref) (func $leave) (elem declare func $leave)";
+        let fault = fault_in("save", &body, extra);
+        assert!(matches!(fault.kind, FaultKind::OutOfFuel { .. }), "{fault}");
+    }
+}
+
 #[test]
 fn resources_are_bounded() {
     let flood = "(loop $on (drop (call $new (i32.const 1))) (br $on)) (unreachable)";
     let fault = fault_in("save", flood, "");
-    assert!(fault.to_string().contains("handle"), "{fault}");
+    assert_eq!(
+        fault.to_string(),
+        "bad@0.1.0: save made too many handles (limit 1,100)"
+    );
 
     let (mut instance, _) = start(&Guest::new("full"));
     for _ in 1..100 {
@@ -184,7 +223,7 @@ fn a_lying_allocator_ends_the_instance() {
         "(i32.const 131064)",
         "(i32.const 3)",
         "(unreachable)",
-        "(loop $on (br $on)) (unreachable)",
+        SPIN,
         // Calls back into the host while it passes arguments.
         "(drop (call $new (i32.const 1))) (unreachable)",
     ] {
@@ -256,20 +295,108 @@ fn fuel_and_bytes_are_the_same_in_every_instance_and_engine() {
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
 }
 
-#[test]
-fn the_last_unit_of_fuel_decides() {
-    let guest = Guest::new("last");
-    let (mut instance, handle) = start(&guest);
-    instance.save(handle).unwrap();
-    let needed = instance.fuel_used();
-    for (fuel, enough) in [(needed + 1, true), (needed.saturating_sub(1), false)] {
+/// The least fuel with which a call of `guest` ends well.
+fn least_fuel(runtime: &Runtime, guest: &Guest, name: &str) -> u64 {
+    let bytes = guest.build();
+    let is_enough = |fuel| {
         let limits = Limits {
             fuel_per_call: fuel,
+            fuel_per_item: 0,
             ..limits()
         };
-        let module = runtime().load(&guest.build(), limits).unwrap();
+        let module = runtime.load(&bytes, limits).unwrap();
         let mut instance = module.instantiate().unwrap();
-        let made = instance.create().and_then(|handle| instance.save(handle));
-        assert_eq!(made.is_ok(), enough, "{fuel}: {made:?}");
+        let handle = instance.create().unwrap();
+        let result = call(&mut instance, handle, name);
+        assert_eq!(result.is_err(), instance.is_dead());
+        if let Err(fault) = &result {
+            assert!(matches!(fault.kind, FaultKind::OutOfFuel { .. }), "{fault}");
+        }
+        result.is_ok()
+    };
+    let (mut too_little, mut enough) = (10, 10_000);
+    while enough - too_little > 1 {
+        let middle = u64::midpoint(too_little, enough);
+        *(if is_enough(middle) {
+            &mut enough
+        } else {
+            &mut too_little
+        }) = middle;
     }
+    enough
+}
+
+#[test]
+fn the_last_unit_of_fuel_decides_the_same_everywhere() {
+    let log = "(call $log (i32.const 2) (i32.const 2048) (i32.const 3))";
+    let per_op = "(loop $on (br_if $on (i32.lt_s (i32.const 0)
+        (local.tee $counters_len (i32.sub (local.get $counters_len) (i32.const 1))))))";
+    let other = Runtime::new(RuntimeConfig::small()).unwrap();
+    // What costs the last unit: a call of a function, a call into the host, the last op of a batch.
+    for (name, body) in [
+        ("save", "(call $leave) (i32.const 600)"),
+        ("save", &format!("{log} (i32.const 600)")),
+        ("apply", &format!("{per_op} {per_op} (i32.const 600)")),
+    ] {
+        let guest = Guest::new("last").body(name, body).extra("(func $leave)");
+        let least = least_fuel(runtime(), &guest, name);
+        assert_eq!(least_fuel(&other, &guest, name), least, "{body}");
+    }
+}
+
+#[test]
+fn a_large_object_has_more_fuel_than_a_small_one() {
+    let limits = Limits {
+        fuel_per_byte: 100,
+        input_bytes_max: 50,
+        output_bytes_max: 50,
+        ..limits()
+    };
+    let guest = Guest::new("large").body("query", SPIN);
+    let module = runtime().load(&guest.build(), limits).unwrap();
+    let limit_of = |prepare: &dyn Fn(&mut Instance) -> Handle| {
+        let mut instance = module.instantiate().unwrap();
+        let handle = prepare(&mut instance);
+        match instance.query(handle, None) {
+            Err(CallError::Fault(fault)) => fault.kind,
+            other => panic!("{other:?}"),
+        }
+    };
+    let out_of_fuel = |bytes: u64| FaultKind::OutOfFuel {
+        limit: 1_000_000 + 100 * bytes,
+    };
+    // Two ops of three bytes, and four bytes more for where each ends.
+    let applied = |instance: &mut Instance| {
+        let handle = instance.create().unwrap();
+        instance
+            .apply(handle, &run(&["one", "two"]), false)
+            .unwrap();
+        handle
+    };
+    assert_eq!(
+        limit_of(&|instance| instance.create().unwrap()),
+        out_of_fuel(0)
+    );
+    assert_eq!(limit_of(&applied), out_of_fuel(14));
+    assert_eq!(
+        limit_of(&|instance| instance.restore(b"saved", "0.1.0").unwrap()),
+        out_of_fuel(5)
+    );
+    let saved = |instance: &mut Instance| {
+        let handle = applied(instance);
+        // It saves nothing.
+        instance.save(handle).unwrap();
+        handle
+    };
+    assert_eq!(limit_of(&saved), out_of_fuel(0));
+    let often = |instance: &mut Instance| {
+        let handle = instance.create().unwrap();
+        for _ in 0..10 {
+            instance
+                .apply(handle, &run(&["one", "two"]), false)
+                .unwrap();
+        }
+        handle
+    };
+    assert_eq!(limit_of(&often), out_of_fuel(50));
 }
