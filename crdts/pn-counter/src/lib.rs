@@ -2,30 +2,33 @@
 //!
 //! Source: Marc Shapiro, Nuno Preguiça, Carlos Baquero and Marek Zawirski, "A comprehensive study
 //! of Convergent and Commutative Replicated Data Types" (INRIA RR-7506, 2011), section 3.1.3, in
-//! the op-based form. Increments and decrements are summed apart, so that a sum that has reached
-//! the largest number stays there whatever comes in which order; one sum would not commute there.
+//! the op-based form. The sum is exact, whatever the order of increments and decrements, and only
+//! what is shown ends at the ends of 64 bits: a sum that stopped there would not commute.
 
 use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
 use serde::{Deserialize, Serialize};
 
-/// All increments and all decrements. Neither sum goes beyond [`SUM_MAX`].
+/// The sum of all changes. No history is so long that it needs more than 128 bits.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct PnCounter {
-    increments: u64,
-    decrements: u64,
-}
-
-/// The largest sum: with it, the difference of two sums is always an `i64`.
-pub const SUM_MAX: u64 = i64::MAX as u64;
+pub struct PnCounter(i128);
 
 /// What a user asks for; also what is replicated.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// Adds so much.
     Increment(u64),
     /// Subtracts so much.
     Decrement(u64),
+}
+
+impl PnCounter {
+    fn after(&self, change: Command) -> i128 {
+        match change {
+            Command::Increment(by) => self.0.wrapping_add(by.into()),
+            Command::Decrement(by) => self.0.wrapping_sub(by.into()),
+        }
+    }
 }
 
 impl Crdt for PnCounter {
@@ -43,25 +46,28 @@ impl Crdt for PnCounter {
     type Value = i64;
     type Event = i64;
 
+    /// Refuses a change that nobody could see: one beyond the numbers that are shown. Changes that
+    /// are concurrent may lead there all the same.
     fn prepare(&self, _: &Context, command: Command) -> Result<Option<Command>, Refusal> {
-        let (Command::Increment(by) | Command::Decrement(by)) = command;
-        if by > SUM_MAX {
-            return Err(format!("{by} is too much: at most {SUM_MAX}").into());
+        let after = self.after(command);
+        let (is_shown, by) = match command {
+            Command::Increment(by) => (after <= i64::MAX.into(), by),
+            Command::Decrement(by) => (after >= i64::MIN.into(), by),
+        };
+        if !is_shown {
+            let (least, most) = (i64::MIN, i64::MAX);
+            return Err(format!("{by} is too much: this counts from {least} to {most}").into());
         }
         Ok(Some(command).filter(|_| by > 0))
     }
 
     fn effect(&mut self, _: &Context, op: Command, events: &mut Events<i64>) {
-        let (sum, by) = match op {
-            Command::Increment(by) => (&mut self.increments, by),
-            Command::Decrement(by) => (&mut self.decrements, by),
-        };
-        *sum = sum.saturating_add(by).min(SUM_MAX);
+        self.0 = self.after(op);
         events.emit(|| self.value());
     }
 
     fn value(&self) -> i64 {
-        self.increments as i64 - self.decrements as i64
+        self.0.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     fn sample(&self, random: &mut Random) -> Command {
