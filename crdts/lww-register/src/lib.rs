@@ -14,12 +14,12 @@ pub mod register;
 use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
 use serde::{Deserialize, Serialize};
 
-use json::Json;
+use json::{Encoded, Json};
 use register::{Register, Stamp};
 
 /// A register for any JSON value. Empty until somebody sets it, and after it is cleared.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct LwwRegister(Register<json::Encoded>);
+pub struct LwwRegister(Register<Encoded>);
 
 /// What a user asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub enum Command {
 }
 
 /// What is replicated: the new value, or none.
-pub type Op = Option<json::Encoded>;
+pub type Op = Option<Encoded>;
 
 impl Crdt for LwwRegister {
     const NAME: &'static str = "lww-register";
@@ -50,7 +50,10 @@ impl Crdt for LwwRegister {
 
     fn prepare(&self, _: &Context, command: Command) -> Result<Option<Op>, Refusal> {
         Ok(match command {
-            Command::Set(value) => Some(Some(json::Encoded(value))),
+            Command::Set(value) => {
+                let value = Encoded::new(&value).map_err(|error| error.to_string())?;
+                Some(Some(value))
+            }
             Command::Clear => self.0.value().is_some().then_some(None),
         })
     }
@@ -68,7 +71,7 @@ impl Crdt for LwwRegister {
     }
 
     fn value(&self) -> Json {
-        self.0.value().map_or(Json::Null, |value| value.0.clone())
+        self.0.value().map_or(Json::Null, Encoded::value)
     }
 
     fn sample(&self, random: &mut Random) -> Command {
