@@ -3,7 +3,7 @@
 use std::fmt;
 use std::slice;
 
-use replicant_sdk::Dot;
+use replicant_sdk::{Dot, Stable};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -60,6 +60,19 @@ impl Additions {
                 }
                 dots.is_empty()
             }
+        }
+    }
+
+    /// Keeps only the greatest of those that are stable. Whoever removes one of them has seen them
+    /// all, and names this one or a later one by the same replica; so they go together.
+    pub fn merge(&mut self, stable: &Stable) {
+        let Dots::Many(dots) = &mut self.0 else {
+            return;
+        };
+        let kept = dots.iter().rfind(|dot| stable.contains(**dot)).copied();
+        dots.retain(|dot| Some(*dot) == kept || !stable.contains(*dot));
+        if let [dot] = dots[..] {
+            self.0 = Dots::One(dot);
         }
     }
 
@@ -171,6 +184,15 @@ mod tests {
         assert!(!both.remove(&additions(&[A2])));
         assert_eq!(both.as_slice(), [B1]);
         assert!(both.remove(&additions(&[A2, B1])));
+    }
+
+    #[test]
+    fn what_is_not_stable_is_not_merged() {
+        let mut both = additions(&[A2, B1]);
+        both.merge(&Stable::new([A1, B1]));
+        assert_eq!(both.as_slice(), [A2, B1]);
+        both.merge(&Stable::new([A2, B1]));
+        assert_eq!(both.as_slice(), [B1]);
     }
 
     #[test]

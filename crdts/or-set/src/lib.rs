@@ -10,11 +10,15 @@
 pub mod additions;
 pub mod element;
 pub mod set;
+pub mod trie;
 
-use replicant_sdk::{Context, Crdt, Events, Malformed, Random, Refusal, cbor, postcard_bytes};
+use replicant_sdk::{
+    Context, Crdt, Events, Malformed, Random, Refusal, Stable, cbor, postcard_bytes,
+};
 use serde::{Deserialize, Serialize};
 
 use additions::Additions;
+use element::Element;
 use set::AddWinsSet;
 
 /// A set of texts.
@@ -100,7 +104,11 @@ impl Crdt for OrSet {
     }
 
     fn value(&self) -> Vec<String> {
-        self.0.elements().into_iter().map(str::to_owned).collect()
+        self.0
+            .elements()
+            .into_iter()
+            .map(Element::to_text)
+            .collect()
     }
 
     fn query(&self, query: Query) -> Result<Answer, Refusal> {
@@ -118,6 +126,10 @@ impl Crdt for OrSet {
         }
     }
 
+    fn compact(&mut self, stable: &Stable, _floor: u64, _number: u64) -> bool {
+        self.0.compact(stable)
+    }
+
     fn update_bytes(
         &mut self,
         context: &Context,
@@ -125,14 +137,13 @@ impl Crdt for OrSet {
         op: &mut Vec<u8>,
         events: &mut Events<Event>,
     ) -> Result<bool, Refusal> {
-        let command = cbor::decode::<Command<&str>>(command);
+        if let Ok(command) = cbor::decode::<Command<&str>>(command) {
+            return Ok(self.carry_out(context, command, op, events));
+        }
+        // Perhaps a text in pieces, which cannot be borrowed.
+        let command = cbor::decode::<Command>(command);
         let command = command.map_err(|error| Self::unreadable_command(&error))?;
-        let Some(made) = self.op_of(command) else {
-            return Ok(false);
-        };
-        postcard_bytes::append(&made, op);
-        self.effect_of(context, made, events);
-        Ok(true)
+        Ok(self.carry_out(context, command, op, events))
     }
 
     fn apply_bytes(
@@ -162,6 +173,22 @@ impl OrSet {
     }
 
     #[inline]
+    fn carry_out<E: AsRef<str> + Serialize>(
+        &mut self,
+        context: &Context,
+        command: Command<E>,
+        op: &mut Vec<u8>,
+        events: &mut Events<Event>,
+    ) -> bool {
+        let Some(made) = self.op_of(command) else {
+            return false;
+        };
+        postcard_bytes::append(&made, op);
+        self.effect_of(context, made, events);
+        true
+    }
+
+    #[inline]
     fn effect_of<E: AsRef<str>>(
         &mut self,
         context: &Context,
@@ -180,9 +207,9 @@ impl OrSet {
                 }
             }
             Op::Clear(additions) => {
-                for element in self.0.clear(&additions) {
-                    events.emit(|| Event::Removed(element));
-                }
+                self.0.clear(&additions, |element| {
+                    events.emit(|| Event::Removed(element.to_text()));
+                });
             }
         }
     }

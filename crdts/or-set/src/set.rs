@@ -5,119 +5,86 @@
 //! removal that names an addition means those too.
 //!
 //! Why removals need no trace: a removal comes after the additions that it names (causal
-//! delivery), and none of them comes again (exactly once).
-//!
-//! Elements are found by hash, since comparing texts is what takes the time of an op, above all in
-//! WebAssembly. The hash never leaves the memory: values and saved bytes are sorted by element.
+//! delivery), and none of them comes again (exactly once). A removal that names additions which its
+//! author cannot have seen is forged; what it removes depends on what has arrived, until the
+//! history is replayed in one order for all.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::hash::{DefaultHasher, Hasher};
+use std::fmt;
 
-use replicant_sdk::Dot;
+use replicant_sdk::{Dot, Stable};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::additions::Additions;
 use crate::element::Element;
+use crate::trie::Trie;
 
 /// A set of texts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddWinsSet {
-    by_hash: BTreeMap<u64, Members>,
-    count: usize,
-}
-
-/// The elements of one hash: nearly always one.
-#[derive(Clone, Debug)]
-enum Members {
-    One(Member),
-    Many(Vec<Member>),
-}
-
-#[derive(Clone, Debug)]
-struct Member {
-    element: Element,
-    additions: Additions,
+    members: Trie<Additions>,
 }
 
 impl AddWinsSet {
     /// Applies the addition `dot` of an element. Returns whether it was not in the set before.
-    /// O(log n).
     #[inline]
     pub fn add(&mut self, element: &str, dot: Dot) -> bool {
-        self.put(
-            element,
+        self.members.put(
+            element.into(),
             |additions| additions.insert(dot),
             || Additions::one(dot),
         )
     }
 
     /// Removes what the additions in `seen`, and earlier ones by the same replicas, put in. Returns
-    /// whether the element has left the set. O(log n).
+    /// whether the element has left the set.
     #[inline]
     pub fn remove(&mut self, element: &str, seen: &Additions) -> bool {
-        let Entry::Occupied(mut found) = self.by_hash.entry(hash(element)) else {
-            return false;
-        };
-        let is_gone =
-            |member: &mut Member| member.element.is(element) && member.additions.remove(seen);
-        let (gone, is_empty) = match found.get_mut() {
-            Members::One(member) => {
-                let gone = is_gone(member);
-                (gone, gone)
-            }
-            Members::Many(members) => {
-                let gone = members.extract_if(.., is_gone).count() > 0;
-                (gone, members.is_empty())
-            }
-        };
-        if is_empty {
-            found.remove();
-        }
-        self.count -= usize::from(gone);
-        gone
+        self.members
+            .remove_if(&element.into(), |additions| additions.remove(seen))
     }
 
     /// Removes what the additions in `seen`, and earlier ones by the same replicas, put in of any
-    /// element. Returns the elements that have left the set, in order. O(n log n).
-    pub fn clear(&mut self, seen: &Additions) -> Vec<String> {
-        let mut gone = Vec::new();
-        let mut leaves = |member: &mut Member| {
-            let is_gone = member.additions.remove(seen);
+    /// element. Calls `gone` for each element that has left the set. O(n).
+    pub fn clear(&mut self, seen: &Additions, mut gone: impl FnMut(&Element)) {
+        self.members.retain(|element, additions| {
+            let is_gone = additions.remove(seen);
             if is_gone {
-                gone.push(member.element.as_str().to_owned());
+                gone(element);
             }
-            is_gone
-        };
-        self.by_hash.retain(|_, members| match members {
-            Members::One(member) => !leaves(member),
-            Members::Many(members) => {
-                members.retain_mut(|member| !leaves(member));
-                !members.is_empty()
-            }
+            !is_gone
         });
-        self.count -= gone.len();
-        gone.sort_unstable();
-        gone
+    }
+
+    /// Of additions that everybody has seen, keeps one for each element. Returns whether more can
+    /// be forgotten later. O(n).
+    pub fn compact(&mut self, stable: &Stable) -> bool {
+        let mut has_more = false;
+        self.members.retain(|_, additions| {
+            additions.merge(stable);
+            has_more |= additions.as_slice().len() > 1;
+            true
+        });
+        has_more
     }
 
     /// Returns the last addition of an element by each replica, or none if it is not in the set.
     pub fn additions(&self, element: &str) -> Option<&Additions> {
-        let members = self.by_hash.get(&hash(element))?.as_slice();
-        members
-            .iter()
-            .find(|member| member.element.is(element))
-            .map(|member| &member.additions)
+        self.members.get(&element.into())
     }
 
     /// Returns the last addition of anything by each replica, or none if the set is empty. O(n).
     pub fn last_additions(&self) -> Option<Additions> {
-        let mut members = self.members();
-        let mut last = members.next()?.additions.clone();
-        members
-            .flat_map(|member| member.additions.as_slice())
-            .for_each(|dot| last.insert(*dot));
-        Some(last)
+        let mut last: Option<Additions> = None;
+        self.members.visit(|_, additions| match &mut last {
+            None => last = Some(additions.clone()),
+            Some(last) => additions
+                .as_slice()
+                .iter()
+                .for_each(|dot| last.insert(*dot)),
+        });
+        last
     }
 
     /// Says whether an element is in the set.
@@ -126,121 +93,62 @@ impl AddWinsSet {
     }
 
     /// Returns the elements in order. O(n log n).
-    pub fn elements(&self) -> Vec<&str> {
-        self.sorted()
-            .into_iter()
-            .map(|(element, _)| element)
-            .collect()
+    pub fn elements(&self) -> Vec<&Element> {
+        let mut elements = Vec::with_capacity(self.len());
+        self.members.visit(|element, _| elements.push(element));
+        elements.sort_unstable();
+        elements
     }
 
     /// Returns how many elements there are.
     pub fn len(&self) -> usize {
-        self.count
+        self.members.len()
     }
 
     /// Says whether there are no elements.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Changes the additions of an element that is there, or makes them. Returns whether they
-    /// were made.
-    #[inline]
-    fn put(
-        &mut self,
-        element: &str,
-        change: impl FnOnce(&mut Additions),
-        make: impl FnOnce() -> Additions,
-    ) -> bool {
-        let member = |additions| Member {
-            element: Element::from(element),
-            additions,
-        };
-        match self.by_hash.entry(hash(element)) {
-            Entry::Vacant(place) => {
-                place.insert(Members::One(member(make())));
-            }
-            Entry::Occupied(found) => {
-                let members = found.into_mut();
-                if let Some(member) = members.find(element) {
-                    change(&mut member.additions);
-                    return false;
-                }
-                members.push(member(make()));
-            }
-        }
-        self.count += 1;
-        true
-    }
-
-    fn members(&self) -> impl Iterator<Item = &Member> {
-        self.by_hash.values().flat_map(Members::as_slice)
-    }
-
-    fn sorted(&self) -> Vec<(&str, &Additions)> {
-        let pairs = self
-            .members()
-            .map(|member| (member.element.as_str(), &member.additions));
-        let mut sorted: Vec<_> = pairs.collect();
-        sorted.sort_unstable_by_key(|(element, _)| *element);
-        sorted
+        self.members.is_empty()
     }
 }
 
-/// Fixed keys: the same everywhere, and nobody finds many texts of one hash (SipHash).
-#[inline]
-fn hash(element: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(element.as_bytes());
-    hasher.finish()
-}
-
-impl Members {
-    #[inline]
-    fn find(&mut self, element: &str) -> Option<&mut Member> {
-        match self {
-            Self::One(member) => Some(member).filter(|member| member.element.is(element)),
-            Self::Many(members) => members.iter_mut().find(|member| member.element.is(element)),
-        }
-    }
-
-    fn as_slice(&self) -> &[Member] {
-        match self {
-            Self::One(member) => std::slice::from_ref(member),
-            Self::Many(members) => members,
-        }
-    }
-
-    #[cold]
-    fn push(&mut self, member: Member) {
-        let mut members = match std::mem::replace(self, Self::Many(Vec::new())) {
-            Self::One(first) => vec![first],
-            Self::Many(members) => members,
-        };
-        members.push(member);
-        *self = Self::Many(members);
-    }
-}
-
-impl PartialEq for AddWinsSet {
-    fn eq(&self, other: &Self) -> bool {
-        self.sorted() == other.sorted()
-    }
-}
-
-impl Eq for AddWinsSet {}
-
+/// By hash, which is the order of the map: another would take O(n log n).
 impl Serialize for AddWinsSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.sorted())
+        let mut list = serializer.serialize_seq(Some(self.len()))?;
+        let mut written = Ok(());
+        self.members.visit(|element, additions| {
+            if written.is_ok() {
+                written = list.serialize_element(&(element, additions));
+            }
+        });
+        written.and_then(|()| list.end())
     }
 }
 
+/// Refuses elements that are not in order: there is one encoding of a set.
 impl<'de> Deserialize<'de> for AddWinsSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut set = Self::default();
-        for (element, additions) in Vec::<(String, Additions)>::deserialize(deserializer)? {
-            set.put(&element, |_| (), || additions);
+        deserializer.deserialize_seq(SetVisitor)
+    }
+}
+
+struct SetVisitor;
+
+impl<'de> Visitor<'de> for SetVisitor {
+    type Value = AddWinsSet;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("elements by hash, with their additions")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<AddWinsSet, A::Error> {
+        let (mut set, mut last) = (AddWinsSet::default(), 0);
+        while let Some((element, additions)) = list.next_element::<(Element, Additions)>()? {
+            let hash = element.hash();
+            if hash < last || !set.members.put(element, |_| (), || additions) {
+                return Err(de::Error::custom("elements that are not in order"));
+            }
+            last = hash;
         }
         Ok(set)
     }
@@ -248,6 +156,8 @@ impl<'de> Deserialize<'de> for AddWinsSet {
 
 #[cfg(test)]
 mod tests {
+    use replicant_sdk::postcard_bytes;
+
     use super::*;
 
     const A1: Dot = Dot {
@@ -273,6 +183,17 @@ mod tests {
             set.add(element, *dot);
         }
         set
+    }
+
+    fn bytes(item: &impl Serialize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        postcard_bytes::append(item, &mut bytes);
+        bytes
+    }
+
+    fn texts(set: &AddWinsSet) -> Vec<String> {
+        let elements = set.elements();
+        elements.into_iter().map(Element::to_text).collect()
     }
 
     fn seen(dots: &[Dot]) -> Additions {
@@ -320,8 +241,11 @@ mod tests {
         let seen = set.last_additions().unwrap();
         assert_eq!(seen.as_slice(), [A2, B1]);
         set.add("y", B2);
-        assert_eq!(set.clear(&seen), ["x", "z"]);
-        assert_eq!(set.elements(), ["y"]);
+        let mut gone = Vec::new();
+        set.clear(&seen, |element| gone.push(element.to_text()));
+        gone.sort_unstable();
+        assert_eq!(gone, ["x", "z"]);
+        assert_eq!(texts(&set), ["y"]);
         assert_eq!(set.len(), 1);
     }
 
@@ -330,34 +254,30 @@ mod tests {
         let one = set(&[("x", A1), ("x", B1), ("y", A2)]);
         let mut other = set(&[("y", A2), ("x", B1), ("x", A1), ("z", B2)]);
         other.remove("z", &seen(&[B2]));
-        let bytes = |set: &AddWinsSet| {
-            let mut bytes = Vec::new();
-            replicant_sdk::postcard_bytes::append(set, &mut bytes);
-            bytes
-        };
         assert_eq!(bytes(&one), bytes(&other));
-        assert_eq!(replicant_sdk::postcard_bytes::read(&bytes(&one)), Ok(one));
+        assert_eq!(postcard_bytes::read(&bytes(&one)), Ok(one));
     }
 
     #[test]
-    fn elements_of_one_hash_are_told_apart() {
-        let member = |text: &str| Member {
-            element: Element::from(text),
-            additions: Additions::one(A1),
+    fn only_bytes_in_order_are_read() {
+        let read = |members: &[(&str, Additions)]| {
+            postcard_bytes::read::<AddWinsSet>(&bytes(&members)).is_ok()
         };
-        let mut set = AddWinsSet::default();
-        let mut members = Members::One(member("other"));
-        members.push(member("third"));
-        set.by_hash.insert(hash("x"), members);
-        set.count = 2;
-        assert!(!set.contains("x"));
-        assert!(set.add("x", B1));
-        assert!(!set.add("x", B2));
-        assert_eq!(set.elements(), ["other", "third", "x"]);
-        assert!(set.remove("x", &seen(&[B2])));
-        assert!(!set.remove("x", &seen(&[B2])));
-        assert_eq!((set.elements(), set.len()), (vec!["other", "third"], 2));
-        assert_eq!(set.clear(&seen(&[A1])), ["other", "third"]);
-        assert!(set.is_empty() && set.by_hash.is_empty());
+        let (x, y) = (("x", seen(&[A1])), ("y", seen(&[A2])));
+        assert!(read(&[x.clone(), y.clone()]));
+        assert!(!read(&[y, x.clone()]));
+        assert!(!read(&[x.clone(), x]));
+    }
+
+    #[test]
+    fn of_the_additions_that_all_have_seen_one_stays() {
+        let mut set = set(&[("x", A1), ("x", B1), ("y", A2), ("y", B2), ("z", B1)]);
+        assert!(set.compact(&Stable::default()));
+        assert!(set.compact(&Stable::new([A1, B1])));
+        assert_eq!(set.additions("x").unwrap().as_slice(), [B1]);
+        assert_eq!(set.additions("y").unwrap().as_slice(), [A2, B2]);
+        assert!(!set.compact(&Stable::new([A2, B2])));
+        assert_eq!(set.additions("y").unwrap().as_slice(), [B2]);
+        assert_eq!(set.additions("z").unwrap().as_slice(), [B1]);
     }
 }

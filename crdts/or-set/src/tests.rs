@@ -105,3 +105,78 @@ fn a_command_that_is_none_is_refused_with_what_would_do() {
     assert!(message.contains("unknown variant `added`"), "{message}");
     assert!(message.contains(OrSet::COMMAND_SCHEMA), "{message}");
 }
+
+#[test]
+fn a_command_with_a_text_in_pieces_is_as_good_as_another() {
+    let mut set = Object::<OrSet>::new();
+    let mut commands = Packed::default();
+    commands.push(b"\xa1\x63add\x7f\x61a\x61b\xff");
+    let updated = set.update(&context(1, 1), &commands, false);
+    assert_eq!(updated.refusals, []);
+    assert_eq!(updated.ops.bytes, b"\0\x02ab");
+    assert_eq!(set.state().value(), ["ab"]);
+}
+
+#[test]
+fn a_removal_of_what_never_was_has_no_effect() {
+    let mut set = OrSet::default();
+    apply(&mut set, &context(1, 3), Op::Add("x".into()));
+    let before = set.save();
+    let unknown = |counter| {
+        Additions::one(Dot {
+            replica: 7,
+            counter,
+        })
+    };
+    for op in [
+        Op::Remove("x".into(), unknown(1)),
+        Op::Remove("y".into(), unknown(u64::MAX)),
+        Op::Clear(unknown(u64::MAX)),
+    ] {
+        assert_eq!(apply(&mut set, &context(2, 1), op), []);
+        assert_eq!(set.save(), before);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_op_have_no_effect() {
+    let mut set = Object::<OrSet>::new();
+    let mut run = Run {
+        replica: 1,
+        timestamp: 1,
+        schema: 1,
+        ..Run::default()
+    };
+    for (counter, op) in (1..).zip([
+        &b""[..],
+        b"\x03",
+        b"\0\x02a",
+        b"\0\x01\xff",
+        b"\0\x01a\0",
+        b"\0\xff\xff\xff\xff\x0f",
+        b"\x01\x01a\0",
+        b"\x01\x01a\xff\xff\xff\xff\x0f\x01\x01",
+        b"\x02\x02\x02\x01\x01\x01",
+    ]) {
+        run.counters.push(counter);
+        run.ops.push(op);
+    }
+    let before = set.save();
+    assert_eq!(set.apply(&run, true), Packed::default());
+    assert_eq!(set.save(), before);
+}
+
+#[test]
+fn compaction_leaves_one_addition_of_what_all_have_seen() {
+    let mut set = OrSet::default();
+    apply(&mut set, &context(1, 1), Op::Add("x".into()));
+    apply(&mut set, &context(2, 1), Op::Add("x".into()));
+    let full = set.save();
+    let removal = prepared(&set, Command::Remove("x".into())).unwrap();
+    let stable = [1, 2].map(|replica| context(replica, 1).dot);
+    assert!(!set.compact(&Stable::new(stable), 0, 1));
+    assert!(set.save().len() < full.len());
+    apply(&mut set, &context(1, 2), Op::Add("x".into()));
+    assert_eq!(apply(&mut set, &context(3, 1), removal), []);
+    assert_eq!(set.value(), ["x"]);
+}
