@@ -25,6 +25,13 @@ pub enum StorageError {
         /// What does not fit.
         reason: &'static str,
     },
+    /// The database cannot make sense of its own file: something else wrote to it, or the disk
+    /// returns what was not written. Other parts of it may be readable; nothing was changed.
+    #[error("the database file is damaged: {reason}")]
+    Damaged {
+        /// What the database said.
+        reason: String,
+    },
     /// The file was written by a release with another format. Nothing was changed.
     #[error("the database has format {found}, this release reads format {expected}")]
     Format {
@@ -54,10 +61,23 @@ macro_rules! from_redb {
     ($($error:ident),*) => {
         $(impl From<redb::$error> for StorageError {
             fn from(error: redb::$error) -> Self {
-                Self::Failed { reason: error.to_string() }
+                of_redb(error.into())
             }
         })*
     };
+}
+
+fn of_redb(error: redb::Error) -> StorageError {
+    match error {
+        redb::Error::Corrupted(reason) => StorageError::Damaged { reason },
+        // An earlier call panicked in the middle of something.
+        redb::Error::LockPoisoned(_) => StorageError::Damaged {
+            reason: error.to_string(),
+        },
+        error => StorageError::Failed {
+            reason: error.to_string(),
+        },
+    }
 }
 
 from_redb!(

@@ -181,8 +181,9 @@ pub struct Boundary {
 pub struct Checkpoint {
     /// Every bundle up to this place is contained.
     pub sequence: Sequence,
-    /// The version of the type that saved it.
-    pub type_version: String,
+    /// The module that saved it. To another one it means nothing, of the same version or not: what
+    /// nodes have checkpoints of differs, and what they compute must not.
+    pub module: ModuleHash,
     /// What the type saved.
     pub saved: Vec<u8>,
 }

@@ -4,7 +4,8 @@
 //! fails, either none of the jobs is there or, when the failure came from the last sync, all of
 //! them may be. So whoever hears of a failure reads again what is stored before going on. A read
 //! never returns bytes that were altered: each value carries a checksum over its table, its key and
-//! itself, and one that does not match is reported by name ([`StorageError::Corrupt`]).
+//! itself, and one that does not match is reported by name ([`StorageError::Corrupt`]). Nothing
+//! that stands in the file makes storage panic ([`StorageError::Damaged`]).
 //!
 //! [`RedbStorage`] keeps it all in one file. [`Writer`] is what the shards talk to: one thread that
 //! merges all jobs that wait into one durable transaction (group commit).
@@ -16,6 +17,7 @@
 
 mod error;
 mod failure;
+mod guarded;
 mod job;
 mod read;
 mod record;
@@ -25,7 +27,7 @@ mod write;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::StorageError;
 pub use job::{
@@ -38,6 +40,9 @@ pub use writer::Writer;
 use replicant_protocol::ids::{
     Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
+
+/// Under which name the node's generation is stored, see [`General::Meta`].
+pub const GENERATION_KEY: &str = "generation";
 
 /// The result of everything in storage.
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -126,13 +131,15 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Lists the hashes of all modules that are kept.
     fn modules(&self) -> Result<Vec<ModuleHash>>;
 
-    /// Lists all module announcements, by hash of the announcement.
+    /// Lists all module announcements, by hash of the announcement. One that is corrupt is logged
+    /// and passed over: peers have it, and the module can be loaded again.
     fn announcements(&self) -> Result<Vec<(Hash, Vec<u8>)>>;
 
     /// Lists the proofs of equivocation, by topic and replica.
     fn proofs(&self) -> Result<Vec<Proof>>;
 
-    /// Lists the members whose addresses are kept for the next start.
+    /// Lists the members whose addresses are kept for the next start. One that is corrupt is logged
+    /// and passed over: it is a hint.
     fn peers(&self) -> Result<Vec<(NodeId, String)>>;
 
     /// Why writes are refused at present, if they are.

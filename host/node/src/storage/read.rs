@@ -1,6 +1,6 @@
 //! Reads from the tables.
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{
     Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
@@ -37,8 +37,9 @@ impl Storage for RedbStorage {
     fn topics(&self) -> Result<Vec<StoredTopic>> {
         self.reading(|transaction| {
             let counters = transaction.open_table(COUNTERS)?;
+            let table = transaction.open_table(TOPICS)?;
             let mut topics = Vec::new();
-            for row in transaction.open_table(TOPICS)?.iter()? {
+            for row in table.iter()? {
                 let (name, value) = row?;
                 let place = Place {
                     table: "topics",
@@ -46,6 +47,15 @@ impl Storage for RedbStorage {
                 };
                 let name = parse(&place, name.value())?;
                 topics.push(stored_topic(&counters, name, place.decode(value.value())?)?);
+            }
+            // A topic that nobody sees would begin anew, and use its dots a second time.
+            let counts = [table.len()?, counters.len()?];
+            if counts != [topics.len() as u64; 2] {
+                let place = Place {
+                    table: "topics",
+                    key: &[],
+                };
+                return Err(place.corrupt("some of its records are missing"));
             }
             Ok(topics)
         })
@@ -262,11 +272,11 @@ impl Storage for RedbStorage {
                 table: "checkpoints",
                 key: &checkpoint_key(topic, object),
             };
-            let (sequence, type_version, saved) =
-                place.decode::<(Sequence, String, minicbor::bytes::ByteVec)>(value.value())?;
+            let (sequence, module, saved) =
+                place.decode::<(Sequence, ModuleHash, minicbor::bytes::ByteVec)>(value.value())?;
             Ok(Some(Checkpoint {
                 sequence,
-                type_version,
+                module,
                 saved: saved.into(),
             }))
         })
@@ -369,7 +379,7 @@ impl Storage for RedbStorage {
     }
 }
 
-/// Reads a whole table whose keys are 32 bytes.
+/// Reads a whole table whose keys are 32 bytes. A corrupt record is logged and passed over.
 fn all<T>(
     transaction: &ReadTransaction,
     table: TableDefinition<'static, [u8; 32], &'static [u8]>,
@@ -385,7 +395,11 @@ fn all<T>(
             table: name,
             key: &parts,
         };
-        found.push(read(key, place.open(value.value())?, &place)?);
+        let payload = place.open(value.value());
+        match payload.and_then(|payload| read(key, payload, &place)) {
+            Ok(record) => found.push(record),
+            Err(error) => tracing::error!(%error, "the record is passed over"),
+        }
     }
     Ok(found)
 }

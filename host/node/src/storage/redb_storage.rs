@@ -8,14 +8,15 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
 
 use super::failure::Failure;
+use super::guarded::guarded;
 use super::record::Place;
 use super::tables::{self, FORMAT, FORMAT_KEY, META};
-use super::{Job, Result, StorageError, write};
+use super::{GENERATION_KEY, General, Job, Result, StorageError, write};
 
 /// Opens the database; called again after each I/O error.
 pub type Opener = Box<dyn Fn() -> std::result::Result<Database, DatabaseError> + Send + Sync>;
@@ -36,10 +37,12 @@ struct State {
 
 impl RedbStorage {
     /// Opens the file, or makes it, with a page cache of `cache_bytes`. After a crash redb
-    /// first checks every page of it. A new file gets its name only when it is whole on disk.
+    /// first checks every page of it. A new file gets its name only when it is whole on disk, and
+    /// begins a generation that the node had not before: if there was another file, and it is lost,
+    /// the replica ids of its time are not used again.
     ///
     /// # Errors
-    /// [`StorageError::Failed`], [`StorageError::Format`].
+    /// [`StorageError::Failed`], [`StorageError::Damaged`], [`StorageError::Format`].
     pub fn open(file: &Path, cache_bytes: usize) -> Result<Self> {
         let file = file.to_path_buf();
         if !file.exists() {
@@ -55,7 +58,7 @@ impl RedbStorage {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(opener: Opener) -> Result<Self> {
-        let database = prepare(opener()?)?;
+        let database = guarded(|| prepare(opener()?))?;
         let state = RwLock::new(State {
             database: Some(database),
             failure: None,
@@ -69,7 +72,7 @@ impl RedbStorage {
         let result = {
             let state = self.read_state();
             match &state.database {
-                Some(database) => write::commit(database, jobs),
+                Some(database) => guarded(|| write::commit(database, jobs)),
                 None => Err(StorageError::Failed {
                     reason: "the database is closed".to_owned(),
                 }),
@@ -91,13 +94,18 @@ impl RedbStorage {
     pub(super) fn reading<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T>) -> Result<T> {
         self.reopen_if_closed();
         let result = self.attempt(&read);
-        if !matches!(result, Err(StorageError::Failed { .. })) {
-            return result;
+        match result {
+            // It may have come from an earlier failed write: open anew and look again.
+            Err(StorageError::Failed { .. }) => {}
+            // Opening anew would not repair the page, and may check all of them.
+            Err(StorageError::Damaged { .. }) if self.attempt(&is_readable).is_ok() => {
+                return result;
+            }
+            result => return result,
         }
-        // An I/O error may have come from an earlier failed write: open anew and look again.
         {
             let mut state = self.write_state();
-            state.database = None;
+            close(&mut state);
             self.reopen(&mut state);
         }
         self.attempt(&read)
@@ -113,7 +121,7 @@ impl RedbStorage {
     fn attempt<T>(&self, read: &impl Fn(&ReadTransaction) -> Result<T>) -> Result<T> {
         let state = self.read_state();
         match (&state.database, &state.failure) {
-            (Some(database), _) => read(&database.begin_read()?),
+            (Some(database), _) => guarded(|| read(&database.begin_read()?)),
             (None, Some(failure)) => Err(StorageError::Failed {
                 reason: failure.reason.clone(),
             }),
@@ -149,13 +157,17 @@ impl RedbStorage {
     fn recover(&self, state: &mut State, error: StorageError) -> StorageError {
         let reason = error.to_string();
         tracing::warn!(reason, "storage refuses writes");
-        state.failure = Some(Failure::after(
-            state.failure.as_ref(),
-            reason.clone(),
-            Instant::now(),
-        ));
-        state.database = None;
+        let (before, begun) = (state.failure.take(), Instant::now());
+        close(state);
         self.reopen(state);
+        // Why it cannot be opened is said rather than why writing failed.
+        let said = state.failure.take().map(|failure| failure.reason);
+        state.failure = Some(Failure::after(
+            before.as_ref(),
+            said.unwrap_or_else(|| reason.clone()),
+            Instant::now(),
+            begun.elapsed(),
+        ));
         StorageError::Failed { reason }
     }
 
@@ -164,19 +176,15 @@ impl RedbStorage {
         if state.database.is_some() {
             return;
         }
-        match (self.opener)()
-            .map_err(StorageError::from)
-            .and_then(prepare)
-        {
+        let begun = Instant::now();
+        match guarded(|| prepare((self.opener)()?)) {
             Ok(database) => state.database = Some(database),
             Err(error) => {
                 let reason = error.to_string();
                 tracing::warn!(reason, "storage cannot be opened");
-                state.failure = Some(Failure::after(
-                    state.failure.as_ref(),
-                    reason,
-                    Instant::now(),
-                ));
+                let before = state.failure.as_ref();
+                let took = begun.elapsed();
+                state.failure = Some(Failure::after(before, reason, Instant::now(), took));
             }
         }
     }
@@ -188,6 +196,29 @@ impl RedbStorage {
     fn write_state(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for RedbStorage {
+    fn drop(&mut self) {
+        close(&mut self.write_state());
+    }
+}
+
+/// Closes the database.
+fn close(state: &mut State) {
+    let database = state.database.take();
+    if let Err(error) = guarded(|| {
+        drop(database);
+        Ok(())
+    }) {
+        tracing::warn!(%error, "closing the database");
+    }
+}
+
+/// Reads what is always there.
+fn is_readable(transaction: &ReadTransaction) -> Result<()> {
+    transaction.open_table(META)?.get(FORMAT_KEY)?;
+    Ok(())
 }
 
 impl fmt::Debug for RedbStorage {
@@ -209,6 +240,8 @@ fn make_file(file: &Path) -> Result<()> {
         _ => {}
     }
     let database = prepare(Database::create(&unfinished)?)?;
+    let generation = General::Meta(GENERATION_KEY, new_generation().to_be_bytes().to_vec());
+    write::commit(&database, &[Job::general(generation)])?;
     database.close()?;
     std::fs::rename(&unfinished, file).map_err(failed)?;
     match file.parent() {
@@ -217,6 +250,13 @@ fn make_file(file: &Path) -> Result<()> {
             .map_err(failed),
         None => Ok(()),
     }
+}
+
+/// A generation that no earlier database of the node had, unless it was made in the same second:
+/// seconds since 1970.
+fn new_generation() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(0))
 }
 
 /// Checks the format of a database, and makes all tables in a new one.

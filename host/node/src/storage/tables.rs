@@ -18,14 +18,14 @@ type Value = &'static [u8];
 pub(super) const META: TableDefinition<'_, &str, Value> = TableDefinition::new("meta");
 pub(super) const TOPICS: TableDefinition<'_, &str, Value> = TableDefinition::new("topics");
 pub(super) const COUNTERS: TableDefinition<'_, u32, Value> = TableDefinition::new("counters");
-pub(super) const BUNDLES: TableDefinition<'_, (u32, u64), Value> = TableDefinition::new("bundles");
+pub(crate) const BUNDLES: TableDefinition<'_, (u32, u64), Value> = TableDefinition::new("bundles");
 pub(super) const BOUNDARIES: TableDefinition<'_, (u32, u64, u64), Value> =
     TableDefinition::new("boundaries");
 pub(super) const OBJECTS: TableDefinition<'_, (u32, &str, &str), Value> =
     TableDefinition::new("objects");
 pub(super) const TOUCHED: TableDefinition<'_, (u32, u64, u64), Value> =
     TableDefinition::new("touched");
-pub(super) const CHECKPOINTS: TableDefinition<'_, (u32, u64), Value> =
+pub(crate) const CHECKPOINTS: TableDefinition<'_, (u32, u64), Value> =
     TableDefinition::new("checkpoints");
 pub(super) const COMMANDS: TableDefinition<'_, (u32, u64, u64), Value> =
     TableDefinition::new("commands");

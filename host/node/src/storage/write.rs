@@ -135,7 +135,7 @@ fn write_checkpoints(transaction: &WriteTransaction, write: &TopicWrite) -> Resu
 fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
     cbor(&(
         checkpoint.sequence,
-        checkpoint.type_version.as_str(),
+        checkpoint.module,
         <&minicbor::bytes::ByteSlice>::from(checkpoint.saved.as_slice()),
     ))
 }

@@ -10,7 +10,9 @@
 use std::sync::Arc;
 
 use replicant_protocol::bundle::SignedBundle;
+use replicant_protocol::clock::HybridClock;
 use replicant_protocol::ids::{ObjectKey, TypeName};
+use replicant_protocol::replication::Opened;
 
 use super::commands::{self, Made};
 use super::context::Tools;
@@ -40,12 +42,20 @@ enum Told {
 /// Bytes of events that one change may have; larger ones are told as an overrun.
 const CHANGE_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes of events that one batch keeps until it is stored; what comes after is told as an overrun.
+const TOLD_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of ops that a batch makes before further requests are refused as busy. A queue bounds the
+/// commands, but a small command may make a large op.
+const OPS_BYTES_MAX: usize = 64 << 20;
+
 /// A batch between [`Engine::begin`] and [`Engine::finish`].
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     staged: Staged,
     answers: Vec<(Reply<Updated>, Vec<Outcome>)>,
     told: Vec<Told>,
+    told_bytes: usize,
     /// The topic's number and counters once the batch is stored.
     number: Option<TopicNumber>,
     counters: TopicCounters,
@@ -73,9 +83,7 @@ impl Engine {
         updates: Vec<UpdateRequest>,
     ) -> Option<(Flight, TopicWrite)> {
         let mut flight = Flight::default();
-        let prepared = self
-            .refresh(tools)
-            .and_then(|()| self.begin_generation(tools.context));
+        let prepared = self.begin_generation(tools.context);
         let delivered = prepared.map_err(NodeError::from).and_then(|()| {
             let log = Log {
                 storage: tools.context.storage.as_ref(),
@@ -128,8 +136,11 @@ impl Engine {
                 .get(&key.type_name)
                 .and_then(|slot| slot.number(&key.id));
             self.bench(tools, &mut flight.staged).touch(&key, known)?;
-            let slot = Self::slot(&mut self.slots, tools, &key.type_name);
-            let (Some(slot), Some(run)) = (slot, indexed.run_at(index)) else {
+            let Some(slot) = Self::slot(&mut self.slots, tools, &key.type_name) else {
+                self.note_missing(&key.type_name);
+                continue;
+            };
+            let Some(run) = indexed.run_at(index) else {
                 continue;
             };
             let mut bench = Bench {
@@ -163,13 +174,18 @@ impl Engine {
         if updates.is_empty() {
             return;
         }
-        match self.state.open(tools.wall_ms) {
+        match self.open_bundle(tools) {
             Ok(opened) => flight.staged.opened = Some(opened),
-            Err(error) => return refuse_all(updates, &self.cannot_write(&error)),
+            Err(error) => return refuse_all(updates, &error),
         }
         for UpdateRequest { update, reply } in updates {
             if reply.is_closed() {
                 // Nobody waits for it any more, and it has not begun.
+                continue;
+            }
+            if flight.staged.local_bytes >= OPS_BYTES_MAX {
+                let queue = "the ops of one batch";
+                drop(reply.send(Err(NodeError::Busy { queue })));
                 continue;
             }
             match self.carry_out_one(tools, flight, update) {
@@ -185,6 +201,22 @@ impl Engine {
                 }
                 Err(error) => drop(reply.send(Err(error))),
             }
+        }
+    }
+
+    /// Says under which name ops are made. Not with a timestamp that other nodes would hold back:
+    /// whoever is told that his update is stored expects that it spreads.
+    fn open_bundle(&mut self, tools: &Tools<'_>) -> Result<Opened, NodeError> {
+        let opened = self.state.open(tools.wall_ms);
+        let opened = opened.map_err(|error| self.cannot_write(&error))?;
+        let others = HybridClock::new(tools.context.config.replication.clock_ahead_max);
+        match others.wait(opened.hlc, tools.wall_ms) {
+            None => Ok(opened),
+            Some(wait) => Err(self.cannot_write(&format_args!(
+                "its latest timestamp is from a clock that was far ahead of the present one; other \
+                 nodes would hold new ones back for {} s: check this node's clock",
+                wait.as_secs().max(1)
+            ))),
         }
     }
 
@@ -365,13 +397,6 @@ impl Engine {
     }
 
     fn tell_watchers(&mut self, told: Vec<Told>, version: &VersionToken) {
-        let Some(watchers) = &self.watchers else {
-            return;
-        };
-        if watchers.receiver_count() == 0 {
-            self.watchers = None;
-            return;
-        }
         for told in told {
             let event = match told {
                 Told::Overrun => WatchEvent::Overrun,
@@ -383,27 +408,23 @@ impl Engine {
                     events,
                 }),
             };
-            // The last watcher may have left a moment ago.
-            let _ = watchers.send(event);
+            self.tell(event);
         }
-    }
-
-    fn has_watchers(&self) -> bool {
-        self.watchers
-            .as_ref()
-            .is_some_and(|watchers| watchers.receiver_count() > 0)
     }
 }
 
 impl Flight {
     fn tell(&mut self, key: ObjectKey, events: Option<Vec<Vec<u8>>>) {
-        let told = match events {
-            Some(events) if events.iter().map(Vec::len).sum::<usize>() <= CHANGE_BYTES_MAX => {
-                Told::Change { key, events }
+        let bytes = |events: &Vec<Vec<u8>>| events.iter().map(Vec::len).sum::<usize>();
+        let fits = |bytes: usize| bytes <= CHANGE_BYTES_MAX.min(TOLD_BYTES_MAX - self.told_bytes);
+        match events.filter(|events| fits(bytes(events))) {
+            Some(events) => {
+                self.told_bytes += bytes(&events);
+                self.told.push(Told::Change { key, events });
             }
-            _ => Told::Overrun,
-        };
-        self.told.push(told);
+            None if matches!(self.told.last(), Some(Told::Overrun)) => {}
+            None => self.told.push(Told::Overrun),
+        }
     }
 }
 

@@ -14,10 +14,7 @@ use replicant_runtime::Module;
 
 use super::counters::Counters;
 use super::indexed::BundleCache;
-use crate::storage::{General, Job, Result, Storage, TopicNumber, Writer};
-
-/// Under which name the node's generation is stored.
-pub const GENERATION_KEY: &str = "generation";
+use crate::storage::{GENERATION_KEY, General, Job, Result, Storage, TopicNumber, Writer};
 
 /// Where modules come from.
 pub trait TypeSource: Send + Sync + fmt::Debug {

@@ -21,6 +21,8 @@ counts! {
     Bundles => "bundles_stored_total",
     /// Checkpoints written.
     Checkpoints => "checkpoints_total",
+    /// Bundles straight from their author, stamped with a time that is far from this node's.
+    ClocksApart => "clocks_apart_total",
     /// Commands that made an op.
     CommandsApplied => "commands_applied_total",
     /// Commands that a type, or a fault, refused.

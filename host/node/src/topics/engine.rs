@@ -1,6 +1,6 @@
 //! One topic: its replication, its objects, and who waits for what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use replicant_protocol::bundle::SignedBundle;
@@ -10,7 +10,6 @@ use replicant_protocol::ids::{
 use replicant_protocol::replication::{
     self, BoundaryLog, ChainHead, LogUnavailable, State, Writer,
 };
-use tokio::sync::broadcast;
 
 use super::context::{Context, Tools};
 use super::counters::Count;
@@ -19,11 +18,18 @@ use super::indexed::corrupt;
 use super::input::ReadRequest;
 use super::slot::Slot;
 use super::staged::{Bench, Staged};
-use crate::storage::{Checkpoint, ObjectNumber, Result, Storage, TopicCounters, TopicNumber};
+use super::watchers::Watchers;
+use crate::storage::{
+    Boundary, Checkpoint, ObjectNumber, Result, Storage, StorageError, StoredTopic, TopicCounters,
+    TopicNumber,
+};
 use crate::vocabulary::WatchEvent;
 
 /// How long a topic waits after a failed batch before it tries to deliver again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+/// Types without a module that are remembered for watchers.
+const MISSING_TYPES_MAX: usize = 64;
 
 /// One topic on this node.
 #[derive(Debug)]
@@ -42,7 +48,11 @@ pub(super) struct Engine {
     /// Deliver nothing before.
     pub(super) retry_at: Option<Duration>,
     pub(super) slots: BTreeMap<TypeName, Slot>,
-    pub(super) watchers: Option<broadcast::Sender<WatchEvent>>,
+    pub(super) watchers: Option<Watchers>,
+    /// Types that have objects here and no module: watchers are told when it comes.
+    missing_types: BTreeSet<TypeName>,
+    /// Whether it was logged that a peer's clock is another one.
+    pub(super) is_clock_told: bool,
     pub(super) waiting: Vec<ReadRequest>,
     /// Checkpoints that go into the next storage job.
     pub(super) checkpoints: BTreeMap<ObjectNumber, Checkpoint>,
@@ -67,6 +77,8 @@ impl Engine {
             retry_at: None,
             slots: BTreeMap::new(),
             watchers: None,
+            missing_types: BTreeSet::new(),
+            is_clock_told: false,
             waiting: Vec::new(),
             checkpoints: BTreeMap::new(),
             peers: Peers::new(),
@@ -75,21 +87,27 @@ impl Engine {
         Ok(engine)
     }
 
-    /// After a batch of which it is not known whether it was stored: takes up what is stored.
-    pub(super) fn refresh(&mut self, tools: &mut Tools<'_>) -> Result<()> {
+    /// After a batch of which it is not known whether it was stored: takes up what is stored. Until
+    /// that works, nothing here is read or written.
+    pub(super) fn refresh(&mut self, context: &Context) -> Result<()> {
         if !self.is_stale {
             return Ok(());
         }
-        let (number, counters, state) = read(tools.context, &self.name, self.generation)?;
+        let now = context.now();
+        let stored = read(context, &self.name, self.generation);
+        let (number, counters, state) =
+            stored.inspect_err(|_| self.retry_at = Some(now + RETRY_PAUSE))?;
         (self.number, self.counters, self.state) = (number, counters, state);
+        (self.is_stale, self.retry_at) = (false, None);
         self.checkpoints.clear();
+        self.slots.values_mut().for_each(Slot::reset);
         let peers = std::mem::take(&mut self.peers);
-        self.take_peers(tools.now, &peers);
-        self.is_stale = false;
-        if let Some(watchers) = &self.watchers {
-            // What the lost batch changed is not known. The last watcher may have left.
-            let _ = watchers.send(WatchEvent::Overrun);
-        }
+        self.take_peers(now, &peers);
+        context
+            .outlet
+            .version_changed(&self.name, self.state.version());
+        // What the batch changed is not known.
+        self.tell(WatchEvent::Overrun);
         Ok(())
     }
 
@@ -108,9 +126,10 @@ impl Engine {
         self.peers.clone_from(peers);
     }
 
-    /// Goes on under a new replica id if this node's history was lost.
+    /// Goes on under a new replica id if this node's history was lost, here or in another topic:
+    /// the disk is one.
     pub(super) fn begin_generation(&mut self, context: &Context) -> Result<()> {
-        if self.is_behind_itself {
+        if self.is_behind_itself || self.generation < context.generation() {
             let next = context.generation_after(self.generation)?;
             match self.state.begin_generation(next) {
                 Ok(()) => (self.generation, self.is_behind_itself) = (next, false),
@@ -140,12 +159,25 @@ impl Engine {
         Some(slot)
     }
 
-    /// Another module for a type: its objects come back in it.
+    /// Another module for a type, or the first: its objects come back in it.
     pub(super) fn change_type(&mut self, context: &Context, name: &TypeName) {
-        if let (Some(slot), Some(module)) = (self.slots.get_mut(name), context.types.module(name))
-            && slot.module.hash() != module.hash()
-        {
-            slot.replace_module(module);
+        let Some(module) = context.types.module(name) else {
+            return;
+        };
+        match self.slots.get_mut(name) {
+            Some(slot) if slot.module.hash() == module.hash() => return,
+            Some(slot) => slot.replace_module(module),
+            None if !self.missing_types.remove(name) => return,
+            None => {}
+        }
+        // Values may be others now, or be there for the first time.
+        self.tell(WatchEvent::Overrun);
+    }
+
+    /// Notes that objects of a type cannot be shown, since its module is not here.
+    pub(super) fn note_missing(&mut self, name: &TypeName) {
+        if self.missing_types.len() < MISSING_TYPES_MAX {
+            self.missing_types.insert(name.clone());
         }
     }
 
@@ -182,6 +214,9 @@ impl Engine {
 
     /// When this topic wants to be looked at next.
     pub(super) fn next_timeout(&self) -> Option<Duration> {
+        if self.is_stale {
+            return Some(self.retry_at.unwrap_or_default());
+        }
         let retry = self.retry_at.filter(|_| self.state.has_deliverable());
         [self.state.next_timeout(), retry]
             .into_iter()
@@ -212,8 +247,10 @@ fn read(
         return Ok((None, TopicCounters::default(), state));
     };
     let topic = stored.topic;
+    let boundaries = context.storage.heads(topic)?;
+    check_complete(&stored, &boundaries)?;
     let mut heads = Vec::new();
-    for boundary in context.storage.heads(topic)? {
+    for boundary in boundaries {
         heads.push(head(context.storage.as_ref(), topic, &boundary)?);
     }
     let state = State::restore(name.clone(), lineage, writer, config, heads).map_err(|error| {
@@ -227,11 +264,24 @@ fn read(
     Ok((Some(topic), stored.counters, state))
 }
 
-fn head(
-    storage: &dyn Storage,
-    topic: TopicNumber,
-    boundary: &crate::storage::Boundary,
-) -> Result<ChainHead> {
+/// Whether the ends of the chains are those of the whole log. A node that does not see some of its
+/// own history would use its dots a second time.
+fn check_complete(stored: &StoredTopic, boundaries: &[Boundary]) -> Result<()> {
+    let ops = boundaries.iter().map(|end| end.last.get());
+    let ops = ops.fold(0_u64, u64::saturating_add);
+    let last = boundaries.iter().map(|end| end.sequence).max();
+    let (counters, topic) = (stored.counters, stored.topic);
+    match ops == counters.ops && last.unwrap_or_default() == counters.last {
+        true => Ok(()),
+        false => Err(StorageError::Corrupt {
+            table: "boundaries",
+            key: topic.0.to_string(),
+            reason: "the ends of its chains are not those of the whole log",
+        }),
+    }
+}
+
+fn head(storage: &dyn Storage, topic: TopicNumber, boundary: &Boundary) -> Result<ChainHead> {
     let sequence = boundary.sequence;
     let bytes = storage.bundle(topic, sequence)?;
     let bytes = bytes.ok_or_else(|| corrupt(topic, sequence, "it is missing"))?;

@@ -15,12 +15,35 @@ use super::input::{PeerInput, ReadRequest, UpdateRequest};
 /// Open sessions: peer → number of the session. Another number means that there was a break.
 pub(super) type Peers = BTreeMap<NodeId, u64>;
 
+/// Gives sessions their numbers, each only once.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: Peers,
+    last: u64,
+}
+
+impl Sessions {
+    /// A session with a peer opened, also in place of another.
+    pub(super) fn open(&mut self, peer: NodeId) -> Arc<Peers> {
+        self.last += 1;
+        self.open.insert(peer, self.last);
+        Arc::new(self.open.clone())
+    }
+
+    /// The session with a peer closed.
+    pub(super) fn close(&mut self, peer: NodeId) -> Arc<Peers> {
+        self.open.remove(&peer);
+        Arc::new(self.open.clone())
+    }
+}
+
 /// Bounds of the queues.
 #[derive(Debug, Clone)]
 pub(super) struct InboxLimits {
     pub(super) commands_max: usize,
     pub(super) command_bytes_max: usize,
     pub(super) reads_max: usize,
+    pub(super) read_bytes_max: usize,
     pub(super) peer_inputs_max: usize,
     pub(super) peer_bytes_max: usize,
 }
@@ -43,6 +66,7 @@ struct Queues {
     taken: Taken,
     commands: usize,
     command_bytes: usize,
+    read_bytes: usize,
     peer_bytes: usize,
     closed: bool,
 }
@@ -89,14 +113,19 @@ impl Inbox {
         Ok(())
     }
 
+    /// Queues a read. A single one is taken however large it is, if nothing else waits.
     pub(super) fn push_read(&self, request: ReadRequest) -> Result<(), Refused> {
         let mut queues = self.lock();
         if queues.closed {
             return Err(Refused::Closed);
         }
-        if queues.taken.reads.len() >= self.limits.reads_max {
+        let bytes = queues.read_bytes + request.size_bytes();
+        let full = queues.taken.reads.len() >= self.limits.reads_max
+            || bytes > self.limits.read_bytes_max && !queues.taken.reads.is_empty();
+        if full {
             return Err(Refused::Full);
         }
+        queues.read_bytes = bytes;
         queues.taken.reads.push(request);
         self.ready.notify_one();
         Ok(())
@@ -154,8 +183,16 @@ impl Inbox {
                 }
             };
         }
-        (queues.commands, queues.command_bytes, queues.peer_bytes) = (0, 0, 0);
+        (queues.commands, queues.command_bytes) = (0, 0);
+        (queues.read_bytes, queues.peer_bytes) = (0, 0);
         std::mem::take(&mut queues.taken)
+    }
+
+    /// Refuses everything from now on, also what waits: the shard is gone.
+    pub(super) fn abandon(&self) {
+        let mut queues = self.lock();
+        queues.closed = true;
+        queues.taken = Taken::default();
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
@@ -180,6 +217,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::topics::input::Read;
     use crate::vocabulary::{NodeError, Update, Updated};
 
     type Answer = oneshot::Receiver<Result<Updated, NodeError>>;
@@ -199,7 +237,8 @@ mod tests {
         Inbox::new(InboxLimits {
             commands_max: 3,
             command_bytes_max: 25,
-            reads_max: 1,
+            reads_max: 2,
+            read_bytes_max: 1_000,
             peer_inputs_max: 2,
             peer_bytes_max: 1 << 20,
         })
@@ -238,6 +277,52 @@ mod tests {
         let peers = inbox.take(None).peers.unwrap();
         assert_eq!(peers.values().copied().collect::<Vec<_>>(), [99]);
         assert!(inbox.take(Some(Instant::now())).peers.is_none());
+    }
+
+    fn read(query_bytes: usize) -> ReadRequest {
+        ReadRequest {
+            topic: "t".parse().unwrap(),
+            after: None,
+            deadline: Instant::now(),
+            read: Read::Query {
+                id: "x".parse().unwrap(),
+                type_name: None,
+                query: vec![0; query_bytes],
+                reply: oneshot::channel().0,
+            },
+        }
+    }
+
+    #[test]
+    fn reads_beyond_the_bound_are_refused_but_a_single_one_is_taken() {
+        let inbox = inbox();
+        assert!(inbox.push_read(read(1)).is_ok());
+        assert!(matches!(inbox.push_read(read(900)), Err(Refused::Full)));
+        assert!(inbox.push_read(read(1)).is_ok());
+        assert!(matches!(inbox.push_read(read(1)), Err(Refused::Full)));
+        assert_eq!(inbox.take(None).reads.len(), 2);
+        assert!(inbox.push_read(read(5_000)).is_ok());
+    }
+
+    #[test]
+    fn a_session_that_is_opened_again_has_another_number() {
+        let (mut sessions, peer) = (Sessions::default(), NodeId::from_bytes([1; 32]));
+        let first = sessions.open(peer);
+        assert!(sessions.close(peer).is_empty());
+        let second = sessions.open(peer);
+        let third = sessions.open(peer);
+        assert!(first[&peer] < second[&peer] && second[&peer] < third[&peer]);
+    }
+
+    #[test]
+    fn an_abandoned_inbox_lets_nobody_wait() {
+        let inbox = inbox();
+        let (request, mut answer) = update(1);
+        assert!(inbox.push_update(request).is_ok());
+        inbox.abandon();
+        let closed = oneshot::error::TryRecvError::Closed;
+        assert_eq!(answer.try_recv().unwrap_err(), closed);
+        assert!(matches!(inbox.push_read(read(1)), Err(Refused::Closed)));
     }
 
     #[test]

@@ -37,6 +37,20 @@ pub(super) struct ReadRequest {
     pub(super) read: Read,
 }
 
+impl ReadRequest {
+    /// About how much memory it holds.
+    pub(super) fn size_bytes(&self) -> usize {
+        const FIXED_BYTES: usize = 256;
+        const REPLICA_BYTES: usize = 32;
+        let replicas = self.after.as_ref().map_or(0, VersionVector::replicas_count);
+        let query = match &self.read {
+            Read::Query { query, .. } => query.len(),
+            Read::Value { .. } | Read::Digest { .. } | Read::Watch { .. } => 0,
+        };
+        FIXED_BYTES + replicas * REPLICA_BYTES + query
+    }
+}
+
 /// What is read.
 #[derive(Debug)]
 pub(super) enum Read {
@@ -109,7 +123,7 @@ impl PeerInput {
         const FIXED_BYTES: usize = 128;
         FIXED_BYTES
             + match self {
-                Self::Bundle { bundle, .. } => bundle.as_bytes().len(),
+                Self::Bundle { bundle, .. } => bundle.memory_bytes(),
                 Self::Message {
                     message: Message::SyncRequest(request),
                     ..

@@ -35,11 +35,13 @@ mod shard;
 mod slot;
 mod staged;
 mod upkeep;
+mod watchers;
 
 #[cfg(test)]
 mod tests;
 
-pub use context::{Context, GENERATION_KEY, Outlet, TopicsConfig, TypeSource, wall_ms};
+pub use crate::storage::GENERATION_KEY;
+pub use context::{Context, Outlet, TopicsConfig, TypeSource, wall_ms};
 pub use counters::Counters;
 pub use shard::INSTANCES_STEP;
 
@@ -56,7 +58,7 @@ use crate::vocabulary::{
     DigestInfo, NodeError, ObjectRead, QueryAnswer, Update, Updated, VersionToken, Watch,
 };
 use counters::Count;
-use inbox::{Inbox, InboxLimits, Peers, Refused};
+use inbox::{Inbox, InboxLimits, Peers, Refused, Sessions};
 use input::{PeerInput, Read, ReadRequest, UpdateRequest};
 use shard::Shard;
 
@@ -73,7 +75,16 @@ pub struct Topics {
     shards: Vec<Arc<Inbox>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     watches: Arc<Semaphore>,
-    peers: Mutex<Peers>,
+    sessions: Mutex<Sessions>,
+}
+
+/// Goes with a shard's thread, however that ends: nobody waits for one that is gone.
+struct Left(Arc<Inbox>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl Topics {
@@ -88,6 +99,7 @@ impl Topics {
             commands_max: config.queued_commands_max,
             command_bytes_max: config.queued_bytes_max,
             reads_max: config.waiting_reads_max,
+            read_bytes_max: config.queued_bytes_max,
             peer_inputs_max: PEER_INPUTS_MAX,
             peer_bytes_max: PEER_BYTES_MAX,
         };
@@ -100,17 +112,20 @@ impl Topics {
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{number}"))
                 .stack_size(4 << 20)
-                .spawn(move || Shard::new(shard.0, shard.1).run())?;
+                .spawn(move || {
+                    let _left = Left(shard.1.clone());
+                    Shard::new(shard.0, shard.1).run();
+                })?;
             shards.push(inbox);
             threads.push(thread);
         }
-        let (threads, peers) = (Mutex::new(threads), Mutex::default());
+        let (threads, sessions) = (Mutex::new(threads), Mutex::default());
         Ok(Self {
             context,
             shards,
             threads,
             watches,
-            peers,
+            sessions,
         })
     }
 
@@ -226,27 +241,20 @@ impl Topics {
 
     /// A session opened; also after a break.
     pub fn handle_peer_up(&self, peer: NodeId) {
-        self.change_peers(|peers| {
-            // Greater than any number that the peer had: a break is always seen.
-            let session = peers.values().max().copied().unwrap_or(0) + 1;
-            peers.insert(peer, session);
-        });
+        self.change_peers(|sessions| sessions.open(peer));
     }
 
     /// A session closed.
     pub fn handle_peer_down(&self, peer: NodeId) {
-        self.change_peers(|peers| {
-            peers.remove(&peer);
-        });
+        self.change_peers(|sessions| sessions.close(peer));
     }
 
-    fn change_peers(&self, change: impl FnOnce(&mut Peers)) {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut peers);
-        let all = Arc::new(peers.clone());
+    fn change_peers(&self, change: impl FnOnce(&mut Sessions) -> Arc<Peers>) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let peers = change(&mut sessions);
         self.shards
             .iter()
-            .for_each(|inbox| inbox.set_peers(all.clone()));
+            .for_each(|inbox| inbox.set_peers(peers.clone()));
     }
 
     /// A bundle came by broadcast. False if it is dropped.

@@ -1,7 +1,9 @@
 //! What peers send to a topic, and what its replication has to say to them.
 
+use std::time::Duration;
+
 use replicant_protocol::bundle::SignedBundle;
-use replicant_protocol::ids::{Counter, Dot};
+use replicant_protocol::ids::{Counter, Dot, NodeId};
 use replicant_protocol::replication::{self, Held, OutEvent};
 use replicant_protocol::version::VersionVector;
 
@@ -21,6 +23,7 @@ impl Engine {
         };
         match input {
             PeerInput::Bundle { from, bundle } => {
+                self.compare_clocks(tools, from, &bundle);
                 self.state.on_bundle(now, wall_ms, from, bundle, &log);
             }
             PeerInput::Message { from, message } => {
@@ -29,10 +32,41 @@ impl Engine {
             PeerInput::Differs { peer, .. } => self.state.handle_peer_differs(now, peer),
         }
         self.pump(tools);
+        // At once: this topic may be forgotten before it is written to.
+        if let Err(error) = self.begin_generation(tools.context) {
+            tracing::warn!(topic = %self.name, %error, "no new generation yet");
+        }
+    }
+
+    /// Counts bundles that come straight from their author, who made them a moment ago, and are of
+    /// quite another time than it is here. Which of the two clocks is wrong is not said by that.
+    fn compare_clocks(&mut self, tools: &Tools<'_>, from: NodeId, bundle: &SignedBundle) {
+        let stamped_ms = bundle.hlc().milliseconds();
+        let apart = Duration::from_millis(stamped_ms.abs_diff(tools.wall_ms));
+        if from != bundle.body().author || apart <= tools.context.config.replication.clock_ahead_max
+        {
+            return;
+        }
+        tools.context.counters.add(Count::ClocksApart, 1);
+        if !std::mem::replace(&mut self.is_clock_told, true) {
+            let is_ahead = stamped_ms > tools.wall_ms;
+            tracing::warn!(
+                topic = %self.name, peer = %from, ?apart, is_ahead,
+                "a peer's clock and this node's are far apart"
+            );
+        }
     }
 
     /// Does what is due.
     pub(super) fn take_time(&mut self, tools: &mut Tools<'_>) {
+        if self.is_stale {
+            if self.retry_at.is_none_or(|at| at <= tools.now)
+                && let Err(error) = self.refresh(tools.context)
+            {
+                tracing::debug!(topic = %self.name, %error, "it is still not known what is stored");
+            }
+            return;
+        }
         if self.state.next_timeout().is_some_and(|at| at <= tools.now) {
             let log = Log {
                 storage: tools.context.storage.as_ref(),

@@ -2,13 +2,13 @@
 
 use replicant_protocol::ids::{Hash, ObjectId, ObjectKey, TypeName};
 use replicant_runtime::CallError;
-use tokio::sync::broadcast;
 
 use super::context::Tools;
 use super::engine::Engine;
 use super::input::{Read, ReadRequest};
 use super::slot::Unavailable;
 use super::staged::{Bench, Staged};
+use super::watchers::Watchers;
 use crate::vocabulary::{DigestInfo, NodeError, ObjectRead, QueryAnswer, VersionToken, Watch};
 
 /// Objects listed at a time for a digest.
@@ -31,7 +31,8 @@ impl Engine {
         let now = tools.context.instant(tools.now);
         for request in std::mem::take(&mut self.waiting) {
             let after = request.after.as_ref();
-            if after.is_none_or(|after| self.state.version().covers(after)) {
+            let is_here = after.is_none_or(|after| self.state.version().covers(after));
+            if is_here && !self.is_stale {
                 self.answer(tools, request.read);
             } else if request.deadline <= now {
                 request.read.refuse(NodeError::NotYet);
@@ -62,12 +63,12 @@ impl Engine {
             Read::Digest { reply } => drop(reply.send(self.digest(tools))),
             Read::Watch { id, permit, reply } => {
                 let capacity = tools.context.config.watch_events_max;
-                let watchers = self
-                    .watchers
-                    .get_or_insert_with(|| broadcast::channel(capacity).0);
+                let watchers = self.watchers.get_or_insert_with(|| Watchers::new(capacity));
                 drop(reply.send(Ok(Watch::new(watchers.subscribe(), id, permit))));
             }
         }
+        // Reading loads objects.
+        self.drop_crowded();
     }
 
     fn value(
@@ -110,6 +111,7 @@ impl Engine {
     ) -> Result<(ObjectKey, Vec<u8>), NodeError> {
         let key = self.existing(tools, id, type_name)?;
         let Some(slot) = Self::slot(&mut self.slots, tools, &key.type_name) else {
+            self.note_missing(&key.type_name);
             return Err(NodeError::UnknownType {
                 name: key.type_name,
             });
@@ -230,8 +232,7 @@ impl Engine {
         let was_loaded = slot.loaded.contains_key(&key.id);
         if let (false, Some(topic)) = (was_loaded, number)
             && let Some(object) = storage.object(topic, key)?
-            && let Some(checkpoint) = storage.checkpoint(topic, object)?
-            && checkpoint.type_version == slot.module.description().version
+            && let Some(checkpoint) = slot.stored_checkpoint(storage, topic, object)?
             && storage
                 .touched(topic, object, checkpoint.sequence, 1)?
                 .is_empty()
@@ -253,7 +254,9 @@ impl Engine {
         match saved {
             Ok(saved) => Ok(Some(measured(&saved))),
             Err(Unavailable::Storage(error)) => Err(error.into()),
-            Err(_) => Ok(None),
+            // The machine's fault at this moment: other nodes must not be told apart by it.
+            Err(Unavailable::Sandbox(fault)) => Err(NodeError::GuestFault { fault }),
+            Err(Unavailable::Faulted(_) | Unavailable::NewerType { .. }) => Ok(None),
         }
     }
 }

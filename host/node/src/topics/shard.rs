@@ -27,7 +27,8 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(2);
 /// Topics kept in memory per shard; idle ones beyond that are forgotten until they are needed.
 const ENGINES_MAX: usize = 1_024;
 
-/// Topics in memory per shard, in use or not. Beyond, others cannot be opened for the moment.
+/// Topics in memory per shard. Beyond, those are forgotten that only peers spoke of; if all are in
+/// use here, others cannot be opened for the moment.
 const ENGINES_HARD_MAX: usize = 16_384;
 
 /// How many instances a round may make before it looks whether there are too many. The sandbox has
@@ -115,7 +116,7 @@ impl Shard {
         if self.context.now() >= self.next_upkeep {
             self.next_upkeep = self.context.now() + UPKEEP_INTERVAL;
             self.write_checkpoints(0);
-            self.forget_idle();
+            self.forget(Engine::is_idle, ENGINES_MAX);
         } else {
             self.write_checkpoints(WAITING_BYTES_MAX);
         }
@@ -141,11 +142,15 @@ impl Shard {
 
     /// The topic, from memory or storage; whether it was not in memory before.
     fn engine(&mut self, name: &TopicName) -> std::result::Result<bool, NodeError> {
-        if self.engines.contains_key(name) {
+        if let Some(engine) = self.engines.get_mut(name) {
+            engine.refresh(&self.context)?;
             return Ok(false);
         }
         if self.engines.len() >= ENGINES_HARD_MAX {
-            self.forget_idle();
+            self.forget(Engine::is_idle, ENGINES_MAX);
+        }
+        if self.engines.len() >= ENGINES_HARD_MAX {
+            self.forget(Engine::is_unused, ENGINES_HARD_MAX - ENGINES_MAX);
         }
         if self.engines.len() >= ENGINES_HARD_MAX {
             return Err(NodeError::Busy {
@@ -179,12 +184,7 @@ impl Shard {
 
     fn take_read(&mut self, request: ReadRequest) {
         let name = request.topic.clone();
-        let waiting: usize = self
-            .engines
-            .values()
-            .map(|engine| engine.waiting.len())
-            .sum();
-        if request.after.is_some() && waiting >= self.context.config.waiting_reads_max {
+        if request.after.is_some() && !self.may_wait(&request) {
             self.context.counters.add(Count::RequestsBusy, 1);
             return request.read.refuse(NodeError::Busy {
                 queue: "reads that wait for a version",
@@ -199,6 +199,17 @@ impl Shard {
         if let (Err(error), Some(request)) = (result, request) {
             request.read.refuse(error);
         }
+    }
+
+    /// Whether there is room for another read that waits for its version.
+    fn may_wait(&self, request: &ReadRequest) -> bool {
+        let waiting = self.engines.values().flat_map(|engine| &engine.waiting);
+        let (count, bytes) = waiting.fold((0, 0), |(count, bytes), request| {
+            (count + 1, bytes + request.size_bytes())
+        });
+        let config = &self.context.config;
+        let fits = bytes + request.size_bytes() <= config.queued_bytes_max;
+        count < config.waiting_reads_max && (fits || count == 0)
     }
 
     fn take_peer_input(&mut self, input: PeerInput) {
@@ -339,17 +350,17 @@ impl Shard {
         }
     }
 
-    /// Forgets topics that are not in use, if there are many.
-    fn forget_idle(&mut self) {
-        if self.engines.len() <= ENGINES_MAX {
+    /// Forgets topics that are of no use, if there are more than to be kept.
+    fn forget(&mut self, is_useless: impl Fn(&Engine) -> bool, keep: usize) {
+        if self.engines.len() <= keep {
             return;
         }
         let idle: BTreeSet<TopicName> = self
             .engines
             .iter()
-            .filter(|(_, engine)| engine.is_idle())
+            .filter(|(_, engine)| is_useless(engine))
             .map(|(name, _)| name.clone())
-            .take(self.engines.len() - ENGINES_MAX)
+            .take(self.engines.len() - keep)
             .collect();
         self.context
             .counters

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use replicant_protocol::ids::{ObjectId, ObjectKey, TypeName};
+use replicant_protocol::ids::{ModuleHash, ObjectId, ObjectKey, TypeName};
 use replicant_runtime::{CallError, Fault, Handle, Instance, Module, Packed, Run};
 
 use super::counters::{Count, Counters};
 use super::staged::Bench;
-use crate::storage::{Checkpoint, ObjectNumber, Sequence, StorageError};
+use crate::storage::{Checkpoint, ObjectNumber, Sequence, Storage, StorageError, TopicNumber};
 
 /// Objects whose faults are remembered; others are tried again each time.
 const FAULTED_MAX: usize = 10_000;
@@ -185,15 +185,28 @@ impl Slot {
         }
     }
 
-    /// The object's canonical bytes.
+    /// The object's canonical bytes. A fault is tried once more in a fresh instance; it does not
+    /// condemn the object.
     pub(super) fn save(
         &mut self,
         bench: &mut Bench<'_>,
         key: &ObjectKey,
     ) -> Result<Vec<u8>, Unavailable> {
         let handle = self.handle(bench, key)?;
-        self.save_loaded(&key.id, handle)
-            .map_err(|fault| Unavailable::Sandbox(fault.to_string()))
+        let fault = match self.save_loaded(&key.id, handle) {
+            Ok(saved) => return Ok(saved),
+            Err(fault) => fault,
+        };
+        if !fault.is_guests() {
+            return Err(Unavailable::Sandbox(fault.to_string()));
+        }
+        self.reset();
+        let handle = self.handle(bench, key)?;
+        let saved = self.save_loaded(&key.id, handle);
+        saved.map_err(|fault| match fault.is_guests() {
+            true => Unavailable::Faulted(fault.to_string()),
+            false => Unavailable::Sandbox(fault.to_string()),
+        })
     }
 
     fn save_loaded(&mut self, id: &ObjectId, handle: Handle) -> Result<Vec<u8>, Fault> {
@@ -212,12 +225,33 @@ impl Slot {
             (loaded.ops_since, loaded.bytes_since) = (0, 0);
             loaded.saved_bytes = saved.len() as u64;
         }
-        let type_version = self.module.description().version.clone();
         Some(Checkpoint {
             sequence,
-            type_version,
+            module: self.module_hash(),
             saved,
         })
+    }
+
+    fn module_hash(&self) -> ModuleHash {
+        ModuleHash::from_bytes(self.module.hash())
+    }
+
+    /// The object's checkpoint, if there is one that this module saved. One that cannot be read is
+    /// no loss: the log has everything.
+    pub(super) fn stored_checkpoint(
+        &self,
+        storage: &dyn Storage,
+        topic: TopicNumber,
+        object: ObjectNumber,
+    ) -> Result<Option<Checkpoint>, StorageError> {
+        match storage.checkpoint(topic, object) {
+            Ok(found) => Ok(found.filter(|found| found.module == self.module_hash())),
+            Err(error @ StorageError::Corrupt { .. }) => {
+                tracing::error!(%error, "the object is made from the log instead");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Drops an object from the instance.
@@ -292,14 +326,15 @@ impl Slot {
 
     fn rebuild(&mut self, bench: &mut Bench<'_>, key: &ObjectKey) -> Result<Handle, Unavailable> {
         let number = bench.find(key)?;
-        let was_alone = self.loaded.is_empty();
-        let mut result = self.attempt(bench, key, number);
+        // An instance that held others may lack memory even when they are gone.
+        let was_fresh = self.instance.is_none();
+        let mut result = self.attempt(bench, key, number, was_fresh);
         if let Err(Attempt::Fault(fault)) = &result
             && fault.is_guests()
-            && !was_alone
+            && !was_fresh
         {
             self.reset();
-            result = self.attempt(bench, key, number);
+            result = self.attempt(bench, key, number, true);
         }
         match result {
             Ok(loaded) => {
@@ -320,12 +355,14 @@ impl Slot {
         }
     }
 
-    /// Makes an object: from its checkpoint if that can be read, else from the start of the log.
+    /// Makes an object: from its checkpoint if there is one of this module's that can be read, else
+    /// from the start of the log.
     fn attempt(
         &mut self,
         bench: &mut Bench<'_>,
         key: &ObjectKey,
         number: Option<ObjectNumber>,
+        is_fresh: bool,
     ) -> Result<Loaded, Attempt> {
         let Some(number) = number else {
             let handle = self.instance()?.create()?;
@@ -335,15 +372,13 @@ impl Slot {
         let checkpoint = match bench.topic {
             Some(topic) if bench.is_stored(number) => {
                 self.counters.add(Count::ObjectsRebuilt, 1);
-                bench.storage.checkpoint(topic, number)?
+                self.stored_checkpoint(bench.storage, topic, number)?
             }
             _ => None,
         };
         if let Some(checkpoint) = checkpoint {
-            let restored = self
-                .instance()?
-                .restore(&checkpoint.saved, &checkpoint.type_version);
-            match restored {
+            let version = self.module.description().version.clone();
+            match self.instance()?.restore(&checkpoint.saved, &version) {
                 Ok(handle) => {
                     let saved_bytes = checkpoint.saved.len() as u64;
                     let loaded = self.fresh(handle, known, saved_bytes);
@@ -352,7 +387,12 @@ impl Slot {
                 Err(CallError::Refused(reason)) => {
                     tracing::warn!(object = %key.id, reason, "a checkpoint cannot be read");
                 }
-                Err(CallError::Fault(fault)) => self.lost(&key.id, &fault),
+                Err(CallError::Fault(fault)) => {
+                    self.lost(&key.id, &fault);
+                    if fault.is_guests() && !is_fresh {
+                        return Err(fault.into());
+                    }
+                }
             }
         }
         let handle = self.instance()?.create()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use replicant_protocol::bundle::LocalOp;
+use replicant_protocol::bundle::limits::BODY_BYTES_MAX;
 use replicant_protocol::ids::{Counter, Dot, ObjectKey};
 use replicant_protocol::replication::Opened;
 use replicant_runtime::{Context, Packed, Run};
@@ -25,8 +26,9 @@ pub(super) struct Staged {
     pub(super) delivered: Vec<Arc<IndexedBundle>>,
     /// Under which name this node's ops of the batch are made.
     pub(super) opened: Option<Opened>,
-    /// This node's ops, in order.
+    /// This node's ops, in order, and their bytes.
     pub(super) local: Vec<StagedOp>,
+    pub(super) local_bytes: usize,
     /// The number of each object that the batch touches.
     pub(super) numbers: BTreeMap<ObjectKey, ObjectNumber>,
     /// Those of them that the batch makes.
@@ -41,28 +43,39 @@ impl Staged {
             .iter()
             .filter_map(|bundle| bundle.run(key))
             .collect();
-        runs.extend(self.local_run(key));
+        runs.extend(self.local_runs(key));
         runs
     }
 
-    fn local_run(&self, key: &ObjectKey) -> Option<Run> {
-        let opened = self.opened?;
-        let mut run: Option<Run> = None;
+    /// This node's ops on an object, in runs that are no larger than those of a bundle.
+    fn local_runs(&self, key: &ObjectKey) -> Vec<Run> {
+        let Some(opened) = self.opened else {
+            return Vec::new();
+        };
+        let mut runs: Vec<Run> = Vec::new();
         for (staged, counter) in self.local.iter().zip(opened.first.get()..) {
             if staged.op.object != *key {
                 continue;
             }
-            let run = run.get_or_insert_with(|| Run {
-                replica: opened.replica.get(),
-                timestamp: opened.hlc.as_u64(),
-                schema: staged.op.schema,
-                counters: Vec::new(),
-                ops: Packed::new(),
-            });
-            run.ops.push(&staged.op.bytes).ok()?;
-            run.counters.push(counter);
+            let size = staged.op.bytes.len();
+            let is_full = |run: &Run| run.ops.bytes().len() + size > BODY_BYTES_MAX;
+            if runs.last().is_none_or(is_full) {
+                runs.push(Run {
+                    replica: opened.replica.get(),
+                    timestamp: opened.hlc.as_u64(),
+                    schema: staged.op.schema,
+                    counters: Vec::new(),
+                    ops: Packed::new(),
+                });
+            }
+            // It fits: that is far below what a packed list can hold.
+            if let Some(run) = runs.last_mut()
+                && run.ops.push(&staged.op.bytes).is_ok()
+            {
+                run.counters.push(counter);
+            }
         }
-        run
+        runs
     }
 
     /// The context of the next op that this node makes; none before a bundle was opened.
@@ -79,6 +92,7 @@ impl Staged {
     pub(super) fn push(&mut self, staged: StagedOp) -> Option<Dot> {
         let context = self.context()?;
         let replica = self.opened?.replica;
+        self.local_bytes += staged.op.bytes.len();
         self.local.push(staged);
         Some(Dot {
             replica,

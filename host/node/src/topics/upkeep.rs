@@ -49,6 +49,11 @@ impl Engine {
                 self.checkpoints.insert(*number, checkpoint);
             }
         }
+        self.drop_crowded();
+    }
+
+    /// Saves and drops objects of types that have too many loaded.
+    pub(super) fn drop_crowded(&mut self) {
         let crowded: Vec<_> = self
             .slots
             .values()
@@ -87,6 +92,10 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(type_name) else {
             return;
         };
+        if self.is_stale {
+            // It is not known up to which place in the log the object is.
+            return;
+        }
         if slot
             .loaded
             .get(id)
@@ -154,18 +163,18 @@ impl Engine {
 
     /// Whether nothing would be lost if this topic were forgotten until it is needed again.
     pub(super) fn is_idle(&self) -> bool {
-        self.slots
-            .values()
-            .all(|slot| slot.instance.is_none() && slot.faulted.is_empty())
+        self.is_unused() && !self.state.has_deliverable() && self.state.next_timeout().is_none()
+    }
+
+    /// Whether nobody here needs this topic in memory. What peers sent and said of it may be under
+    /// way still; the comparison with them finds it again.
+    pub(super) fn is_unused(&self) -> bool {
+        self.slots.values().all(|slot| slot.instance.is_none())
             && self.waiting.is_empty()
-            && self
-                .watchers
-                .as_ref()
-                .is_none_or(|watchers| watchers.receiver_count() == 0)
+            && !self.has_watchers()
             && self.checkpoints.is_empty()
             && !self.is_stale
-            && !self.state.has_deliverable()
-            && self.state.next_timeout().is_none()
+            && !self.is_behind_itself
     }
 
     /// Live instances, with when they were last used.

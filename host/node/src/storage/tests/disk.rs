@@ -11,9 +11,9 @@ use crate::storage::{Opener, RedbStorage, Result};
 
 /// The disk; outlives the "processes" that open it.
 #[derive(Clone)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
-pub(super) struct State {
+pub(crate) struct State {
     /// What a reader sees.
     view: Vec<u8>,
     /// What survives a crash.
@@ -23,13 +23,26 @@ pub(super) struct State {
     /// Counts up with each restart; backends of earlier ones are dead.
     life: u64,
     crashed: bool,
-    pub(super) syncs: u64,
+    pub(crate) syncs: u64,
     /// The power fails in this sync.
-    pub(super) crash_at_sync: Option<u64>,
+    pub(crate) crash_at_sync: Option<u64>,
     /// Writes beyond this length fail, cut short.
-    pub(super) capacity: Option<u64>,
+    pub(crate) capacity: Option<u64>,
     /// Every write, sync and change of length fails.
-    pub(super) read_only: bool,
+    pub(crate) read_only: bool,
+    /// The next sync does its work and reports an error all the same.
+    pub(crate) lie_at_sync: Option<Lie>,
+    /// Nothing works, reading included.
+    pub(crate) dead: bool,
+}
+
+/// What comes after a sync that did its work and reported an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// The disk works again.
+    Once,
+    /// The disk is dead.
+    AndDie,
 }
 
 enum Change {
@@ -38,7 +51,7 @@ enum Change {
 }
 
 impl Disk {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             view: Vec::new(),
             durable: Vec::new(),
@@ -50,18 +63,20 @@ impl Disk {
             crash_at_sync: None,
             capacity: None,
             read_only: false,
+            lie_at_sync: None,
+            dead: false,
         })))
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn storage(&self) -> Result<RedbStorage> {
+    pub(crate) fn storage(&self) -> Result<RedbStorage> {
         RedbStorage::open_with(self.opener())
     }
 
-    pub(super) fn opener(&self) -> Opener {
+    pub(crate) fn opener(&self) -> Opener {
         let disk = self.clone();
         Box::new(move || {
             let life = disk.state().life;
@@ -75,8 +90,17 @@ impl Disk {
         })
     }
 
+    /// Another disk with what this one would have after a restart.
+    pub(crate) fn fork(&self) -> Self {
+        let durable = self.state().durable.clone();
+        let fork = Self::new(0);
+        fork.state().durable = durable;
+        fork.restart();
+        fork
+    }
+
     /// Power comes back: what was durable is what there is.
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         let mut state = self.state();
         state.life += 1;
         state.crashed = false;
@@ -87,13 +111,29 @@ impl Disk {
 }
 
 impl State {
-    pub(super) fn durable_bytes(&self) -> u64 {
+    /// The disk works, unless the power is off.
+    pub(crate) fn heal(&mut self) {
+        (self.dead, self.read_only, self.capacity) = (false, false, None);
+        (self.crash_at_sync, self.lie_at_sync) = (None, None);
+    }
+
+    /// Changes what lies on the disk.
+    pub(crate) fn damage(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+        change(&mut self.durable);
+        self.view = self.durable.clone();
+    }
+
+    pub(crate) fn is_crashed(&self) -> bool {
+        self.crashed
+    }
+
+    pub(crate) fn durable_bytes(&self) -> u64 {
         self.durable.len() as u64
     }
 
     /// The power fails: of the changes since the last sync, any may have reached the disk, some
     /// of them in part.
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.crashed = true;
         for change in std::mem::take(&mut self.unsynced) {
             match change {
@@ -114,7 +154,7 @@ impl State {
     }
 
     fn check(&self, life: u64) -> io::Result<()> {
-        match self.crashed || life != self.life {
+        match self.crashed || self.dead || life != self.life {
             true => Err(io::Error::other("the power is off")),
             false => Ok(()),
         }
@@ -194,7 +234,13 @@ impl StorageBackend for Backend {
         }
         state.durable = state.view.clone();
         state.unsynced.clear();
-        Ok(())
+        match state.lie_at_sync.take() {
+            None => Ok(()),
+            Some(lie) => {
+                state.dead = lie == Lie::AndDie;
+                Err(io::Error::other("the sync failed"))
+            }
+        }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -2,13 +2,15 @@
 
 mod contents;
 mod crash;
-mod disk;
+mod damage;
+pub(crate) mod disk;
 mod failing;
 mod format;
 
 use replicant_protocol::clock::Hlc;
-use replicant_protocol::ids::{Counter, Dot, Hash, ObjectKey, ReplicaId, TopicName};
+use replicant_protocol::ids::{Counter, Dot, Hash, ModuleHash, ObjectKey, ReplicaId, TopicName};
 
+pub(crate) use super::tables::{BUNDLES, CHECKPOINTS};
 use super::*;
 
 pub(super) fn topic_name() -> TopicName {
@@ -51,7 +53,7 @@ pub(super) fn job(n: u64) -> Job {
         ObjectNumber(1),
         Checkpoint {
             sequence: Sequence(n),
-            type_version: "1.0.0".to_owned(),
+            module: ModuleHash::from_bytes([4; 32]),
             saved: bundle_bytes(n),
         },
     ));

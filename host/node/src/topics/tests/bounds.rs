@@ -1,0 +1,147 @@
+//! What is bounded, and what happens at the bound.
+
+use futures::FutureExt;
+use replicant_protocol::ids::NodeId;
+
+use super::*;
+
+#[tokio::test]
+async fn small_requests_that_make_large_ops_do_not_all_go_into_one_batch() {
+    const REQUESTS: usize = 90;
+    const VALUE_BYTES: usize = 1_000_000;
+    let mut config = test_config();
+    (config.queued_commands_max, config.queued_bytes_max) = (1_000, 1 << 30);
+    let disk = Disk::new(1);
+    drop(disk.storage().unwrap());
+    let bed = Bed::on(disk, config, 1, &["lww-register"]);
+    let update = |n: usize| Update {
+        topic: topic(),
+        id: "x".parse().unwrap(),
+        type_name: Some("lww-register".parse().unwrap()),
+        commands: vec![cbor(
+            &serde_json::json!({ "set": n.to_string().repeat(VALUE_BYTES / 3) }),
+        )],
+    };
+    let requests = (100..100 + REQUESTS).map(|n| bed.topics.update(update(n)));
+    let mut all = Box::pin(futures::future::join_all(requests));
+    {
+        // While the disk is held, all of them wait.
+        let _held = bed.disk.state();
+        assert!(all.as_mut().now_or_never().is_none());
+    }
+    let (mut applied, mut busy) = (0, 0);
+    for answer in all.await {
+        match answer {
+            Ok(updated) => {
+                assert!(matches!(updated.outcomes[..], [Outcome::Applied(_)]));
+                applied += 1;
+            }
+            Err(NodeError::Busy { queue }) => {
+                assert_eq!(queue, "the ops of one batch");
+                busy += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(
+        busy > 0 && applied > 60,
+        "{applied} applied, {busy} refused"
+    );
+    let digest = bed.topics.digest(topic()).await.unwrap();
+    assert_eq!(digest.ops, applied);
+    bed.end();
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_to_read_again_when_a_missing_module_comes() {
+    let like = sample().await;
+    let bed = bed(|_| {});
+    let modules = std::mem::take(&mut *bed.types.0.lock().unwrap());
+    let mut watch = bed.topics.watch(topic(), None).await.unwrap();
+    let from = NodeId::from_bytes([8; 32]);
+    bed.topics.handle_peer_up(from);
+    bed.topics.handle_bundle(from, like);
+    eventually(async || {
+        let id = "x".parse().unwrap();
+        let read = bed.topics.value(topic(), id, None, None).await;
+        matches!(read, Err(NodeError::UnknownType { .. })).then_some(())
+    })
+    .await;
+    *bed.types.0.lock().unwrap() = modules;
+    // A type that the topic has no objects of concerns nobody here.
+    bed.topics.handle_type_changed(&"text".parse().unwrap());
+    bed.topics
+        .handle_type_changed(&"g-counter".parse().unwrap());
+    assert_eq!(watch.next().await, Some(crate::WatchEvent::Overrun));
+    assert_eq!(bed.value().await, Some(1));
+    bed.topics.update(increment(1)).await.unwrap();
+    let next = watch.next().await;
+    assert!(
+        matches!(next, Some(crate::WatchEvent::Change(_))),
+        "{next:?}"
+    );
+    bed.end();
+}
+
+#[tokio::test]
+async fn reading_many_objects_keeps_few_of_them_loaded() {
+    let bed = bed(|config| {
+        config.loaded_objects_max = 8;
+        config.queued_commands_max = 10_000;
+    });
+    for n in 0..100 {
+        let updated = bed.topics.update(increment_of(&format!("o{n}"), n + 1));
+        updated.await.unwrap();
+    }
+    for n in 0..100 {
+        assert_eq!(bed.value_of(&format!("o{n}")).await, Some(n + 1));
+        // The answer comes before what it cost is given back: one more may be there.
+        let loaded = bed.count("objects_loaded");
+        assert!(loaded <= 9, "{loaded} objects are loaded");
+    }
+    bed.end();
+}
+
+#[tokio::test]
+async fn peers_that_tell_of_endless_topics_do_not_keep_others_out() {
+    let bed = bed(|_| {});
+    bed.topics.update(increment(1)).await.unwrap();
+    let peer = NodeId::from_bytes([8; 32]);
+    bed.topics.handle_peer_up(peer);
+    for n in 0..20_000 {
+        let name: TopicName = format!("of/peer/{n}").parse().unwrap();
+        // The queue is bounded too: it takes more when the shard has worked.
+        eventually(async || bed.topics.handle_differs(peer, name.clone()).then_some(())).await;
+    }
+    let other: TopicName = "other".parse().unwrap();
+    let update = Update {
+        topic: other.clone(),
+        ..increment(2)
+    };
+    bed.topics.update(update).await.unwrap();
+    let read = bed.topics.value(other, "x".parse().unwrap(), None, None);
+    assert!(read.await.is_ok());
+    assert_eq!(bed.value().await, Some(1));
+    let loaded = bed.count("topics_loaded");
+    assert!(loaded <= 16_384, "{loaded} topics are in memory");
+    bed.end();
+}
+
+#[tokio::test]
+async fn a_watcher_who_does_not_read_is_told_that_he_missed_something_and_then_goes_on() {
+    let bed = bed(|config| config.watch_events_max = 4);
+    let mut watch = bed.topics.watch(topic(), None).await.unwrap();
+    for _ in 0..10 {
+        bed.topics.update(increment(1)).await.unwrap();
+    }
+    assert_eq!(watch.next().await, Some(crate::WatchEvent::Overrun));
+    for _ in 0..4 {
+        let event = watch.next().await;
+        assert!(
+            matches!(event, Some(crate::WatchEvent::Change(_))),
+            "{event:?}"
+        );
+    }
+    bed.end();
+    assert_eq!(watch.next().await, None);
+}
