@@ -69,3 +69,33 @@ async fn a_node_with_a_restored_disk_uses_no_dot_twice_and_becomes_equal_again()
     first.node.shutdown().await;
     restored.node.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lost_its_database_uses_no_dot_twice_and_gets_its_history_back() {
+    let first = TestNode::start(&[]).await;
+    let second = TestNode::start(&[first.address()]).await;
+    for _ in 0..3 {
+        second
+            .apply("t", "x", "g-counter", json!({"increment": 1}))
+            .await;
+    }
+    converged(&[&first, &second], "t", 3).await;
+
+    second.node.shutdown().await;
+    fs::remove_file(second.folder.path().join("replicant.redb")).unwrap();
+    let second = second.restart().await;
+    // At once: perhaps before it has heard from anybody what it had.
+    for _ in 0..3 {
+        second
+            .apply("t", "x", "g-counter", json!({"increment": 10}))
+            .await;
+    }
+    converged(&[&first, &second], "t", 6).await;
+    assert_eq!(second.value("t", "x").await, json!(33));
+    assert_eq!(
+        first.count("equivocations_total") + second.count("equivocations_total"),
+        0
+    );
+    first.node.shutdown().await;
+    second.node.shutdown().await;
+}
