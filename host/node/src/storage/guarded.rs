@@ -1,7 +1,8 @@
 //! Calls into the database that survive its panics.
 //!
 //! redb verifies its pages only when it opens a file after a crash. On a page that was damaged
-//! where it lay it may panic at any later time; that must cost no more than the request that met it.
+//! where it lay it may panic at any later time; that must cost no more than the request that met
+//! it.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
