@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Topics(commands::topics::TopicsArguments),
     /// Hash a topic's contents, to compare nodes
     Digest(commands::digest::DigestArguments),
+    /// Find out whether a component converges
+    Check(commands::check::CheckArguments),
     /// See three nodes on this machine replicate, fail and recover
     Demo(commands::demo::DemoArguments),
     /// Measure a cluster on this machine

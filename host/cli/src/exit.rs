@@ -35,11 +35,35 @@ Exit codes:
 #[error("{0}")]
 pub(crate) struct WrongArgument(pub(crate) String);
 
+/// How a check of a component ended, if not well. Its own codes: 1 and 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfit {
+    /// A law is broken; everything has been said.
+    #[error("a law is broken")]
+    Told,
+    /// Nothing is known of the component.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl Unfit {
+    /// The check could not be done.
+    pub(crate) fn could_not_run(error: anyhow::Error) -> anyhow::Error {
+        match is_closed_pipe(&error) {
+            true => error,
+            false => Self::Unknown(format!("{error:#}")).into(),
+        }
+    }
+}
+
 /// Tells the person what happened, why, and what to do next; says which exit code it is.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         // Whoever read the output has seen enough: `replicant objects … | head`.
         return ExitCode::SUCCESS;
+    }
+    if let Some(Unfit::Told) = error.downcast_ref::<Unfit>() {
+        return ExitCode::from(FAILED);
     }
     let client_error = error.downcast_ref::<ClientError>();
     eprintln!("error: {}", printable(&format!("{error:#}")));
@@ -49,7 +73,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match client_error {
         Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => UNREACHABLE,
         Some(ClientError::Address { .. }) => MISUSED,
-        _ if error.is::<WrongArgument>() => MISUSED,
+        _ if error.is::<WrongArgument>() || error.is::<Unfit>() => MISUSED,
         _ if error.is::<Interrupted>() => INTERRUPTED,
         _ => FAILED,
     })

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod data;
 pub mod modules;
 pub mod network;
 pub mod node;

@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 use crate::source::{repository, sources};
 
 /// Crates that a crate of ours must never depend on, directly.
-const NEVER: [(&str, &[&str]); 5] = [
+const NEVER: [(&str, &[&str]); 6] = [
     (
         "replicant-protocol",
         &[
@@ -24,6 +24,10 @@ const NEVER: [(&str, &[&str]); 5] = [
     (
         "replicant-runtime",
         &["tokio", "replicant-protocol", "replicant", "redb", "axum"],
+    ),
+    (
+        "replicant-check",
+        &["tokio", "wasmtime", "replicant-protocol", "replicant"],
     ),
     (
         "replicant-sdk",

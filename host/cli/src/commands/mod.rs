@@ -1,6 +1,7 @@
 //! The commands, one file or folder each.
 
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod digest;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Objects(arguments) => objects::run(arguments),
         Command::Topics(arguments) => topics::run(arguments),
         Command::Digest(arguments) => digest::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::Api;
 use super::code::Code;
-use super::data::{check_cbor, json_to_cbor};
 use super::error::ErrorReply;
+use crate::data::{check_cbor, json_to_cbor};
 
 /// A request's data as checked CBOR, whichever way it came.
 pub(crate) struct Document {

@@ -6,9 +6,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::code::Code;
-use super::data::DataError;
 use super::views::{ErrorView, Failure, OutcomeView};
 use crate::NodeError;
+use crate::data::DataError;
 use crate::ids::IdError;
 
 /// A failed request. Becomes a response in JSON; the [rendering](super::format::render_errors)

@@ -9,8 +9,8 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::code::Code;
-use super::data::{check_cbor, write_json};
 use super::error::ErrorReply;
+use crate::data::{check_cbor, write_json};
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

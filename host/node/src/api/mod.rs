@@ -10,7 +10,6 @@ mod admission;
 mod body;
 mod code;
 mod config;
-mod data;
 mod error;
 mod format;
 mod guard;

@@ -10,11 +10,11 @@ use serde::Serialize;
 use crate::Update;
 use crate::api::Api;
 use crate::api::body::Document;
-use crate::api::data::split_commands;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
 use crate::api::names::{InObject, Query, ReadQuery, UpdateQuery};
 use crate::api::views::{AnswerView, ErrorView, ObjectView, OutcomeView, UpdatedView};
+use crate::data::split_commands;
 
 /// An [`ObjectView`] without its value, which is written behind it as it is.
 #[derive(Serialize)]

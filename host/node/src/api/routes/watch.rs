@@ -15,11 +15,11 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::api::Api;
-use crate::api::data::write_json;
 use crate::api::error::ErrorReply;
 use crate::api::format::not_acceptable;
 use crate::api::names::{InTopic, Query};
 use crate::api::views::ErrorView;
+use crate::data::write_json;
 use crate::ids::ObjectId;
 use crate::{Change, Watch, WatchEvent};
 

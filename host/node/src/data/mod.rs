@@ -30,11 +30,11 @@ mod json;
 mod tests;
 
 pub(crate) use cbor::{check_cbor, split_commands, write_json};
-pub(crate) use json::json_to_cbor;
+pub use json::json_to_cbor;
 
 /// How deep arrays, maps and tags may nest. Each level costs stack in every program that reads
 /// the data later, the types included; no sensible command comes near.
-pub(crate) const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 64;
 
 /// The keys that stand for what JSON has no notation for.
 const BYTES: &str = "$bytes";
@@ -48,7 +48,7 @@ fn is_reserved(key: &str) -> bool {
 
 /// Why data cannot be read. The sender is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DataError {
+pub enum DataError {
     /// Not JSON, or JSON that the mapping refuses.
     #[error("not acceptable as JSON: {0}")]
     Json(String),
@@ -65,3 +65,15 @@ pub(crate) enum DataError {
 
 /// Where a value lies in the CBOR that contains it.
 pub(crate) type Span = std::ops::Range<usize>;
+
+/// Turns CBOR into the JSON text that stands for it; see the [module](self) for the mapping.
+///
+/// # Errors
+///
+/// [`DataError`] says what is wrong with the bytes.
+pub fn cbor_to_json(cbor: &[u8]) -> Result<String, DataError> {
+    check_cbor(cbor)?;
+    let mut text = Vec::with_capacity(cbor.len());
+    write_json(cbor, &mut text)?;
+    String::from_utf8(text).map_err(|error| DataError::Cbor(error.to_string()))
+}

@@ -15,7 +15,7 @@ use super::{BYTES, DataError, INTEGER, MAP, TAG, check_cbor, is_reserved};
 ///
 /// [`DataError::Json`] with line and column if the text is not JSON or has a number that cannot
 /// be kept exactly; the others as their names say.
-pub(crate) fn json_to_cbor(text: &[u8]) -> Result<Vec<u8>, DataError> {
+pub fn json_to_cbor(text: &[u8]) -> Result<Vec<u8>, DataError> {
     let text = std::str::from_utf8(text).map_err(|error| DataError::Json(error.to_string()))?;
     refuse_wide_integers(text)?;
     let mut cbor = Vec::with_capacity(text.len());

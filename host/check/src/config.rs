@@ -1,0 +1,71 @@
+//! What is checked, and how hard.
+
+use replicant_runtime::Limits;
+
+use crate::law::Law;
+
+/// What is checked, and how hard.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The first seed; run *i* has seed `seed + i`.
+    pub seed: u64,
+    /// How many runs. Default 400: enough that each of the faults that this crate's tests put
+    /// into a type is found, few enough that a type of usual size is done in seconds.
+    pub runs: u64,
+    /// Steps of a run: commands given, bundles delivered, snapshots. Default 60. Longer runs reach
+    /// deeper states and take longer in proportion to its square.
+    pub steps: u32,
+    /// Replicas: from two to this many. Default 4; at least 2, at most 16.
+    pub replicas_max: usize,
+    /// Threads. Default: as many as the machine runs at once, at most 8. The report is the same
+    /// for every number.
+    pub threads: usize,
+    /// The laws. Default: all.
+    pub laws: Vec<Law>,
+    /// Commands in CBOR to choose from, instead of the component's own `sample`. They need not be
+    /// valid.
+    pub commands: Vec<Vec<u8>>,
+    /// How often a failing script may be run to make it smaller. Default 2,000.
+    pub shrink_tries_max: u32,
+    /// What the component may use. Default: what a node gives.
+    pub limits: Limits,
+}
+
+/// The bounds of [`Config::replicas_max`].
+const REPLICAS: std::ops::RangeInclusive<usize> = 2..=16;
+
+impl Default for Config {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism();
+        Self {
+            seed: 0,
+            runs: 400,
+            steps: 60,
+            replicas_max: 4,
+            threads: threads.map_or(1, |threads| threads.get().min(8)),
+            laws: Law::ALL.to_vec(),
+            commands: Vec::new(),
+            shrink_tries_max: 2_000,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// # Errors
+    ///
+    /// Names the value that is out of its range.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !REPLICAS.contains(&self.replicas_max) {
+            let (least, most) = REPLICAS.into_inner();
+            return Err(format!(
+                "there can be {least} to {most} replicas, not {}",
+                self.replicas_max
+            ));
+        }
+        if self.threads == 0 || self.runs == 0 || self.steps == 0 {
+            return Err("runs, steps and threads must not be zero".to_owned());
+        }
+        Ok(())
+    }
+}

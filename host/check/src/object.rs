@@ -1,0 +1,249 @@
+//! One object, with no other one in its instance.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use replicant_runtime::{CallError, Context, Dot, Handle, Instance, Module, Packed, Run, Updated};
+
+use crate::law::{Evidence, Law, Outcome, Stop};
+
+/// The component under test: what all threads share.
+#[derive(Clone)]
+pub(crate) struct Component {
+    module: Module,
+    /// The same component with another budget of fuel.
+    rich: Module,
+    deliveries: Arc<AtomicU64>,
+}
+
+impl Component {
+    pub(crate) fn new(module: Module, rich: Module) -> Self {
+        Self {
+            module,
+            rich,
+            deliveries: Arc::default(),
+        }
+    }
+
+    /// `name@version`.
+    pub(crate) fn label(&self) -> &str {
+        self.module.label()
+    }
+
+    /// How many ops objects have applied.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries.load(Ordering::Relaxed)
+    }
+}
+
+/// The component under test, in one run.
+///
+/// Making an instance takes as long as a hundred calls, so one that holds no object any more is
+/// used again: as on a node, where objects come and go in it.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    component: Component,
+    instances: Rc<RefCell<Vec<Rc<RefCell<Instance>>>>>,
+}
+
+impl Subject {
+    pub(crate) fn new(component: &Component) -> Self {
+        Self {
+            component: component.clone(),
+            instances: Rc::default(),
+        }
+    }
+
+    /// The same component, whose objects run with the other budget.
+    pub(crate) fn with_more_fuel(&self) -> Self {
+        Self::new(&Component {
+            module: self.component.rich.clone(),
+            ..self.component.clone()
+        })
+    }
+
+    /// From here on, objects get instances that were not used before: so what happens next does
+    /// not depend on what happened before, even if the component hides something in its instance.
+    pub(crate) fn begin_anew(&self) {
+        self.instances.borrow_mut().clear();
+    }
+
+    /// The version of the op encoding that the component writes.
+    pub(crate) fn writes(&self) -> u32 {
+        self.component.module.description().writes
+    }
+
+    /// An instance without objects.
+    fn instance(&self) -> Outcome<Rc<RefCell<Instance>>> {
+        let mut instances = self.instances.borrow_mut();
+        let is_free = |instance: &&Rc<RefCell<Instance>>| {
+            Rc::strong_count(instance) == 1 && !instance.borrow().is_dead()
+        };
+        if let Some(free) = instances.iter().find(is_free) {
+            return Ok(Rc::clone(free));
+        }
+        let made = Rc::new(RefCell::new(self.component.module.instantiate()?));
+        instances.push(Rc::clone(&made));
+        Ok(made)
+    }
+}
+
+/// The answer to a query: CBOR, or the words of a refusal.
+pub(crate) type Answer = Result<Vec<u8>, String>;
+
+/// An object with nothing else in its instance.
+pub(crate) struct Object {
+    subject: Subject,
+    instance: Rc<RefCell<Instance>>,
+    handle: Handle,
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // It fails if the instance is dead, and then nobody uses that again.
+        let _ = self.instance.borrow_mut().release(self.handle);
+    }
+}
+
+impl Object {
+    pub(crate) fn new(subject: &Subject) -> Outcome<Self> {
+        let instance = subject.instance()?;
+        let handle = instance.borrow_mut().create()?;
+        Ok(Self {
+            subject: subject.clone(),
+            instance,
+            handle,
+        })
+    }
+
+    /// Loads what this version saved.
+    pub(crate) fn load(subject: &Subject, saved: &[u8]) -> Outcome<Self> {
+        let instance = subject.instance()?;
+        let version = &subject.component.module.description().version;
+        let restored = instance.borrow_mut().restore(saved, version);
+        match restored {
+            Ok(handle) => Ok(Self {
+                subject: subject.clone(),
+                instance,
+                handle,
+            }),
+            Err(CallError::Fault(fault)) => Err(fault.into()),
+            Err(CallError::Refused(words)) => Err(Stop::broken(
+                Law::SavedStatesComeBack,
+                "what was saved cannot be loaded",
+            )
+            .with("saved", Evidence::State(saved.to_vec()))
+            .with("the component says", Evidence::Words(words))),
+        }
+    }
+
+    /// A second object with the same state.
+    pub(crate) fn copy(&mut self) -> Outcome<Self> {
+        let saved = self.save()?;
+        Self::load(&self.subject, &saved)
+    }
+
+    /// An object in an instance in which there is already another one, with these ops applied.
+    pub(crate) fn beside(subject: &Subject, runs: &[Run]) -> Outcome<Self> {
+        let mut sibling = Self::new(subject)?;
+        for run in runs {
+            sibling.apply(run, false)?;
+        }
+        // The sibling is never released.
+        sibling.handle = sibling.instance.borrow_mut().create()?;
+        Ok(sibling)
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        context: Context,
+        commands: &Packed,
+        events: bool,
+    ) -> Outcome<Updated> {
+        let mut instance = self.instance.borrow_mut();
+        Ok(instance.update(self.handle, context, commands, events)?)
+    }
+
+    pub(crate) fn apply(&mut self, run: &Run, events: bool) -> Outcome<Packed> {
+        let count = run.counters.len() as u64;
+        let deliveries = &self.subject.component.deliveries;
+        deliveries.fetch_add(count, Ordering::Relaxed);
+        Ok(self.instance.borrow_mut().apply(self.handle, run, events)?)
+    }
+
+    pub(crate) fn query(&mut self, query: Option<&[u8]>) -> Outcome<Answer> {
+        let answer = self.instance.borrow_mut().query(self.handle, query);
+        match answer {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(CallError::Refused(words)) => Ok(Err(words)),
+            Err(CallError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// The whole value.
+    pub(crate) fn value(&mut self) -> Outcome<Answer> {
+        self.query(None)
+    }
+
+    pub(crate) fn save(&mut self) -> Outcome<Vec<u8>> {
+        Ok(self.instance.borrow_mut().save(self.handle)?)
+    }
+
+    pub(crate) fn compact(&mut self, stable: &[Dot], floor: u64, number: u64) -> Outcome<bool> {
+        let mut instance = self.instance.borrow_mut();
+        Ok(instance.compact(self.handle, stable, floor, number)?)
+    }
+
+    pub(crate) fn sample(&mut self, seed: u64) -> Outcome<Vec<u8>> {
+        Ok(self.instance.borrow_mut().sample(self.handle, seed)?)
+    }
+
+    /// The version of the op encoding that it writes.
+    pub(crate) fn writes(&self) -> u32 {
+        self.subject.writes()
+    }
+
+    /// Fuel that the last call used.
+    pub(crate) fn fuel_used(&self) -> u64 {
+        self.instance.borrow().fuel_used()
+    }
+
+    /// Checks that another object reads the same and has the same bytes.
+    pub(crate) fn check_same(
+        &mut self,
+        other: &mut Self,
+        law: Law,
+        what: &str,
+        sides: [&str; 2],
+    ) -> Outcome {
+        let (own, others) = (self.value()?, other.value()?);
+        if own != others {
+            return Err(
+                Stop::broken(law, format!("{what}, but they read differently"))
+                    .with(sides[0], answer(own))
+                    .with(sides[1], answer(others)),
+            );
+        }
+        let (own_state, others_state) = (self.save()?, other.save()?);
+        if own_state == others_state {
+            return Ok(());
+        }
+        Err(Stop::broken(
+            law,
+            format!("{what}, and they read the same, but save to other bytes"),
+        )
+        .with("both read", answer(own))
+        .with(sides[0], Evidence::State(own_state))
+        .with(sides[1], Evidence::State(others_state)))
+    }
+}
+
+/// An answer as something to show.
+pub(crate) fn answer(answer: Answer) -> Evidence {
+    match answer {
+        Ok(data) => Evidence::Data(data),
+        Err(words) => Evidence::Words(words),
+    }
+}

@@ -1,0 +1,178 @@
+//! `replicant check`: finds out whether a component converges.
+
+mod report;
+mod saved;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser as _;
+use indicatif::ProgressBar;
+use replicant_check::{Config, Law, Progress, Runtime, RuntimeConfig};
+
+use crate::exit::Unfit;
+use crate::progress;
+
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// The component (.wasm)
+    file: PathBuf,
+    /// How many random histories to run
+    #[arg(long, default_value_t = Config::default().runs)]
+    runs: u64,
+    /// Steps of a history: commands, deliveries, snapshots
+    #[arg(long, default_value_t = Config::default().steps)]
+    steps: u32,
+    /// The most replicas of a history
+    #[arg(long, default_value_t = Config::default().replicas_max)]
+    replicas: usize,
+    /// The seed of the first history; the same seed gives the same report
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How many threads; the report does not depend on it [default: as many as there are cores]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Check this law only; may be given several times
+    #[arg(long = "law", value_name = "LAW", value_parser = law_parser())]
+    laws: Vec<Law>,
+    /// Take commands from this file, one in JSON a line, instead of the component's own samples
+    #[arg(long, value_name = "FILE")]
+    commands: Option<PathBuf>,
+    /// Run a saved history again instead of random ones
+    #[arg(long, value_name = "FILE")]
+    #[arg(conflicts_with_all = ["runs", "steps", "replicas", "seed", "commands"])]
+    replay: Option<PathBuf>,
+    /// Where a history that breaks a law is saved [default: NAME-LAW.json]
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Print the report in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads a law by its name.
+fn law_parser() -> impl clap::builder::TypedValueParser<Value = Law> {
+    let by_name = |name: String| Law::ALL.into_iter().find(|law| law.name() == name);
+    PossibleValuesParser::new(Law::ALL.map(Law::name))
+        .try_map(move |name| by_name(name).ok_or("no such law"))
+}
+
+pub(crate) fn run(arguments: &CheckArguments) -> Result<()> {
+    match verdict(arguments).map_err(Unfit::could_not_run)? {
+        true => Ok(()),
+        false => Err(Unfit::Told.into()),
+    }
+}
+
+/// Whether all laws hold. Everything is printed.
+fn verdict(arguments: &CheckArguments) -> Result<bool> {
+    let file = arguments.file.display();
+    let component =
+        std::fs::read(&arguments.file).with_context(|| format!("cannot read {file}"))?;
+    let runtime = Runtime::new(RuntimeConfig::small()).context("the sandbox does not start")?;
+    let config = config(arguments)?;
+    if let Some(script) = &arguments.replay {
+        return replay(arguments, &runtime, &component, &config, script);
+    }
+    let bar = Bar::new(config.runs);
+    let started = Instant::now();
+    let report = replicant_check::check(&runtime, &component, &config, &|step| bar.show(step));
+    bar.finish();
+    let report = report.with_context(|| format!("{file} was not checked"))?;
+    let took = started.elapsed();
+    let saved = match &report.failure {
+        Some(failure) => saved::save(arguments.save.as_deref(), &report.module, failure)?,
+        None => None,
+    };
+    match arguments.json {
+        true => report::json(&report, took, saved.as_deref())?,
+        false => report::print(&report, took, saved.as_deref(), &arguments.file)?,
+    }
+    Ok(report.failure.is_none())
+}
+
+fn config(arguments: &CheckArguments) -> Result<Config> {
+    let default = Config::default();
+    let commands = match &arguments.commands {
+        Some(file) => saved::commands(file)?,
+        None => Vec::new(),
+    };
+    Ok(Config {
+        seed: arguments.seed,
+        runs: arguments.runs,
+        steps: arguments.steps,
+        replicas_max: arguments.replicas,
+        threads: arguments.threads.unwrap_or(default.threads),
+        laws: match arguments.laws.is_empty() {
+            // Commands of a file need not come from `sample`, and need not be valid.
+            true => default.laws,
+            false => arguments.laws.clone(),
+        },
+        commands,
+        ..default
+    })
+}
+
+fn replay(
+    arguments: &CheckArguments,
+    runtime: &Runtime,
+    component: &[u8],
+    config: &Config,
+    file: &Path,
+) -> Result<bool> {
+    let saved = saved::read(file)?;
+    let mut config = config.clone();
+    if arguments.laws.is_empty() {
+        config.laws = vec![saved.law];
+    }
+    let found = replicant_check::replay(runtime, component, &saved.script, &config)
+        .with_context(|| format!("{} was not replayed", file.display()))?;
+    match arguments.json {
+        true => report::json_of_replay(&saved.script, found.as_ref())?,
+        false => report::print_replay(&saved.script, found.as_ref())?,
+    }
+    Ok(found.is_none())
+}
+
+/// Progress on a terminal.
+struct Bar {
+    bar: ProgressBar,
+    /// Several threads tell of their runs, in any order.
+    most: Mutex<u64>,
+}
+
+impl Bar {
+    fn new(runs: u64) -> Self {
+        Self {
+            bar: progress::bar(runs, "histories"),
+            most: Mutex::new(0),
+        }
+    }
+
+    fn show(&self, step: Progress) {
+        match step {
+            Progress::Runs(done) => {
+                let mut most = self
+                    .most
+                    .lock()
+                    .unwrap_or_else(|broken| broken.into_inner());
+                *most = done.max(*most);
+                self.bar.set_position(*most);
+            }
+            Progress::Shrinking(law) => {
+                self.bar
+                    .set_message(format!("{law} is broken; making the history smaller"));
+                self.bar.enable_steady_tick(Duration::from_millis(200));
+            }
+            Progress::Cost => self.bar.set_message("cost as history grows"),
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,195 @@
+//! How `check` tells what it found.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use replicant::data::cbor_to_json;
+use replicant_check::{CostPoint, Evidence, Failure, Law, Report, Script, Violation};
+use serde_json::{Value, json};
+
+use crate::output::{Table, grouped, line, printable};
+
+/// Data as people read it: JSON, or its bytes where it is no CBOR.
+fn show(data: &[u8]) -> String {
+    match cbor_to_json(data) {
+        Ok(text) => printable(&text),
+        Err(_) => format!("the bytes {}", hexadecimal(data)),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Prints a report for people.
+pub(super) fn print(
+    report: &Report,
+    took: Duration,
+    saved: Option<&Path>,
+    component: &Path,
+) -> io::Result<()> {
+    line(&format!(
+        "{}: {} histories from seed {}, {} ops delivered in {:.1} s ({} a second)",
+        report.module,
+        grouped(report.runs),
+        report.seed,
+        grouped(report.deliveries),
+        took.as_secs_f64(),
+        grouped((report.deliveries as f64 / took.as_secs_f64().max(1e-9)) as u64),
+    ))?;
+    line("")?;
+    laws(report)?;
+    if !report.cost.is_empty() {
+        line("")?;
+        cost(&report.cost)?;
+    }
+    line("")?;
+    match &report.failure {
+        None => line("every law holds in every history"),
+        Some(failure) => failed(failure, saved, component),
+    }
+}
+
+fn laws(report: &Report) -> io::Result<()> {
+    let broken = report.failure.as_ref().map(|failure| failure.violation.law);
+    let mut table = Table::new(&["law", "holds", "says"]);
+    for &law in &report.laws {
+        let holds = match broken {
+            Some(broken) if broken == law => "BROKEN",
+            // Histories end where a law is broken: those after it were not looked at there.
+            Some(_) => "-",
+            None => "yes",
+        };
+        table.row(&[law.name(), holds, law.statement()]);
+    }
+    table.print("")
+}
+
+fn cost(points: &[CostPoint]) -> io::Result<()> {
+    let mut table = Table::new(&[
+        "ops so far",
+        "fuel per update",
+        "fuel per apply",
+        "saved bytes",
+    ]);
+    for point in points {
+        table.row(&[
+            grouped(point.ops),
+            grouped(point.update_fuel as u64),
+            grouped(point.apply_fuel as u64),
+            grouped(point.saved_bytes as u64),
+        ]);
+    }
+    table.print("")
+}
+
+fn failed(failure: &Failure, saved: Option<&Path>, component: &Path) -> io::Result<()> {
+    line(&format!(
+        "{} is BROKEN: {}",
+        failure.violation.law,
+        failure.violation.law.statement()
+    ))?;
+    if let Some(script) = &failure.script {
+        line("")?;
+        line(&format!(
+            "The shortest history that was found ({} steps; it had {}):",
+            script.steps.len(),
+            failure.steps_before
+        ))?;
+        story(script)?;
+    }
+    line("")?;
+    seen(&failure.violation)?;
+    if let Some(saved) = saved {
+        line("")?;
+        line("To see it again:")?;
+        line(&format!(
+            "    replicant check {} --replay {}",
+            component.display(),
+            saved.display()
+        ))?;
+    }
+    Ok(())
+}
+
+fn story(script: &Script) -> io::Result<()> {
+    let mut lines = script.lines(&show).into_iter();
+    lines.try_for_each(|text| line(&printable(&format!("    {text}"))))
+}
+
+fn seen(violation: &Violation) -> io::Result<()> {
+    let mut lines = violation.lines(&show).into_iter();
+    lines.try_for_each(|text| line(&printable(&text)))
+}
+
+/// Prints what a history led to when it was run again.
+pub(super) fn print_replay(script: &Script, found: Option<&Violation>) -> io::Result<()> {
+    story(script)?;
+    line("")?;
+    match found {
+        None => line("this history breaks no law any more"),
+        Some(violation) => {
+            line(&format!(
+                "{} is BROKEN: {}",
+                violation.law,
+                violation.law.statement()
+            ))?;
+            seen(violation)
+        }
+    }
+}
+
+/// Prints a report as one line of JSON.
+pub(super) fn json(report: &Report, took: Duration, saved: Option<&Path>) -> io::Result<()> {
+    let failure = report.failure.as_ref().map(|failure| {
+        json!({
+            "violation": violation_json(&failure.violation),
+            "script": failure.script,
+            "steps_before": failure.steps_before,
+            "saved": saved,
+        })
+    });
+    let report = json!({
+        "module": report.module,
+        "seed": report.seed,
+        "runs": report.runs,
+        "deliveries": report.deliveries,
+        "seconds": took.as_secs_f64(),
+        "laws": report.laws.iter().copied().map(Law::name).collect::<Vec<_>>(),
+        "cost": report.cost,
+        "holds": report.failure.is_none(),
+        "failure": failure,
+    });
+    line(&report.to_string())
+}
+
+/// Prints what a history led to, as one line of JSON.
+pub(super) fn json_of_replay(script: &Script, found: Option<&Violation>) -> io::Result<()> {
+    let report = json!({
+        "script": script,
+        "holds": found.is_none(),
+        "violation": found.map(violation_json),
+    });
+    line(&report.to_string())
+}
+
+fn violation_json(violation: &Violation) -> Value {
+    let evidence = violation.evidence.iter();
+    let evidence = evidence.map(|(side, evidence)| match evidence {
+        Evidence::Words(words) => json!({"side": side, "words": words}),
+        Evidence::State(bytes) => json!({"side": side, "state": hexadecimal(bytes)}),
+        Evidence::Data(data) => {
+            let text = cbor_to_json(data).ok();
+            match text.and_then(|text| serde_json::from_str::<Value>(&text).ok()) {
+                Some(value) => json!({"side": side, "data": value}),
+                None => json!({"side": side, "bytes": hexadecimal(data)}),
+            }
+        }
+    });
+    json!({
+        "law": violation.law.name(),
+        "what": violation.what,
+        "evidence": evidence.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,5 @@
+//! `Counter` without a twist: keeps to every law.
+
+use mutant_origins::Counter;
+
+replicant_sdk::export!(Counter);

@@ -1,0 +1,5 @@
+//! `Set` without a twist: keeps to every law.
+
+use mutant_origins::Set;
+
+replicant_sdk::export!(Set);

@@ -1,0 +1,20 @@
+//! The honest types that mutants are made of, each a small relative of one that ships, and
+//! [`Mutant`], which does all that its type does but for what its [`Twist`] says.
+//!
+//! That the types by themselves keep to every law is tested with the packages in `honest`.
+
+mod balance;
+mod counter;
+mod list;
+mod mutant;
+mod register;
+mod set;
+mod tally;
+
+pub use balance::{Balance, Payment};
+pub use counter::Counter;
+pub use list::{Edit, Item, Key, List};
+pub use mutant::{Mutant, Twist};
+pub use register::{Register, Stamp};
+pub use set::{Change, Set, SetOp};
+pub use tally::{Addition, Entry, Tally, TallyOp};
