@@ -44,10 +44,11 @@
 //!
 //! # Where things are
 //!
-//! `shape` and `complexity` look at a component before it is compiled, `cache` keeps compiled code, `engine` says
-//! which WebAssembly guests get, `sandbox` makes one call safe, `limiter` bounds memory, `check`
-//! holds guests and callers to the interface, `guest_log` is all that guests can import. Only
-//! `bindings` knows the generated types; nothing of wasmtime is in the public interface.
+//! `shape` and `complexity` look at a component before it is compiled, `cache` keeps compiled
+//! code, `engine` says which WebAssembly guests get, `sandbox` makes one call safe, `limiter`
+//! bounds memory, `check` holds guests and callers to the interface, `guest_log` is all that guests
+//! can import. Only `bindings` knows the generated types; nothing of wasmtime is in the public
+//! interface.
 
 mod bindings;
 mod cache;
