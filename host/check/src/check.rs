@@ -29,7 +29,7 @@ pub enum CheckError {
     #[error("the script cannot be run: {0}")]
     Script(String),
     /// The component cannot be loaded. Its author's fault.
-    #[error("the component cannot be loaded: {0}")]
+    #[error("the component cannot be loaded")]
     Load(#[from] LoadError),
     /// The machine is at its limits.
     #[error("the machine could not go on: {0}")]

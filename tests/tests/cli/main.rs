@@ -1,6 +1,7 @@
 //! The command against real nodes, as a session in a shell.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod checking;
 mod demo;
 mod reading;
 mod readme;

@@ -35,6 +35,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "objects",
         "topics",
         "digest",
+        "check",
         "demo",
         "Exit codes",
         "3  the node could not",

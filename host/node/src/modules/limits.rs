@@ -28,6 +28,7 @@ pub(super) fn named(limits: &Limits) -> Vec<(&'static str, u64)> {
     vec![
         ("fuel_per_call", limits.fuel_per_call),
         ("fuel_per_item", limits.fuel_per_item),
+        ("fuel_per_byte", limits.fuel_per_byte),
         ("input_bytes", limits.input_bytes_max),
         ("memory_bytes", limits.memory_bytes_max),
         ("objects", limits.objects_max.into()),

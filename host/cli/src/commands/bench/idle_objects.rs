@@ -56,9 +56,10 @@ pub(crate) fn run(arguments: &IdleObjectsArguments, as_json: bool) -> Result<()>
         println!("{figures}");
     } else {
         println!(
-            "{} objects: {resident_each:.0} bytes of resident memory each, \
-             of {saved_each:.0} saved",
-            arguments.objects
+            "{} objects: {resident_each:.0} bytes of resident memory each, {:.0} beyond the \
+             {saved_each:.0} that are saved",
+            arguments.objects,
+            resident_each - saved_each
         );
     }
     Ok(())
