@@ -17,7 +17,7 @@ pub struct Config {
     pub steps: u32,
     /// Replicas: from two to this many. Default 4; at least 2, at most 16.
     pub replicas_max: usize,
-    /// Threads. Default: as many as the machine runs at once, at most 8. The report is the same
+    /// Threads. Default: as many as the machine runs at once, at most 8. What is found is the same
     /// for every number.
     pub threads: usize,
     /// The laws. Default: all.

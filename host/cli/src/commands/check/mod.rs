@@ -33,7 +33,7 @@ pub(crate) struct CheckArguments {
     /// The seed of the first history; the same seed gives the same report
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How many threads; the report does not depend on it [default: as many as there are cores]
+    /// How many threads; what is found does not depend on it [default: cores, at most 8]
     #[arg(long)]
     threads: Option<usize>,
     /// Check this law only; may be given several times
