@@ -8,16 +8,26 @@ use crate::TARGET_FOLDER_VARIABLE;
 /// The target folder that all builds of guests share.
 pub(crate) fn shared_target_folder() -> PathBuf {
     if let Some(folder) = env::var_os(TARGET_FOLDER_VARIABLE) {
-        return folder.into();
+        return absolute(folder.into());
     }
     let inside = env::var_os("OUT_DIR")
         .map(PathBuf::from)
         .or_else(|| env::current_exe().ok());
-    inside
-        .as_deref()
-        .and_then(cargo_target_folder)
-        .unwrap_or_else(|| env::temp_dir().join("replicant-build"))
-        .join("guests")
+    let folder = inside.as_deref().and_then(cargo_target_folder);
+    absolute(folder.unwrap_or_else(|| "target".into()).join("guests"))
+}
+
+/// The target folder of a project that shares it with nobody.
+pub(crate) fn target_folder_of(directory: &Path) -> PathBuf {
+    match env::var_os(TARGET_FOLDER_VARIABLE) {
+        Some(folder) => absolute(folder.into()),
+        None => absolute(directory.join("target/guests")),
+    }
+}
+
+/// Cargo runs in another folder than this program, where a relative path would lead elsewhere.
+fn absolute(folder: PathBuf) -> PathBuf {
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// The target folder of Cargo that `path` lies in: Cargo tags its root, once.
@@ -45,6 +55,14 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_project_has_a_target_folder_of_its_own_wherever_this_program_runs() {
+        let folder = target_folder_of(Path::new("some/project"));
+        assert!(folder.is_absolute(), "{}", folder.display());
+        let is_set = env::var_os(TARGET_FOLDER_VARIABLE).is_some();
+        assert!(is_set || folder.ends_with("some/project/target/guests"));
+    }
 
     #[test]
     fn the_target_folder_is_the_one_that_cargo_tagged() {

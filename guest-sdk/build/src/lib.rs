@@ -40,7 +40,8 @@ pub struct Options {
 
 impl Options {
     /// Finds a toolchain and the target folder: [`TARGET_FOLDER_VARIABLE`] if it is set, else
-    /// `guests` in the target folder of the Cargo that runs or built this program.
+    /// `guests` in the target folder of the Cargo that runs or built this program, or in `target`
+    /// of the present folder.
     ///
     /// # Errors
     ///
@@ -49,6 +50,19 @@ impl Options {
         Ok(Self {
             toolchain: Toolchain::detect()?,
             target_folder: folder::shared_target_folder(),
+        })
+    }
+
+    /// The same for a project of its own, which keeps what is built in its own folder `target`,
+    /// unless [`TARGET_FOLDER_VARIABLE`] is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::detect`].
+    pub fn of_project(directory: &Path) -> Result<Self, BuildError> {
+        Ok(Self {
+            toolchain: Toolchain::detect()?,
+            target_folder: folder::target_folder_of(directory),
         })
     }
 }

@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Topics(commands::topics::TopicsArguments),
     /// Hash a topic's contents, to compare nodes
     Digest(commands::digest::DigestArguments),
+    /// Make a folder with a small type of your own, ready to be built
+    New(commands::new::NewArguments),
+    /// Build a type into a component
+    Build(commands::build::BuildArguments),
     /// Find out whether a component converges
     Check(commands::check::CheckArguments),
     /// See three nodes on this machine replicate, fail and recover

@@ -1,6 +1,7 @@
 //! The commands, one file or folder each.
 
 pub(crate) mod bench;
+pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -10,6 +11,7 @@ pub(crate) mod init;
 pub(crate) mod members;
 pub(crate) mod module;
 pub(crate) mod network;
+pub(crate) mod new;
 pub(crate) mod objects;
 pub(crate) mod query;
 pub(crate) mod serve;
@@ -40,6 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Objects(arguments) => objects::run(arguments),
         Command::Topics(arguments) => topics::run(arguments),
         Command::Digest(arguments) => digest::run(arguments),
+        Command::New(arguments) => new::run(arguments),
+        Command::Build(arguments) => build::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

@@ -1,0 +1,70 @@
+//! Recognising and building a project.
+
+use std::path::{Path, PathBuf};
+
+use crate::{BuildError, Language, build};
+
+/// A folder with the source of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What it is written in.
+    pub language: Language,
+}
+
+impl Project {
+    /// Recognises the language of a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::NoProject`] or [`BuildError::SeveralLanguages`].
+    pub fn find(folder: &Path) -> Result<Self, BuildError> {
+        let is_there = |language: &Language| folder.join(language.marker()).is_file();
+        let found: Vec<Language> = Language::ALL.into_iter().filter(is_there).collect();
+        match found[..] {
+            [language] => Ok(Self {
+                folder: folder.to_path_buf(),
+                language,
+            }),
+            [] => Err(BuildError::NoProject {
+                folder: folder.to_path_buf(),
+            }),
+            _ => Err(BuildError::SeveralLanguages {
+                folder: folder.to_path_buf(),
+                markers: found.iter().map(|language| language.marker()).collect(),
+            }),
+        }
+    }
+
+    /// Makes the component, somewhere in the project's folder `target`, and returns where.
+    ///
+    /// `tell` gets to know what is done when it takes long.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] says whose fault it is and, if something is missing, how to get it.
+    pub fn build(&self, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+        match self.language {
+            Language::Rust => build::rust::build(&self.folder, tell),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_recognised_by_one_file() {
+        for language in Language::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            let error = Project::find(folder.path()).unwrap_err();
+            assert!(matches!(error, BuildError::NoProject { .. }), "{error}");
+            fs::write(folder.path().join(language.marker()), "").unwrap();
+            assert_eq!(Project::find(folder.path()).unwrap().language, language);
+        }
+    }
+}

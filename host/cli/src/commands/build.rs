@@ -1,0 +1,80 @@
+//! `replicant build`: makes the component of a project.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use replicant_check::{Limits, Module, Runtime, RuntimeConfig};
+use replicant_project::Project;
+
+use crate::output::{self, printable, size};
+use crate::progress;
+
+#[derive(Args)]
+pub(crate) struct BuildArguments {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// Where the component goes [default: NAME.wasm in the project's folder]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
+    let runtime = Runtime::new(RuntimeConfig::small()).context("the sandbox does not start")?;
+    let built = build(&runtime, &arguments.folder, arguments.output.as_deref())?;
+    output::line(&built.told())?;
+    Ok(())
+}
+
+/// A component that a node would load.
+pub(crate) struct Built {
+    pub(crate) file: PathBuf,
+    pub(crate) module: Module,
+}
+
+/// Builds the project in `folder`, has the component examined as a node does when it loads it, and
+/// only then puts it in its place.
+pub(crate) fn build(runtime: &Runtime, folder: &Path, output: Option<&Path>) -> Result<Built> {
+    let project = Project::find(folder)?;
+    let made = project.build(&mut |step| eprintln!("{step}"))?;
+    let bytes = fs::read(&made).with_context(|| format!("cannot read {}", made.display()))?;
+    let examined = progress::counter("compiling the component as a node does");
+    let module = runtime.load(&bytes, Limits::default());
+    examined.finish_and_clear();
+    let module = module
+        .with_context(|| format!("{} was built, and no node would load it", made.display()))?;
+    let file = match output {
+        Some(file) => file.to_path_buf(),
+        None => folder.join(format!("{}.wasm", module.description().name)),
+    };
+    put(&bytes, &file).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(Built { file, module })
+}
+
+/// Whoever reads the file sees the old component or the new one.
+fn put(bytes: &[u8], file: &Path) -> std::io::Result<()> {
+    let fresh = file.with_extension(format!("{}.fresh", std::process::id()));
+    fs::write(&fresh, bytes)?;
+    fs::rename(&fresh, file).inspect_err(|_| {
+        // It is of no use there.
+        let _ = fs::remove_file(&fresh);
+    })
+}
+
+impl Built {
+    /// What a person wants to know of it.
+    pub(crate) fn told(&self) -> String {
+        let imports = match self.module.imports() {
+            [] => "nothing".to_owned(),
+            names => names.join(", "),
+        };
+        printable(&format!(
+            "{}: {} in {}, imports {imports}",
+            self.file.display(),
+            self.module.label(),
+            size(self.module.size_bytes()),
+        ))
+    }
+}

@@ -1,0 +1,42 @@
+//! What is refused, and in what words.
+
+use std::fs;
+
+use replicant_project::BUILT_IN;
+
+use crate::place::{replicant, text};
+
+#[test]
+fn names_that_no_type_can_have_and_folders_that_are_there_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let taken = place.path().join("taken");
+    fs::create_dir(&taken).unwrap();
+    fs::write(taken.join("mine"), "mine").unwrap();
+    for (name, said) in [
+        ("Score", "lower-case"),
+        ("or-set", "ships with Replicant"),
+        ("taken", "exists already"),
+    ] {
+        let folder = place.path().join(name);
+        replicant().run(["new", text(&folder)]).fails(2, &[said]);
+    }
+    assert_eq!(fs::read_to_string(taken.join("mine")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    replicant()
+        .run(["new", "x", "--lang", "cobol"])
+        .fails(2, &["cobol", "rust"]);
+}
+
+#[test]
+fn every_type_that_ships_with_replicant_is_a_name_that_is_taken() {
+    let shipped: Vec<_> = replicant_crdts::all().iter().map(|one| one.name).collect();
+    assert_eq!(shipped, BUILT_IN);
+}
+
+#[test]
+fn a_folder_without_a_project_is_told_apart_from_a_project_that_does_not_build() {
+    let place = tempfile::tempdir().unwrap();
+    let empty = text(place.path());
+    let ran = replicant().run(["build", empty]);
+    ran.fails(1, &["holds no project", "Cargo.toml", "replicant new"]);
+}

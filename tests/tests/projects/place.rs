@@ -1,0 +1,45 @@
+//! Where the tests' projects lie, and what they have in common. It panics where a test would.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use replicant_tests::process::{Ran, Replicant};
+
+/// A folder in Cargo's target folder, for one test. What is compiled and installed in it survives
+/// until the next run.
+pub(crate) fn place(name: &str) -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("projects")
+        .join(name);
+    fs::create_dir_all(&place).unwrap();
+    place
+}
+
+/// A path as an argument.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The command in an environment where builds in Rust share what does not differ.
+pub(crate) fn replicant() -> Replicant {
+    let guests = place("guests");
+    Replicant::new().with("REPLICANT_GUEST_TARGET_DIR", text(&guests))
+}
+
+/// Makes a new project in this language, without what an earlier run left.
+pub(crate) fn scaffold(folder: &Path, language: &str) {
+    let _ = fs::remove_dir_all(folder);
+    let made = replicant().run(["new", text(folder), "--lang", language]);
+    made.mentions(&["replicant build", "replicant check"]);
+}
+
+/// Builds a project, and checks the component with as many histories as given.
+pub(crate) fn build_and_check(folder: &Path, name: &str, runs: &str) -> Ran {
+    let component = folder.join(format!("{name}.wasm"));
+    let _ = fs::remove_file(&component);
+    let built = replicant().run(["build", text(folder)]);
+    built.mentions(&[text(&component), &format!("{name}@0.1.0")]);
+    let checked = replicant().run(["check", text(&component), "--runs", runs]);
+    checked.mentions(&["every law holds"])
+}
