@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The templates, each a folder in `templates`.
-const TEMPLATES: [&str; 1] = ["rust"];
+const TEMPLATES: [&str; 4] = ["rust", "js", "python", "c"];
+/// The SDKs besides the one for Rust, each a folder in `guest-sdk`.
+const SDKS: [&str; 3] = ["js", "python", "c"];
 
 fn main() -> Result<()> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).canonicalize()?;
@@ -29,6 +31,11 @@ fn main() -> Result<()> {
     files.extend(prefixed("src", files_below(&sdk.join("src"))?));
     files.extend(prefixed("wit", files_below(&sdk.join("wit"))?));
     write_table(&mut code, "rust-sdk", &files)?;
+    for name in SDKS {
+        let folder = sdk.join(name);
+        write_table(&mut code, &format!("{name}-sdk"), &files_below(&folder)?)?;
+        println!("cargo:rerun-if-changed={}", folder.display());
+    }
 
     fs::write(out.join("embedded.rs"), code)?;
     println!(

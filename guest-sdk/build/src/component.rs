@@ -40,7 +40,8 @@ pub(crate) fn write(built: &Built, path: &Path) -> Result<(), BuildError> {
     fs::rename(&fresh, path).map_err(at(path))
 }
 
-fn encode(package: &str, module: &[u8]) -> Result<Vec<u8>, BuildError> {
+/// Wraps a core module.
+pub(crate) fn encode(package: &str, module: &[u8]) -> Result<Vec<u8>, BuildError> {
     if !exports_type(module) {
         return Err(BuildError::NoType {
             package: package.to_owned(),

@@ -43,8 +43,8 @@ pub enum BuildError {
     },
     /// The crate's author: the library implements no type.
     #[error(
-        "{package} exports no Replicant type: it needs `replicant_sdk::export!(YourType);` in its \
-         lib.rs"
+        "{package} exports no Replicant type: in Rust, it needs \
+         `replicant_sdk::export!(YourType);` in its lib.rs"
     )]
     NoType {
         /// The package.

@@ -102,6 +102,16 @@ pub fn build(
         .collect()
 }
 
+/// Wraps a core module, with the types of the interface in it, as a component.
+///
+/// # Errors
+///
+/// [`BuildError::NoType`] if the module exports none of the interface's functions, or
+/// [`BuildError::Encode`]; both name `what`.
+pub fn encode(what: &str, module: &[u8]) -> Result<Vec<u8>, BuildError> {
+    component::encode(what, module)
+}
+
 fn build_package(
     directory: &Path,
     package: Option<&str>,

@@ -1,7 +1,7 @@
 //! What can go wrong while a project is made or built.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Language;
 
@@ -61,9 +61,59 @@ pub enum BuildError {
         /// The files.
         markers: Vec<&'static str>,
     },
-    /// A crate could not be built.
+    /// A crate could not be built, or a module could not be made a component.
     #[error(transparent)]
-    Rust(#[from] replicant_guest_build::BuildError),
+    Guest(#[from] replicant_guest_build::BuildError),
+    /// The environment: something that belongs to the machine is not there.
+    #[error("{what} is missing. To get it:\n  {}", get.join("\n  "))]
+    Missing {
+        /// What.
+        what: String,
+        /// Ways to get it, one a line.
+        get: Vec<String>,
+    },
+    /// The author, as a rule: a tool ended with an error, and says why.
+    #[error("{name} failed: {output}")]
+    Tool {
+        /// The tool.
+        name: String,
+        /// What it said, at the end.
+        output: String,
+    },
+    /// The author: a manifest is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The author: the interface in the project was changed, or lacks files.
+    #[error(
+        "no C code could be made from {}: {reason}; it must be the interface as it came with the \
+         project",
+        wit.display()
+    )]
+    Bindings {
+        /// The folder of the interface.
+        wit: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The environment: a file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// Names the file in an error.
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> BuildError + use<> {
+    let path = path.to_path_buf();
+    move |source| BuildError::File { path, source }
 }
 
 fn markers() -> String {

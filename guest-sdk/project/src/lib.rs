@@ -13,6 +13,8 @@ mod language;
 mod name;
 mod project;
 mod scaffold;
+mod sources;
+mod tool;
 
 pub use error::{BuildError, CreateError};
 pub use language::Language;

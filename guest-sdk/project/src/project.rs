@@ -47,6 +47,9 @@ impl Project {
     pub fn build(&self, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
         match self.language {
             Language::Rust => build::rust::build(&self.folder, tell),
+            Language::JavaScript => build::javascript::build(&self.folder, tell),
+            Language::Python => build::python::build(&self.folder, tell),
+            Language::C => build::c::build(&self.folder, tell),
         }
     }
 }

@@ -14,6 +14,7 @@ mod logs;
 mod open_files;
 mod output;
 mod progress;
+mod sandbox;
 mod signals;
 
 use std::process::ExitCode;

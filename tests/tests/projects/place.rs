@@ -1,8 +1,8 @@
 //! Where the tests' projects lie, and what they have in common. It panics where a test would.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use replicant_tests::process::{Ran, Replicant};
 
@@ -21,10 +21,12 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The command in an environment where builds in Rust share what does not differ.
+/// The command in an environment where builds in Rust share what does not differ, and what is kept
+/// for next time stays in Cargo's target folder.
 pub(crate) fn replicant() -> Replicant {
-    let guests = place("guests");
-    Replicant::new().with("REPLICANT_GUEST_TARGET_DIR", text(&guests))
+    Replicant::new()
+        .with("REPLICANT_GUEST_TARGET_DIR", text(&place("guests")))
+        .with("XDG_CACHE_HOME", text(&place("cache")))
 }
 
 /// Makes a new project in this language, without what an earlier run left.
@@ -32,6 +34,24 @@ pub(crate) fn scaffold(folder: &Path, language: &str) {
     let _ = fs::remove_dir_all(folder);
     let made = replicant().run(["new", text(folder), "--lang", language]);
     made.mentions(&["replicant build", "replicant check"]);
+}
+
+/// A copy of an example, with what its links lead to.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let copy = place("examples").join(name);
+    let _ = fs::remove_dir_all(&copy);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut command = Command::new("cp");
+    command
+        .args(["-r", "--dereference"])
+        .arg(examples.join(name))
+        .arg(&copy);
+    assert!(command.status().unwrap().success());
+    // What somebody who tried the example left there.
+    for left in ["target", "node_modules", ".venv"] {
+        let _ = fs::remove_dir_all(copy.join(left));
+    }
+    copy
 }
 
 /// Builds a project, and checks the component with as many histories as given.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use replicant_check::{Limits, Module, Runtime, RuntimeConfig};
+use replicant_check::{Limits, Module, Runtime};
 use replicant_project::Project;
 
 use crate::output::{self, printable, size};
-use crate::progress;
+use crate::{progress, sandbox};
 
 #[derive(Args)]
 pub(crate) struct BuildArguments {
@@ -22,7 +22,7 @@ pub(crate) struct BuildArguments {
 }
 
 pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
-    let runtime = Runtime::new(RuntimeConfig::small()).context("the sandbox does not start")?;
+    let runtime = sandbox::start()?;
     let built = build(&runtime, &arguments.folder, arguments.output.as_deref())?;
     output::line(&built.told())?;
     Ok(())

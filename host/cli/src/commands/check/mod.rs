@@ -12,10 +12,10 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use indicatif::ProgressBar;
-use replicant_check::{Config, Law, Progress, Runtime, RuntimeConfig};
+use replicant_check::{Config, Law, Progress, Runtime};
 
 use crate::exit::Unfit;
-use crate::progress;
+use crate::{progress, sandbox};
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
@@ -73,7 +73,7 @@ fn verdict(arguments: &CheckArguments) -> Result<bool> {
     let file = arguments.file.display();
     let component =
         std::fs::read(&arguments.file).with_context(|| format!("cannot read {file}"))?;
-    let runtime = Runtime::new(RuntimeConfig::small()).context("the sandbox does not start")?;
+    let runtime = sandbox::start()?;
     let config = config(arguments)?;
     if let Some(script) = &arguments.replay {
         return replay(arguments, &runtime, &component, &config, script);

@@ -1,0 +1,23 @@
+"""What the component exports of itself: the description of the type in `app.py`."""
+
+import json
+
+import app
+from wit_world import exports
+from wit_world.imports import types
+
+
+class OpBased(exports.OpBased):
+    def describe(self) -> types.Description:
+        about = app.ABOUT
+        return types.Description(
+            name=about.name,
+            version=about.version,
+            summary=about.summary,
+            command_schema=json.dumps(about.command_schema),
+            query_schema=json.dumps(about.query_schema),
+            value_schema=json.dumps(about.value_schema),
+            event_schema=json.dumps(about.event_schema),
+            writes=1,
+            reads=[1],
+        )

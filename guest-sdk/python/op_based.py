@@ -1,0 +1,108 @@
+"""The component's resource `object`: one state, and the calls that the host makes.
+
+The module must have this name, which is that of the interface.
+"""
+
+import json
+
+import app
+from componentize_py_types import Err
+from sdk.cbor import decode, encode
+from sdk.replicant import Context, Random, Refusal, Stable
+from wit_world.exports import op_based
+from wit_world.imports import types
+
+
+class Object(op_based.Object):
+    def __init__(self) -> None:
+        self.state = app.Type()
+
+    @classmethod
+    def load(cls, saved: bytes, from_version: str):
+        about = app.ABOUT
+        if _series(from_version) != _series(about.version):
+            raise Err(f"version {about.version} reads no state of version {from_version}")
+        loaded = cls()
+        try:
+            loaded.state.load(decode(saved))
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise Err(f"these bytes are no saved state of {about.name}: {error}") from None
+        return loaded
+
+    def update(self, context, commands, events: bool):
+        ops, made, refusals, told = [], [], [], []
+        for index, command in enumerate(_unpack(commands)):
+            at = Context(context.timestamp, context.replica, context.counter + len(ops))
+            try:
+                op = self.state.prepare(at, _read_command(command))
+            except Refusal as refusal:
+                refusals.append(types.Refusal(index, str(refusal)))
+                continue
+            if op is None:
+                continue
+            # Applied from its bytes, so that what is applied here is what is applied elsewhere.
+            encoded = encode(op)
+            self._effect(at, encoded, told)
+            ops.append(encoded)
+            made.append(index)
+        return types.Updated(_pack(ops), made, refusals, _pack(told if events else []))
+
+    def apply(self, run, events: bool):
+        told = []
+        for counter, op in zip(run.counters, _unpack(run.ops)):
+            self._effect(Context(run.timestamp, run.replica, counter), op, told)
+        return _pack(told if events else [])
+
+    def query(self, query):
+        try:
+            question = "value" if query is None else decode(query)
+            answer = self.state.value() if question == "value" else self.state.query(question)
+        except (Refusal, ValueError) as error:
+            raise Err(str(error)) from None
+        return encode(answer)
+
+    def save(self) -> bytes:
+        return encode(self.state.save())
+
+    def compact(self, stable, floor: int, number: int) -> bool:
+        counters = {dot.replica: dot.counter for dot in stable}
+        return self.state.compact(Stable(counters), floor, number)
+
+    def sample(self, seed: int) -> bytes:
+        return encode(self.state.sample(Random(seed)))
+
+    def _effect(self, context, data: bytes, told: list) -> None:
+        try:
+            op = decode(data)
+        except ValueError:
+            return  # Damaged: it has no effect, here as elsewhere.
+        event = self.state.effect(context, op)
+        if event is not None:
+            told.append(encode(event))
+
+
+def _read_command(data: bytes):
+    try:
+        return decode(data)
+    except ValueError as error:
+        schema = json.dumps(app.ABOUT.command_schema)
+        raise Refusal(f"no command: {error}; expected {schema}") from None
+
+
+def _series(version: str) -> list[str]:
+    """What versions have in common that read each other's states."""
+    numbers = version.split(".")
+    return numbers[:2] if numbers[0] == "0" else numbers[:1]
+
+
+def _unpack(packed) -> list[bytes]:
+    begins = [0, *packed.ends]
+    return [packed.bytes[begin:end] for begin, end in zip(begins, packed.ends)]
+
+
+def _pack(items: list[bytes]):
+    ends, end = [], 0
+    for item in items:
+        end += len(item)
+        ends.append(end)
+    return types.Packed(b"".join(items), ends)
