@@ -205,10 +205,10 @@ fn join(ranges: Vec<Range>) -> Vec<Range> {
 
 #[cold]
 fn out_of_range(edit: Edit<'_>, length: u64) -> Refusal {
-    let Edit { at, delete, .. } = edit;
-    Refusal::new(if delete == 0 {
-        format!("cannot insert at {at}: the text has length {length}")
-    } else {
-        format!("cannot delete {delete} characters at {at}: the text has length {length}")
+    let Edit { at, delete, insert } = edit;
+    Refusal::new(match (delete, insert) {
+        (0, "") => format!("there is no position {at}: the text has length {length}"),
+        (0, _) => format!("cannot insert at {at}: the text has length {length}"),
+        _ => format!("cannot delete {delete} characters at {at}: the text has length {length}"),
     })
 }

@@ -12,6 +12,10 @@ use crate::sandbox::GuestState;
 
 /// Bytes of one message; what is longer is cut.
 pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 4096;
+/// The level of errors.
+const ERROR: u8 = 0;
+/// Bytes that are kept of the last error of a call, in case that it ends in a trap.
+const LAST_ERROR_BYTES_MAX: usize = 512;
 /// Messages of one instance in a row.
 const BURST_MAX: u32 = 100;
 /// After a burst, one more message each such time.
@@ -81,6 +85,11 @@ fn write(
         return Err(Trap::OutOfFuel.into());
     };
     store.set_fuel(left)?;
+    if level == ERROR {
+        let text = message.to_str(&store)?;
+        let last = cut(&text, LAST_ERROR_BYTES_MAX).to_owned();
+        store.data_mut().last_error = Some(last);
+    }
     if let Some(dropped) = store.data_mut().log.pass(Instant::now()) {
         // Only now, since it takes much longer than a message that is dropped has paid for.
         let text = printable(&message.to_str(&store)?, LOG_MESSAGE_BYTES_MAX);
@@ -91,7 +100,7 @@ fn write(
 
 fn emit(module: &str, level: u8, text: &str, dropped: u64) {
     match level {
-        0 => tracing::error!(target: "replicant::guest", module, dropped, "{text}"),
+        ERROR => tracing::error!(target: "replicant::guest", module, dropped, "{text}"),
         1 => tracing::warn!(target: "replicant::guest", module, dropped, "{text}"),
         2 => tracing::info!(target: "replicant::guest", module, dropped, "{text}"),
         _ => tracing::debug!(target: "replicant::guest", module, dropped, "{text}"),

@@ -29,6 +29,8 @@ pub(crate) struct GuestState {
     pub(crate) log: LogGate,
     /// `name@version`, for the log.
     pub(crate) module: Arc<str>,
+    /// The last error that the guest logged in this call: what it says of a panic.
+    pub(crate) last_error: Option<String>,
 }
 
 /// A store with its instance.
@@ -105,6 +107,7 @@ fn new_store(
         limiter: Limiter::new(limits, engine.total_memory()),
         log: LogGate::new(),
         module,
+        last_error: None,
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
@@ -121,6 +124,7 @@ fn handles_max(limits: &Limits) -> usize {
 
 fn prepare(store: &mut Store<GuestState>, fuel: u64, engine: &Engine) -> Result<(), FaultKind> {
     store.set_fuel(fuel).map_err(|error| host(&error))?;
+    store.data_mut().last_error = None;
     store.set_epoch_deadline(engine.deadline_ticks(fuel));
     Ok(())
 }
@@ -173,7 +177,7 @@ impl<'a> Call<'a> {
                 limit: self.engine.call_duration_max(self.fuel),
             },
             Some(trap) => FaultKind::Trap {
-                reason: trap_reason(*trap, error),
+                reason: trap_reason(*trap, error, state.last_error.take()),
             },
             None => self.explain_refusal(error),
         }
@@ -202,10 +206,17 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The trap and, if the component has names, the functions it happened in, innermost first.
-fn trap_reason(trap: Trap, error: &wasmtime::Error) -> String {
+/// The trap, what the guest said before it gave up, and, if the component has names, the functions
+/// it happened in, innermost first.
+fn trap_reason(trap: Trap, error: &wasmtime::Error, said: Option<String>) -> String {
     let text = trap.to_string();
     let mut reason = text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
+    // Only a guest that stops by itself has said why.
+    if trap == Trap::UnreachableCodeReached
+        && let Some(said) = said
+    {
+        reason.push_str(&format!(": {}", printable(&said, REASON_BYTES_MAX)));
+    }
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return reason;
     };

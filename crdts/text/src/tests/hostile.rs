@@ -364,6 +364,11 @@ fn edits_over_the_end_are_refused_with_the_length() {
         refuse(4, 0, "x"),
         "cannot insert at 4: the text has length 3"
     );
+    // A deletion of nothing was told that it cannot insert.
+    assert_eq!(
+        refuse(4, 0, ""),
+        "there is no position 4: the text has length 3"
+    );
     assert_eq!(
         refuse(2, 2, ""),
         "cannot delete 2 characters at 2: the text has length 3"
