@@ -133,14 +133,19 @@ fn signed_bytes(context: &str, message: &[u8]) -> [u8; 32] {
 }
 
 /// The replica id under which `node` writes in its `generation`: the first eight bytes, little
-/// endian, of a hash of both. 0 is not a replica id and stands aside for 1.
+/// endian, of a hash of both. A generation that fits into 32 bits is hashed as such. 0 is not a
+/// replica id and stands aside for 1.
 pub fn replica_id(node: &NodeId, generation: Generation) -> ReplicaId {
-    let mut input = [0; 36];
+    let mut input = [0; 40];
     input[..32].copy_from_slice(node.as_bytes());
     input[32..].copy_from_slice(&generation.get().to_le_bytes());
+    let length = match u32::try_from(generation.get()) {
+        Ok(_) => 36,
+        Err(_) => 40,
+    };
     let hash = blake3::derive_key(
         "replicant 2026-11 replica id of node and generation",
-        &input,
+        &input[..length],
     );
     let [a, b, c, d, e, f, g, h, ..] = hash;
     let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
@@ -203,6 +208,9 @@ mod tests {
     fn replica_ids_differ_by_node_and_generation() {
         let (a, b) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
         let (first, second) = (Generation::new(0), Generation::new(1));
+        let large = [Generation::new(1 << 32), Generation::new(2 << 32)];
+        assert_ne!(replica_id(&a, large[0]), replica_id(&a, large[1]));
+        assert_ne!(replica_id(&a, first), replica_id(&a, large[0]));
         assert_eq!(replica_id(&a, first), replica_id(&a, first));
         assert_ne!(replica_id(&a, first), replica_id(&a, second));
         assert_ne!(replica_id(&a, first), replica_id(&b, first));

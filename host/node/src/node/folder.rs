@@ -1,13 +1,15 @@
 //! The data folder: what is in it, and that only one process has it.
 //!
 //! ```text
-//! node.key        the node's secret key, 64 hexadecimal digits; readable by its owner only
+//! node.key        the node's secret key, 64 hexadecimal digits
 //! replicant.redb  everything else that must survive (docs/storage-format.md)
 //! modules/        compiled modules; may be deleted
 //! lock            held while a process uses the folder
 //! ```
+//!
+//! Nobody but their owner can read any of it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,12 +37,7 @@ impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, NodeError> {
         let identity = read_key(path)?;
         let lock_path = path.join("lock");
-        let mut options = OpenOptions::new();
-        let lock = options
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path);
+        let lock = private().create(true).truncate(false).open(&lock_path);
         let lock = lock.map_err(|error| broken(&lock_path, &error))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -78,7 +75,7 @@ impl Folder {
 
 /// Makes a data folder with a new key.
 pub(super) fn init(path: &Path) -> Result<NodeId, NodeError> {
-    fs::create_dir_all(path).map_err(|error| broken(path, &error))?;
+    make_private(path).map_err(|error| broken(path, &error))?;
     let key_path = path.join("node.key");
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
@@ -96,6 +93,18 @@ pub(super) fn init(path: &Path) -> Result<NodeId, NodeError> {
     }
 }
 
+/// Makes a folder that only its owner may enter. One that is there stays as it is.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path)
+}
+
 /// Writes a file that was not there, readable by its owner only. Nobody ever sees half of it.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
@@ -103,14 +112,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(&unfinished)?;
+    let mut file = private().create_new(true).open(&unfinished)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     // A link fails where a rename would replace a key that is there.
@@ -121,6 +123,18 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// For writing; a file that is made is readable by its owner only.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
 }
 
 fn read_key(path: &Path) -> Result<NodeIdentity, NodeError> {
@@ -164,15 +178,19 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_reads_the_key() {
+    fn only_the_owner_reads_what_is_in_the_folder() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        init(folder.path()).unwrap();
-        let mode = fs::metadata(folder.path().join("node.key"))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        init(&path).unwrap();
+        let folder = Folder::open(&path).unwrap();
+        drop(crate::storage::RedbStorage::open(&folder.database(), 1 << 20).unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        for entry in fs::read_dir(&path).unwrap() {
+            let file = entry.unwrap().path();
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
     }
 
     #[test]

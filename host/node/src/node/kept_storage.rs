@@ -198,4 +198,16 @@ mod tests {
             });
         }
     }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named_with_what_to_do() {
+        let path = tempfile::tempdir().unwrap();
+        folder::init(path.path()).unwrap();
+        let folder = Folder::open(path.path()).unwrap();
+        std::fs::write(folder.database(), vec![7; 10_000]).unwrap();
+        let error = KeptStorage::open(&folder, 1 << 20).unwrap_err().to_string();
+        for part in ["replicant.redb", "damaged", "restore a backup"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
 }

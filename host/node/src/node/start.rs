@@ -18,8 +18,8 @@ use super::wiring::{Inlet, Line, ModuleLine, TopicOutlet, TypeChanges};
 use super::{Inner, Node, NodeConfig, NodeError, Running};
 use crate::modules::{Archive, Librarian, Registry, Resources};
 use crate::network::{BoundNetwork, NetworkConfig, NetworkError};
-use crate::storage::{General, Job, Storage, Writer};
-use crate::topics::{Context, GENERATION_KEY, INSTANCES_STEP, Topics, TopicsConfig, wall_ms};
+use crate::storage::{General, Job, Storage, Writer, generation};
+use crate::topics::{Context, INSTANCES_STEP, Topics, TopicsConfig, wall_ms};
 
 /// Under which name the cluster's id is stored.
 const CLUSTER_KEY: &str = "cluster";
@@ -27,6 +27,9 @@ const CLUSTER_KEY: &str = "cluster";
 /// How long a node that has a cluster asks its seeds whether they are in another one. They may be
 /// down, and then it starts all the same.
 const OTHER_CLUSTER_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes of bundles that wait for what they depend on: a few of the largest for each shard.
+const BUFFERED_BYTES_MAX: usize = 512 << 20;
 
 /// How often the comparison of topics looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,7 +47,7 @@ impl Node {
         };
         let writer = Arc::new(Writer::start(storage.clone())?);
         let identity = folder.identity();
-        let generation = read_generation(storage.as_ref())?;
+        let generation = generation::read(storage.as_ref())?;
         let addresses = Arc::new(AddressBook::new(storage.peers()?));
         let mut network = network_config(&config, &identity, generation, storage.as_ref())?;
         network.remembered = addresses.all();
@@ -218,19 +221,6 @@ async fn open_storage(
     .await
 }
 
-fn read_generation(storage: &dyn Storage) -> Result<Generation, NodeError> {
-    let Some(bytes) = storage.meta(GENERATION_KEY)? else {
-        return Ok(Generation::new(0));
-    };
-    let bytes = bytes
-        .as_slice()
-        .try_into()
-        .map_err(|_| NodeError::StorageFailed {
-            reason: "the stored generation is not a number".to_owned(),
-        })?;
-    Ok(Generation::new(u32::from_be_bytes(bytes)))
-}
-
 /// The cluster that this node belongs to: as stored, or as a seed says, or a new one. Stored
 /// before anything else is accepted.
 async fn find_cluster(
@@ -283,6 +273,7 @@ fn topics_config(config: &NodeConfig) -> TopicsConfig {
         read_wait: config.read_wait,
         watch_events_max: config.watch_events_max,
         watches_max: config.watches_max,
+        buffered_bytes_max: BUFFERED_BYTES_MAX,
         replication: Default::default(),
     }
 }

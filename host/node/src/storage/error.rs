@@ -1,5 +1,7 @@
 //! What goes wrong in storage.
 
+use std::path::Path;
+
 use crate::vocabulary::NodeError;
 
 /// Why storage did not do what it was asked.
@@ -27,13 +29,19 @@ pub enum StorageError {
     },
     /// The database cannot make sense of its own file: something else wrote to it, or the disk
     /// returns what was not written. Other parts of it may be readable; nothing was changed.
-    #[error("the database file is damaged: {reason}")]
+    #[error(
+        "the database file is damaged: {reason}; restore a backup of the data folder, or move the \
+         file away to begin anew with what peers have"
+    )]
     Damaged {
         /// What the database said.
         reason: String,
     },
     /// The file was written by a release with another format. Nothing was changed.
-    #[error("the database has format {found}, this release reads format {expected}")]
+    #[error(
+        "the database has format {found}, this release reads format {expected}: use the release \
+         that wrote it"
+    )]
     Format {
         /// The format of the file.
         found: u32,
@@ -43,6 +51,25 @@ pub enum StorageError {
     /// The writer has ended: the node is shutting down. Nothing was changed.
     #[error("storage is closed")]
     Closed,
+}
+
+impl StorageError {
+    /// The same, with the file's name in front of the reason where that is the file's.
+    pub(super) fn in_file(self, file: &Path) -> Self {
+        let named = |reason: String| match file.to_str() {
+            Some(name) if reason.starts_with(name) => reason,
+            _ => format!("{}: {reason}", file.display()),
+        };
+        match self {
+            Self::Failed { reason } => Self::Failed {
+                reason: named(reason),
+            },
+            Self::Damaged { reason } => Self::Damaged {
+                reason: named(reason),
+            },
+            other => other,
+        }
+    }
 }
 
 impl From<StorageError> for NodeError {
@@ -70,6 +97,12 @@ macro_rules! from_redb {
 fn of_redb(error: redb::Error) -> StorageError {
     match error {
         redb::Error::Corrupted(reason) => StorageError::Damaged { reason },
+        // Not a database at all.
+        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            StorageError::Damaged {
+                reason: error.to_string(),
+            }
+        }
         // An earlier call panicked in the middle of something.
         redb::Error::LockPoisoned(_) => StorageError::Damaged {
             reason: error.to_string(),

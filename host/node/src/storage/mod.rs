@@ -17,6 +17,7 @@
 
 mod error;
 mod failure;
+pub(crate) mod generation;
 mod guarded;
 mod job;
 mod read;
@@ -40,9 +41,6 @@ pub use writer::Writer;
 use replicant_protocol::ids::{
     Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
-
-/// Under which name the node's generation is stored, see [`General::Meta`].
-pub const GENERATION_KEY: &str = "generation";
 
 /// The result of everything in storage.
 pub type Result<T> = std::result::Result<T, StorageError>;

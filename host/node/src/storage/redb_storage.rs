@@ -6,9 +6,10 @@
 //! probe, and each further failure doubles the pause.
 
 use std::fmt;
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
 
@@ -16,7 +17,7 @@ use super::failure::Failure;
 use super::guarded::guarded;
 use super::record::Place;
 use super::tables::{self, FORMAT, FORMAT_KEY, META};
-use super::{GENERATION_KEY, General, Job, Result, StorageError, write};
+use super::{Job, Result, StorageError, generation, write};
 
 /// Opens the database; called again after each I/O error.
 pub type Opener = Box<dyn Fn() -> std::result::Result<Database, DatabaseError> + Send + Sync>;
@@ -24,6 +25,8 @@ pub type Opener = Box<dyn Fn() -> std::result::Result<Database, DatabaseError> +
 /// Storage in one redb database.
 pub struct RedbStorage {
     opener: Opener,
+    /// What errors name.
+    file: Option<PathBuf>,
     state: RwLock<State>,
 }
 
@@ -45,12 +48,16 @@ impl RedbStorage {
     /// [`StorageError::Failed`], [`StorageError::Damaged`], [`StorageError::Format`].
     pub fn open(file: &Path, cache_bytes: usize) -> Result<Self> {
         let file = file.to_path_buf();
+        let named = |error: StorageError| error.in_file(&file);
         if !file.exists() {
-            make_file(&file)?;
+            make_file(&file).map_err(named)?;
         }
-        Self::open_with(Box::new(move || {
-            redb::Builder::new().set_cache_size(cache_bytes).open(&file)
-        }))
+        let path = file.clone();
+        let opener: Opener =
+            Box::new(move || redb::Builder::new().set_cache_size(cache_bytes).open(&path));
+        let mut storage = Self::open_with(opener).map_err(named)?;
+        storage.file = Some(file);
+        Ok(storage)
     }
 
     /// Opens a database wherever `opener` finds it.
@@ -63,7 +70,11 @@ impl RedbStorage {
             database: Some(database),
             failure: None,
         });
-        Ok(Self { opener, state })
+        Ok(Self {
+            opener,
+            file: None,
+            state,
+        })
     }
 
     /// Commits all jobs in one durable transaction.
@@ -86,7 +97,18 @@ impl RedbStorage {
                 }
                 Ok(())
             }
-            Err(error) => Err(self.recover(&mut self.write_state(), error)),
+            Err(error) => {
+                let error = self.named(error);
+                Err(self.recover(&mut self.write_state(), error))
+            }
+        }
+    }
+
+    /// An error that says which file it is about.
+    fn named(&self, error: StorageError) -> StorageError {
+        match &self.file {
+            Some(file) => error.in_file(file),
+            None => error,
         }
     }
 
@@ -121,7 +143,9 @@ impl RedbStorage {
     fn attempt<T>(&self, read: &impl Fn(&ReadTransaction) -> Result<T>) -> Result<T> {
         let state = self.read_state();
         match (&state.database, &state.failure) {
-            (Some(database), _) => guarded(|| read(&database.begin_read()?)),
+            (Some(database), _) => {
+                guarded(|| read(&database.begin_read()?)).map_err(|error| self.named(error))
+            }
             (None, Some(failure)) => Err(StorageError::Failed {
                 reason: failure.reason.clone(),
             }),
@@ -180,7 +204,7 @@ impl RedbStorage {
         match guarded(|| prepare((self.opener)()?)) {
             Ok(database) => state.database = Some(database),
             Err(error) => {
-                let reason = error.to_string();
+                let reason = self.named(error).to_string();
                 tracing::warn!(reason, "storage cannot be opened");
                 let before = state.failure.as_ref();
                 let took = begun.elapsed();
@@ -239,8 +263,16 @@ fn make_file(file: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let created = options.create_new(true).read(true).write(true);
+    drop(created.open(&unfinished).map_err(failed)?);
     let database = prepare(Database::create(&unfinished)?)?;
-    let generation = General::Meta(GENERATION_KEY, new_generation().to_be_bytes().to_vec());
+    let generation = generation::record(generation::new()?);
     write::commit(&database, &[Job::general(generation)])?;
     database.close()?;
     std::fs::rename(&unfinished, file).map_err(failed)?;
@@ -250,13 +282,6 @@ fn make_file(file: &Path) -> Result<()> {
             .map_err(failed),
         None => Ok(()),
     }
-}
-
-/// A generation that no earlier database of the node had, unless it was made in the same second:
-/// seconds since 1970.
-fn new_generation() -> u32 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(0))
 }
 
 /// Checks the format of a database, and makes all tables in a new one.

@@ -14,7 +14,7 @@ use replicant_runtime::Module;
 
 use super::counters::Counters;
 use super::indexed::BundleCache;
-use crate::storage::{GENERATION_KEY, General, Job, Result, Storage, TopicNumber, Writer};
+use crate::storage::{Job, Result, Storage, TopicNumber, Writer, generation};
 
 /// Where modules come from.
 pub trait TypeSource: Send + Sync + fmt::Debug {
@@ -57,6 +57,9 @@ pub struct TopicsConfig {
     pub watch_events_max: usize,
     /// Watches open at a time.
     pub watches_max: usize,
+    /// Bytes of bundles, over all topics, that wait for what they depend on. Beyond, they are
+    /// dropped and asked for later.
+    pub buffered_bytes_max: usize,
     /// Replication of each topic.
     pub replication: replication::Config,
 }
@@ -136,18 +139,16 @@ impl Context {
 
     /// A generation after `present`; stored before it is returned.
     pub(super) fn generation_after(&self, present: Generation) -> Result<Generation> {
-        let mut generation = self
+        let mut latest = self
             .generation
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if *generation <= present {
+        if *latest <= present {
             let next = Generation::new(present.get().saturating_add(1));
-            let bytes = next.get().to_be_bytes().to_vec();
-            self.writer
-                .commit(Job::general(General::Meta(GENERATION_KEY, bytes)))?;
-            *generation = next;
+            self.writer.commit(Job::general(generation::record(next)))?;
+            *latest = next;
         }
-        Ok(*generation)
+        Ok(*latest)
     }
 
     /// Monotonic time since the start.

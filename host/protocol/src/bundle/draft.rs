@@ -24,7 +24,7 @@ pub(crate) struct Part {
 }
 
 /// Bytes that a body needs besides dependencies, objects and ops, at most: 14 for the headers of
-/// arrays, 1 format, 259 topic, 34 lineage, 34 author, 5 generation, 9 first, 10 + 34 reference,
+/// arrays, 1 format, 259 topic, 34 lineage, 34 author, 9 generation, 9 first, 10 + 34 reference,
 /// 34 previous, 9 hlc.
 const FIXED_BYTES: usize = 512;
 /// Bytes of one dependency, at most: array header, two numbers, hash.

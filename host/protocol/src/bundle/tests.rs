@@ -289,7 +289,7 @@ proptest! {
     fn decode_of_encode_is_the_same(
         ops in proptest::collection::vec(any_op(), 1..30),
         first in 1_u64..1 << 62,
-        generation: u32,
+        generation: u64,
         hlc: u64,
         dependencies in proptest::collection::btree_set(1_u64.., 0..10),
     ) {

@@ -162,9 +162,9 @@ number! {
 }
 
 number! {
-    /// How often a node started over with a fresh replica id. Grows when a node discards its
-    /// history, so that a dot is never used twice.
-    Generation, u32, "a generation", "a decimal number below 2^32 without leading zeros is accepted"
+    /// Which of a node's histories an op is part of. Grows when a node discards its history, and
+    /// is a number of its own for each database, so that a dot is never used twice.
+    Generation, u64, "a generation", "a decimal number below 2^64 without leading zeros is accepted"
 }
 
 impl Counter {

@@ -431,7 +431,7 @@ fn any_rumour() -> impl Strategy<Value = Rumour> {
                 node: id(1),
                 incarnation,
                 is_leaving: status == Status::Left,
-                generation: Generation::new(u32::from(generation)),
+                generation: Generation::new(u64::from(generation)),
                 address: ([10, 0, 0, u8::from(moved) + 1], 7_000).into(),
                 signature: Signature::from_bytes([1; 64]),
             };

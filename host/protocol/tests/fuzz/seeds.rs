@@ -41,7 +41,7 @@ fn bundle(objects: u32, ops: u32, dependencies: u64) -> SignedBundle {
         lineage: LineageId::first(&ClusterId::from_bytes([3; 32]), &topic),
         topic,
         author: identity(1).id(),
-        generation: Generation::new(objects),
+        generation: Generation::new(u64::from(objects)),
         first: Counter::new(2),
         reference: SnapshotRef::START,
         dependencies: (1..=dependencies).map(dependency).collect(),
