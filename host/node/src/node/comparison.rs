@@ -12,7 +12,7 @@ use replicant_protocol::replication::anti_entropy::{Config, Message, OutEvent, S
 use replicant_protocol::version::VersionVector;
 
 use super::NodeError;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 
 /// The comparison of this node's topics with those of its peers. Every method returns what has to
 /// be done next, and none waits for anything but a moment's work of another thread.
@@ -35,9 +35,18 @@ impl Comparison {
         config.page_timeout = config.page_timeout.min(interval * 2);
         let mut state = State::new(Duration::ZERO, config);
         for topic in storage.topics()? {
-            let heads = storage.heads(topic.topic)?.into_iter();
-            let version: VersionVector = heads.map(|end| (end.replica, end.last)).collect();
-            state.handle_version(topic.name, version.hash());
+            match storage.heads(topic.topic) {
+                Ok(heads) => {
+                    let ends = heads.iter().map(|end| (end.replica, end.last));
+                    let version: VersionVector = ends.collect();
+                    state.handle_version(topic.name, version.hash());
+                }
+                // The others go on. Whoever asks for this one is told the same.
+                Err(error @ StorageError::Corrupt { .. }) => {
+                    tracing::error!(topic = %topic.name, %error, "a topic cannot be served");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let inner = Mutex::new((state, ChaCha8Rng::from_seed(seed)));
         Ok(Self {
@@ -95,4 +104,22 @@ impl fmt::Debug for Comparison {
 
 fn drain(state: &mut State) -> Vec<OutEvent> {
     std::iter::from_fn(|| state.poll()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::tests::disk::Disk;
+    use crate::storage::tests::{BOUNDARIES, alter, job};
+
+    /// It stopped the start of the whole node.
+    #[test]
+    fn a_topic_that_cannot_be_read_does_not_stop_the_others() {
+        let disk = Disk::new(1);
+        disk.storage().unwrap().commit(&[job(1)]).unwrap();
+        alter(&disk, BOUNDARIES, (1, 7, 1));
+        let storage = disk.storage().unwrap();
+        assert!(storage.heads(crate::storage::TopicNumber(1)).is_err());
+        assert!(Comparison::new(&storage, Duration::from_secs(1)).is_ok());
+    }
 }

@@ -19,7 +19,7 @@ pub(super) const META: TableDefinition<'_, &str, Value> = TableDefinition::new("
 pub(super) const TOPICS: TableDefinition<'_, &str, Value> = TableDefinition::new("topics");
 pub(super) const COUNTERS: TableDefinition<'_, u32, Value> = TableDefinition::new("counters");
 pub(crate) const BUNDLES: TableDefinition<'_, (u32, u64), Value> = TableDefinition::new("bundles");
-pub(super) const BOUNDARIES: TableDefinition<'_, (u32, u64, u64), Value> =
+pub(crate) const BOUNDARIES: TableDefinition<'_, (u32, u64, u64), Value> =
     TableDefinition::new("boundaries");
 pub(super) const OBJECTS: TableDefinition<'_, (u32, &str, &str), Value> =
     TableDefinition::new("objects");

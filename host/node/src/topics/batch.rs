@@ -154,7 +154,7 @@ impl Engine {
                 .context
                 .counters
                 .add(Count::OpsApplied, run.ops.len() as u64);
-            let told = slot.apply(&mut bench, &key, &run, events);
+            let told = slot.apply(&mut bench, &key, run, events);
             if events {
                 let events = told.map(|told| told.iter().map(<[u8]>::to_vec).collect());
                 flight.tell(key, events);
@@ -360,6 +360,8 @@ impl Engine {
         self.retry_at = None;
         self.pump(tools);
         let version = VersionToken::from(self.state.version());
+        // Before the answers: whoever has one may expect to see the change.
+        self.tell_watchers(flight.told, &version);
         for (reply, outcomes) in flight.answers.drain(..) {
             commands::count(&tools.context.counters, &outcomes);
             // Whoever went away does not need the answer; the update is durable all the same.
@@ -368,7 +370,6 @@ impl Engine {
                 outcomes,
             }));
         }
-        self.tell_watchers(flight.told, &version);
         self.checkpoint_touched(&flight.staged);
     }
 

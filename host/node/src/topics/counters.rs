@@ -17,6 +17,8 @@ macro_rules! counts {
 }
 
 counts! {
+    /// Bytes of bundles that wait for what they depend on, as of the last round of each shard.
+    BufferedBytes => "buffered_bytes",
     /// Bundles delivered and stored, own ones included.
     Bundles => "bundles_stored_total",
     /// Checkpoints written.
@@ -27,6 +29,8 @@ counts! {
     CommandsApplied => "commands_applied_total",
     /// Commands that a type, or a fault, refused.
     CommandsRefused => "commands_refused_total",
+    /// Times that waiting bundles of a topic were dropped, since all topics had too many.
+    BuffersDropped => "buffers_dropped_total",
     /// Proofs that a replica signed two histories.
     Equivocations => "equivocations_total",
     /// Calls into guests that did not return.
@@ -43,6 +47,8 @@ counts! {
     ObjectsRebuilt => "objects_rebuilt_total",
     /// Ops applied that other nodes made.
     OpsApplied => "remote_ops_applied_total",
+    /// Ops that have no effect here, since the type fails on them.
+    OpsVoid => "ops_void_total",
     /// Inputs of peers that were dropped since a shard's queue was full.
     PeerInputsDropped => "peer_inputs_dropped_total",
     /// Things that peers sent and that were not accepted.
@@ -51,6 +57,8 @@ counts! {
     RequestsBusy => "requests_busy_total",
     /// Storage jobs that failed.
     StorageFailures => "storage_failures_total",
+    /// Topics that only peers spoke of and that were forgotten, since there were too many.
+    StrangersForgotten => "strange_topics_forgotten_total",
     /// Topics in memory now.
     Topics => "topics_loaded",
     /// Updates answered.

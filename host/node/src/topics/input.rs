@@ -118,6 +118,13 @@ impl PeerInput {
         }
     }
 
+    pub(super) fn peer(&self) -> NodeId {
+        match self {
+            Self::Bundle { from, .. } | Self::Message { from, .. } => *from,
+            Self::Differs { peer, .. } => *peer,
+        }
+    }
+
     /// About how much memory it holds.
     pub(super) fn size_bytes(&self) -> usize {
         const FIXED_BYTES: usize = 128;

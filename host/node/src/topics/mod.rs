@@ -31,16 +31,17 @@ mod indexed;
 mod input;
 mod peers;
 mod reads;
+mod rebuild;
 mod shard;
 mod slot;
 mod staged;
+mod strangers;
 mod upkeep;
 mod watchers;
 
 #[cfg(test)]
 mod tests;
 
-pub use crate::storage::GENERATION_KEY;
 pub use context::{Context, Outlet, TopicsConfig, TypeSource, wall_ms};
 pub use counters::Counters;
 pub use shard::INSTANCES_STEP;

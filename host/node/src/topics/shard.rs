@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use replicant_protocol::ids::{TopicName, TypeName};
+use replicant_protocol::replication::State;
 
 use super::batch::Flight;
 use super::context::{Context, Tools, wall_ms};
@@ -17,6 +18,7 @@ use super::engine::Engine;
 use super::inbox::{Inbox, Peers, Taken};
 use super::indexed::BundleCache;
 use super::input::{PeerInput, ReadRequest, UpdateRequest};
+use super::strangers::Strangers;
 use super::upkeep::WAITING_BYTES_MAX;
 use crate::storage::{Job, Result, StorageError, TopicWrite};
 use crate::vocabulary::NodeError;
@@ -41,6 +43,9 @@ pub(super) struct Shard {
     engines: BTreeMap<TopicName, Engine>,
     peers: Arc<Peers>,
     cache: BundleCache,
+    strangers: Strangers,
+    /// What the engines had in their buffers when last looked.
+    buffered_bytes: usize,
     round: u64,
     next_upkeep: Duration,
 }
@@ -54,6 +59,8 @@ impl Shard {
             engines: BTreeMap::new(),
             peers: Arc::default(),
             cache: BundleCache::default(),
+            strangers: Strangers::default(),
+            buffered_bytes: 0,
             round: 0,
         }
     }
@@ -110,6 +117,7 @@ impl Shard {
         for input in taken.peer_inputs {
             self.take_peer_input(input);
         }
+        self.bound_buffers();
         self.each(|engine, tools| engine.take_time(tools));
         self.batch(taken.updates);
         self.each(|engine, tools| engine.answer_waiting(tools));
@@ -117,6 +125,9 @@ impl Shard {
             self.next_upkeep = self.context.now() + UPKEEP_INTERVAL;
             self.write_checkpoints(0);
             self.forget(Engine::is_idle, ENGINES_MAX);
+            let engines = &self.engines;
+            self.strangers
+                .retain(|name| engines.get(name).is_some_and(Engine::is_stranger));
         } else {
             self.write_checkpoints(WAITING_BYTES_MAX);
         }
@@ -163,23 +174,24 @@ impl Shard {
     }
 
     /// Does something with a topic. One that does not exist is forgotten afterwards, unless
-    /// something waits for it.
+    /// something waits for it. Says whether it is in memory from now on and was not before.
     fn visit(
         &mut self,
         name: &TopicName,
         work: impl FnOnce(&mut Engine, &mut Tools<'_>),
-    ) -> std::result::Result<(), NodeError> {
+    ) -> std::result::Result<bool, NodeError> {
         let is_new = self.engine(name)?;
         let mut tools = tools(&self.context, &mut self.cache, self.round);
         let Some(engine) = self.engines.get_mut(name) else {
-            return Ok(());
+            return Ok(false);
         };
         work(engine, &mut tools);
-        if is_new && engine.number.is_none() && engine.is_idle() {
+        let is_forgotten = is_new && engine.number.is_none() && engine.is_idle();
+        if is_forgotten {
             self.engines.remove(name);
             self.context.counters.change(Count::Topics, -1);
         }
-        Ok(())
+        Ok(is_new && !is_forgotten)
     }
 
     fn take_read(&mut self, request: ReadRequest) {
@@ -213,12 +225,52 @@ impl Shard {
     }
 
     fn take_peer_input(&mut self, input: PeerInput) {
-        let name = input.topic().clone();
-        let result = self.visit(&name, |engine, tools| engine.take_peer_input(tools, input));
-        if let Err(error) = result {
-            self.context.counters.add(Count::PeerInputsDropped, 1);
-            tracing::warn!(topic = %name, %error, "a topic cannot be opened");
+        let (peer, name) = (input.peer(), input.topic().clone());
+        match self.visit(&name, |engine, tools| engine.take_peer_input(tools, input)) {
+            Ok(false) => {}
+            Ok(true) => {
+                let excess = self.strangers.insert(peer, name);
+                if let Some(name) = excess
+                    && self.engines.get(&name).is_some_and(Engine::is_stranger)
+                {
+                    self.engines.remove(&name);
+                    self.context.counters.change(Count::Topics, -1);
+                    self.context.counters.add(Count::StrangersForgotten, 1);
+                }
+            }
+            Err(error) => {
+                self.context.counters.add(Count::PeerInputsDropped, 1);
+                tracing::warn!(topic = %name, %error, "a topic cannot be opened");
+            }
         }
+    }
+
+    /// Keeps what waits in the buffers of all topics within this shard's part of the bound: the
+    /// topics that have most give way first.
+    fn bound_buffers(&mut self) {
+        let config = &self.context.config;
+        let max = config.buffered_bytes_max / config.shards.max(1);
+        let buffered = |engine: &Engine| engine.state.buffered_bytes();
+        let mut bytes: usize = self.engines.values().map(buffered).sum();
+        if bytes > max {
+            let mut by_bytes: Vec<&mut Engine> = self.engines.values_mut().collect();
+            by_bytes.sort_by_key(|engine| std::cmp::Reverse(buffered(engine)));
+            let now = self.context.now();
+            for drop_waiting in [State::handle_pressure, State::handle_shortage] {
+                for engine in &mut by_bytes {
+                    if bytes <= max {
+                        break;
+                    }
+                    let freed = drop_waiting(&mut engine.state, now);
+                    bytes -= freed;
+                    let count = u64::from(freed > 0);
+                    self.context.counters.add(Count::BuffersDropped, count);
+                }
+            }
+        }
+        let change = bytes as i64 - self.buffered_bytes as i64;
+        self.buffered_bytes = bytes;
+        self.context.counters.change(Count::BufferedBytes, change);
     }
 
     /// Delivers what can be delivered and carries out all commands, in one storage job.

@@ -1,16 +1,17 @@
 //! The objects of one type in one topic, and the one instance that holds those that are loaded.
 //!
 //! A trap costs the instance. Its objects come back one by one, when they are next needed, from
-//! checkpoint, log, and what the batch under way has done to them. An object is at fault only if it
-//! fails in a fresh instance of its own: in a crowded one it may have failed for want of room.
+//! checkpoint, log, and what the batch under way has done to them; see
+//! [`rebuild`](super::rebuild) for what becomes of an op that fails there too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use replicant_protocol::ids::{ModuleHash, ObjectId, ObjectKey, TypeName};
-use replicant_runtime::{CallError, Fault, Handle, Instance, Module, Packed, Run};
+use replicant_runtime::{Fault, Handle, Instance, Module, Packed, Run};
 
 use super::counters::{Count, Counters};
+use super::rebuild::Voids;
 use super::staged::Bench;
 use crate::storage::{Checkpoint, ObjectNumber, Sequence, Storage, StorageError, TopicNumber};
 
@@ -51,25 +52,6 @@ impl From<StorageError> for Unavailable {
     }
 }
 
-/// Why one attempt to make an object failed.
-enum Attempt {
-    Fault(Fault),
-    Schema(u32),
-    Storage(StorageError),
-}
-
-impl From<Fault> for Attempt {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<StorageError> for Attempt {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
 /// The objects of one type in one topic.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -78,11 +60,13 @@ pub(super) struct Slot {
     pub(super) instance: Option<Instance>,
     pub(super) loaded: BTreeMap<ObjectId, Loaded>,
     pub(super) faulted: BTreeMap<ObjectId, String>,
+    /// Ops since the last checkpoint that have no effect, since the guest fails on them.
+    pub(super) voids: Voids,
     /// How many objects to keep loaded; shrinks when an instance runs out of memory.
     pub(super) loaded_max: usize,
     /// When this slot was last used, by the shard's count of rounds.
     pub(super) used_at: u64,
-    uses: u64,
+    pub(super) uses: u64,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -99,6 +83,7 @@ impl Slot {
             instance: None,
             loaded: BTreeMap::new(),
             faulted: BTreeMap::new(),
+            voids: Voids::default(),
             loaded_max,
             used_at: 0,
             uses: 0,
@@ -124,13 +109,13 @@ impl Slot {
         self.rebuild(bench, key)
     }
 
-    /// Applies ops that are delivered. None if the object's state is not in memory afterwards: it
-    /// will come from the log when it is needed.
+    /// Applies ops that are delivered, and gives the change events. None if what changed is not
+    /// known, or the object's state is not in memory afterwards: then it comes from the log.
     pub(super) fn apply(
         &mut self,
         bench: &mut Bench<'_>,
         key: &ObjectKey,
-        run: &Run,
+        run: Run,
         events: bool,
     ) -> Option<Packed> {
         let has_room = self.loaded.len() < self.loaded_max || self.loaded.contains_key(&key.id);
@@ -139,25 +124,19 @@ impl Slot {
             return None;
         }
         let handle = self.handle(bench, key).ok()?;
-        let fault = match self.apply_once(key, handle, run, events) {
+        let fault = match self.apply_once(key, handle, &run, events) {
             Ok(told) => return Some(told),
             Err(fault) => fault,
         };
         self.lost(&key.id, &fault);
-        if !fault.is_guests() {
-            return None;
+        if fault.is_guests() {
+            // The object is made again with the run as part of it: that finds the op at fault.
+            self.reset();
+            bench.staged.present = Some((key.clone(), run));
+            let _ = self.handle(bench, key);
+            bench.staged.present = None;
         }
-        // Once more, alone in a fresh instance.
-        self.reset();
-        let handle = self.handle(bench, key).ok()?;
-        match self.apply_once(key, handle, run, events) {
-            Ok(told) => Some(told),
-            Err(fault) => {
-                self.lost(&key.id, &fault);
-                self.condemn(&key.id, &fault);
-                None
-            }
-        }
+        None
     }
 
     fn apply_once(
@@ -225,6 +204,7 @@ impl Slot {
             (loaded.ops_since, loaded.bytes_since) = (0, 0);
             loaded.saved_bytes = saved.len() as u64;
         }
+        self.voids.forget(id);
         Some(Checkpoint {
             sequence,
             module: self.module_hash(),
@@ -285,6 +265,7 @@ impl Slot {
         self.counters
             .change(Count::ObjectsFaulted, -(self.faulted.len() as i64));
         self.faulted.clear();
+        self.voids = Voids::default();
         self.module = module;
     }
 
@@ -309,148 +290,20 @@ impl Slot {
         if !fault.ends_instance() {
             return self.unload(id);
         }
-        if matches!(fault.kind, replicant_runtime::FaultKind::Memory { .. }) {
-            self.loaded_max = self.loaded_max.min((self.loaded.len() / 2).max(1));
+        let is_memory = matches!(fault.kind, replicant_runtime::FaultKind::Memory { .. });
+        if is_memory && self.loaded.len() > 1 {
+            self.loaded_max = self.loaded_max.min(self.loaded.len() / 2);
         }
         self.counters.add(Count::InstancesLost, 1);
         self.reset();
     }
 
     /// Notes that an object failed by itself.
-    fn condemn(&mut self, id: &ObjectId, fault: &Fault) {
+    pub(super) fn condemn(&mut self, id: &ObjectId, fault: &Fault) {
         if fault.is_guests() && self.faulted.len() < FAULTED_MAX {
             self.counters.change(Count::ObjectsFaulted, 1);
             self.faulted.insert(id.clone(), fault.to_string());
         }
-    }
-
-    fn rebuild(&mut self, bench: &mut Bench<'_>, key: &ObjectKey) -> Result<Handle, Unavailable> {
-        let number = bench.find(key)?;
-        // An instance that held others may lack memory even when they are gone.
-        let was_fresh = self.instance.is_none();
-        let mut result = self.attempt(bench, key, number, was_fresh);
-        if let Err(Attempt::Fault(fault)) = &result
-            && fault.is_guests()
-            && !was_fresh
-        {
-            self.reset();
-            result = self.attempt(bench, key, number, true);
-        }
-        match result {
-            Ok(loaded) => {
-                let handle = loaded.handle;
-                self.loaded.insert(key.id.clone(), loaded);
-                self.counters.change(Count::ObjectsLoaded, 1);
-                Ok(handle)
-            }
-            Err(Attempt::Storage(error)) => Err(error.into()),
-            Err(Attempt::Schema(schema)) => Err(Unavailable::NewerType { schema }),
-            Err(Attempt::Fault(fault)) => {
-                self.condemn(&key.id, &fault);
-                match fault.is_guests() {
-                    true => Err(Unavailable::Faulted(fault.to_string())),
-                    false => Err(Unavailable::Sandbox(fault.to_string())),
-                }
-            }
-        }
-    }
-
-    /// Makes an object: from its checkpoint if there is one of this module's that can be read, else
-    /// from the start of the log.
-    fn attempt(
-        &mut self,
-        bench: &mut Bench<'_>,
-        key: &ObjectKey,
-        number: Option<ObjectNumber>,
-        is_fresh: bool,
-    ) -> Result<Loaded, Attempt> {
-        let Some(number) = number else {
-            let handle = self.instance()?.create()?;
-            return Ok(self.fresh(handle, None, 0));
-        };
-        let known = Some(number).filter(|number| bench.is_stored(*number));
-        let checkpoint = match bench.topic {
-            Some(topic) if bench.is_stored(number) => {
-                self.counters.add(Count::ObjectsRebuilt, 1);
-                self.stored_checkpoint(bench.storage, topic, number)?
-            }
-            _ => None,
-        };
-        if let Some(checkpoint) = checkpoint {
-            let version = self.module.description().version.clone();
-            match self.instance()?.restore(&checkpoint.saved, &version) {
-                Ok(handle) => {
-                    let saved_bytes = checkpoint.saved.len() as u64;
-                    let loaded = self.fresh(handle, known, saved_bytes);
-                    return self.replay(bench, key, number, checkpoint.sequence, loaded);
-                }
-                Err(CallError::Refused(reason)) => {
-                    tracing::warn!(object = %key.id, reason, "a checkpoint cannot be read");
-                }
-                Err(CallError::Fault(fault)) => {
-                    self.lost(&key.id, &fault);
-                    if fault.is_guests() && !is_fresh {
-                        return Err(fault.into());
-                    }
-                }
-            }
-        }
-        let handle = self.instance()?.create()?;
-        let loaded = self.fresh(handle, known, 0);
-        self.replay(bench, key, number, Sequence(0), loaded)
-    }
-
-    fn fresh(&self, handle: Handle, number: Option<ObjectNumber>, saved_bytes: u64) -> Loaded {
-        Loaded {
-            handle,
-            number,
-            ops_since: 0,
-            bytes_since: 0,
-            saved_bytes,
-            used_at: self.uses,
-        }
-    }
-
-    /// Applies what the log and the batch have behind `after`.
-    fn replay(
-        &mut self,
-        bench: &mut Bench<'_>,
-        key: &ObjectKey,
-        number: ObjectNumber,
-        after: Sequence,
-        mut loaded: Loaded,
-    ) -> Result<Loaded, Attempt> {
-        let reads = self.module.description().reads.clone();
-        let instance = self.instance()?;
-        let mut failure = None;
-        let replayed = bench.replay(key, number, after, &mut |run| {
-            if !reads.contains(&run.schema) {
-                failure = Some(Attempt::Schema(run.schema));
-                return false;
-            }
-            loaded.ops_since += run.ops.len() as u64;
-            loaded.bytes_since += run.ops.bytes().len() as u64;
-            match instance.apply(loaded.handle, &run, false) {
-                Ok(_) => true,
-                Err(fault) => {
-                    failure = Some(Attempt::Fault(fault));
-                    false
-                }
-            }
-        });
-        let failure = match (replayed, failure) {
-            (Err(error), _) => Attempt::Storage(error),
-            (Ok(()), Some(failure)) => failure,
-            (Ok(()), None) => return Ok(loaded),
-        };
-        if let Attempt::Fault(fault) = &failure {
-            self.lost(&key.id, fault);
-        }
-        if let Some(instance) = &mut self.instance {
-            // In a dead instance, or one made anew, the handle is of no use, and that is all right.
-            let _ = instance.release(loaded.handle);
-        }
-        Err(failure)
     }
 }
 

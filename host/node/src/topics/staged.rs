@@ -24,6 +24,8 @@ pub(super) struct StagedOp {
 pub(super) struct Staged {
     /// Bundles of other replicas that all objects have seen, in order.
     pub(super) delivered: Vec<Arc<IndexedBundle>>,
+    /// A run of the next bundle, while its object is made again with it.
+    pub(super) present: Option<(ObjectKey, Run)>,
     /// Under which name this node's ops of the batch are made.
     pub(super) opened: Option<Opened>,
     /// This node's ops, in order, and their bytes.
@@ -43,6 +45,8 @@ impl Staged {
             .iter()
             .filter_map(|bundle| bundle.run(key))
             .collect();
+        let present = self.present.as_ref().filter(|(of, _)| of == key);
+        runs.extend(present.map(|(_, run)| run.clone()));
         runs.extend(self.local_runs(key));
         runs
     }

@@ -17,7 +17,7 @@ const CHECKPOINT_OPS: u64 = 1_024;
 const CHECKPOINT_SHARE: u64 = 4;
 
 /// Ops after which a checkpoint is made in any case.
-const CHECKPOINT_OPS_MAX: u64 = 65_536;
+pub(super) const CHECKPOINT_OPS_MAX: u64 = 65_536;
 
 /// At a shutdown, objects with fewer ops since their checkpoint are left to be replayed.
 const SHUTDOWN_OPS_MIN: u64 = 16;
@@ -164,6 +164,11 @@ impl Engine {
     /// Whether nothing would be lost if this topic were forgotten until it is needed again.
     pub(super) fn is_idle(&self) -> bool {
         self.is_unused() && !self.state.has_deliverable() && self.state.next_timeout().is_none()
+    }
+
+    /// Whether this topic is here only since peers spoke of it.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.number.is_none() && self.is_unused() && !self.state.has_deliverable()
     }
 
     /// Whether nobody here needs this topic in memory. What peers sent and said of it may be under

@@ -20,6 +20,9 @@ fn fragile() -> Vec<u8> {
     bytes.clone()
 }
 
+/// Rounds of computing that take more than a third of a call's fuel, and less than all of it.
+const TOIL: u32 = 7_000_000;
+
 async fn pair() -> (TestNode, TestNode) {
     let first = TestNode::start(&[]).await;
     first.node.load_module(fragile()).await.unwrap();
@@ -48,6 +51,7 @@ async fn only_the_command_that_traps_is_refused() {
         panic!("{updated:?}");
     };
     assert!(reason.starts_with("fragile@0.1.0: update"), "{reason}");
+    assert!(reason.contains("as asked"), "what the guest said: {reason}");
     converged(&[&first, &second], "t", 3).await;
     for node in [&first, &second] {
         assert_eq!(node.value("t", "x").await, json!(3));
@@ -79,16 +83,58 @@ async fn commands_that_all_trap_do_not_hold_the_shard() {
     node.node.shutdown().await;
 }
 
+/// A poisoned op took the ops of its object away that stood beside it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_whose_ops_trap_is_shown_as_faulted_and_the_others_go_on() {
+async fn an_op_that_traps_has_no_effect_and_those_beside_it_count() {
+    let (first, second) = pair().await;
+    let commands = [json!({"add": 2}), json!("bomb"), json!({"add": 4})];
+    first.update("t", "x", "fragile", &commands).await.unwrap();
+    converged(&[&first, &second], "t", 3).await;
+    assert_eq!(second.value("t", "x").await, json!(6));
+    assert_eq!(second.count("ops_void_total"), 1);
+    second.apply("t", "x", "fragile", json!({"add": 8})).await;
+    converged(&[&first, &second], "t", 4).await;
+    assert_eq!(second.value("t", "x").await, json!(14));
+    // A restart does not change what the log says.
+    let second = second.restart().await;
+    assert_eq!(second.value("t", "x").await, json!(14));
+    converged(&[&first, &second], "t", 4).await;
+    first.node.shutdown().await;
+    second.node.shutdown().await;
+}
+
+/// Each of the commands was accepted with the fuel of a call of its own. Where their ops came as
+/// one bundle the object was shown as faulted, for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn ops_that_are_too_much_together_are_applied_one_by_one() {
+    let (first, second) = pair().await;
+    let commands = vec![json!({"toil": TOIL}); 3];
+    let updated = first.update("t", "x", "fragile", &commands).await.unwrap();
+    assert!(
+        first.count("guest_faults_total") > 0,
+        "one call has the fuel for all"
+    );
+    let is_applied = |outcome: &Outcome| matches!(outcome, Outcome::Applied(_));
+    assert!(updated.outcomes.iter().all(is_applied), "{updated:?}");
+    converged(&[&first, &second], "t", 3).await;
+    assert_eq!(second.value("t", "x").await, json!(3));
+    assert_eq!(second.count("ops_void_total"), 0);
+    let second = second.restart().await;
+    assert_eq!(second.value("t", "x").await, json!(3));
+    first.node.shutdown().await;
+    second.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_with_too_many_ops_that_trap_is_shown_as_faulted_and_the_others_go_on() {
     let (first, second) = pair().await;
     first.apply("t", "good", "fragile", json!({"add": 1})).await;
-    first.apply("t", "bad", "fragile", json!({"add": 2})).await;
-    first.apply("t", "bad", "fragile", json!("bomb")).await;
+    let bombs = vec![json!("bomb"); 17];
+    first.update("t", "bad", "fragile", &bombs).await.unwrap();
     first.apply("t", "bad", "fragile", json!({"add": 4})).await;
     first.apply("t", "good", "fragile", json!({"add": 8})).await;
     until("all ops are there", async || {
-        second.node.digest(topic_name("t")).await.unwrap().ops == 5
+        second.node.digest(topic_name("t")).await.unwrap().ops == 20
     })
     .await;
     assert_eq!(second.value("t", "good").await, json!(9));

@@ -258,8 +258,18 @@ impl State {
     /// Memory is short, over all topics: drops what waits for something and was not asked for. It
     /// is asked for later. Gives how many bytes became free.
     pub fn handle_pressure(&mut self, now: Duration) -> usize {
+        self.drop_waiting(now, Via::Broadcast)
+    }
+
+    /// As [`handle_pressure`](Self::handle_pressure), where that was not enough: what was asked for
+    /// goes too.
+    pub fn handle_shortage(&mut self, now: Duration) -> usize {
+        self.drop_waiting(now, Via::Sync)
+    }
+
+    fn drop_waiting(&mut self, now: Duration, via: Via) -> usize {
         let before = self.buffer.bytes();
-        for entry in self.buffer.take_unasked() {
+        for entry in self.buffer.take_waiting(via) {
             self.stats.dropped_full += 1;
             self.pull
                 .want(entry.peer, now.saturating_add(self.config.backoff));

@@ -282,10 +282,10 @@ impl Buffer {
         [asking, expiring, clock].into_iter().flatten().min()
     }
 
-    /// Takes out what waits and was not asked for.
-    pub(super) fn take_unasked(&mut self) -> Vec<Entry> {
-        let unasked = self.waiting.range((Via::Broadcast, Key::SMALLEST)..);
-        let keys: Vec<Key> = unasked.map(|(_, key)| *key).collect();
+    /// Takes out what waits and came in this way, or one that is less wanted.
+    pub(super) fn take_waiting(&mut self, via: Via) -> Vec<Entry> {
+        let waiting = self.waiting.range((via, Key::SMALLEST)..);
+        let keys: Vec<Key> = waiting.map(|(_, key)| *key).collect();
         keys.iter().filter_map(|key| self.remove(key)).collect()
     }
 

@@ -148,6 +148,23 @@ fn when_memory_is_short_only_what_waits_unasked_goes_and_it_is_asked_for_later()
 }
 
 #[test]
+fn when_memory_is_very_short_all_that_waits_goes_and_comes_again() {
+    let mut victim = Victim::new(Config::default());
+    let mut chained = Author::new(2);
+    let chunk: Vec<_> = (0..3).map(|_| chained.next()).collect();
+    victim.answer(chunk[1..].iter().map(BundleBytes::from).collect(), false);
+    assert_eq!(victim.state.handle_pressure(victim.now), 0);
+    assert!(victim.state.handle_shortage(victim.now) > 0);
+    assert_eq!(victim.state.buffered_bytes(), 0);
+    let events = victim.wait(Duration::from_secs(1));
+    assert!(asked_of(&events).is_some(), "{events:?}");
+    for bundle in &chunk {
+        victim.hear(bundle);
+    }
+    assert_eq!(victim.deliver(), chunk);
+}
+
+#[test]
 fn the_same_bundles_are_read_for_a_peer_a_few_times_only() {
     let mut victim = Victim::new(Config::default());
     let mut author = Author::new(1);

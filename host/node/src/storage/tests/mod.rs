@@ -7,11 +7,29 @@ pub(crate) mod disk;
 mod failing;
 mod format;
 
+use redb::ReadableTable;
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{Counter, Dot, Hash, ModuleHash, ObjectKey, ReplicaId, TopicName};
 
-pub(crate) use super::tables::{BUNDLES, CHECKPOINTS};
+pub(crate) use super::tables::{BOUNDARIES, BUNDLES, CHECKPOINTS};
 use super::*;
+
+/// Flips a bit in a record.
+pub(crate) fn alter<K: redb::Key>(
+    disk: &disk::Disk,
+    table: redb::TableDefinition<'static, K, &'static [u8]>,
+    key: K::SelfType<'static>,
+) {
+    let database = (disk.opener())().unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut table = transaction.open_table(table).unwrap();
+        let mut value = table.get(&key).unwrap().unwrap().value().to_vec();
+        *value.last_mut().unwrap() ^= 1;
+        table.insert(&key, value.as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
+}
 
 pub(super) fn topic_name() -> TopicName {
     "a/topic".parse().unwrap()
@@ -29,7 +47,7 @@ pub(super) fn key(id: u64) -> ObjectKey {
 }
 
 /// The `n`-th job of a sequence: one bundle of one op on an object of its own.
-pub(super) fn job(n: u64) -> Job {
+pub(crate) fn job(n: u64) -> Job {
     let counters = TopicCounters {
         last: Sequence(n),
         objects: ObjectNumber(n),

@@ -123,7 +123,9 @@ async fn peers_that_tell_of_endless_topics_do_not_keep_others_out() {
     assert!(read.await.is_ok());
     assert_eq!(bed.value().await, Some(1));
     let loaded = bed.count("topics_loaded");
-    assert!(loaded <= 16_384, "{loaded} topics are in memory");
+    assert!(loaded <= 256 + 2, "{loaded} topics are in memory");
+    let forgotten = bed.count("strange_topics_forgotten_total");
+    assert!(forgotten >= 20_000 - 256, "{forgotten} were forgotten");
     bed.end();
 }
 
@@ -144,4 +146,46 @@ async fn a_watcher_who_does_not_read_is_told_that_he_missed_something_and_then_g
     }
     bed.end();
     assert_eq!(watch.next().await, None);
+}
+
+#[tokio::test]
+async fn what_waits_in_all_topics_together_is_bounded_and_asked_for_again() {
+    const MAX: usize = 16 << 10;
+    let like = sample().await;
+    let bed = bed(|config| config.buffered_bytes_max = MAX);
+    let peer = NodeId::from_bytes([8; 32]);
+    bed.topics.handle_peer_up(peer);
+    let mut first = None;
+    let mut sent_bytes = 0;
+    for n in 0..200 {
+        let name: TopicName = format!("t/{n}").parse().unwrap();
+        let mut author = Author::in_topic(2, name);
+        let bundles = [author.bundle(&like), author.bundle(&like)];
+        sent_bytes += bundles[1].memory_bytes();
+        // The second of each waits for the first, which does not come.
+        eventually(async || {
+            bed.topics
+                .handle_bundle(peer, bundles[1].clone())
+                .then_some(())
+        })
+        .await;
+        first = Some(bundles);
+    }
+    assert!(sent_bytes > 2 * MAX, "{sent_bytes} bytes");
+    eventually(async || (bed.count("buffers_dropped_total") > 0).then_some(())).await;
+    assert!(bed.count("buffered_bytes") <= MAX as u64);
+    // A topic goes on, whether its bundle was dropped or not.
+    let [one, two] = first.unwrap();
+    let name = one.body().topic.clone();
+    for bundle in [one, two] {
+        assert!(bed.topics.handle_bundle(peer, bundle));
+    }
+    let value = eventually(async || {
+        let id = "x".parse().unwrap();
+        let read = bed.topics.value(name.clone(), id, None, None);
+        let value: u64 = ciborium::from_reader(read.await.ok()?.value.as_slice()).unwrap();
+        (value == 2).then_some(value)
+    });
+    assert_eq!(value.await, 2);
+    bed.end();
 }

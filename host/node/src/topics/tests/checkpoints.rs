@@ -1,9 +1,9 @@
 //! Checkpoints are a shortcut: whatever becomes of one, the log decides.
 
-use redb::ReadableTable;
 use replicant_protocol::ids::ModuleHash;
 
 use super::*;
+use crate::storage::tests::{CHECKPOINTS, alter};
 use crate::storage::{Checkpoint, Job, ObjectNumber, Storage, TopicNumber, TopicWrite};
 
 const X: ObjectNumber = ObjectNumber(1);
@@ -66,57 +66,6 @@ async fn a_checkpoint_that_the_type_cannot_load_is_passed_over() {
 #[tokio::test]
 async fn an_object_with_a_corrupt_checkpoint_is_made_from_the_log() {
     let disk = doctored(|_| {}).await;
-    alter(&disk, crate::storage::tests::CHECKPOINTS, (1, 1));
+    alter(&disk, CHECKPOINTS, (1, 1));
     assert_eq!(value_on(disk).await, 1_102);
-}
-
-#[tokio::test]
-async fn a_corrupt_bundle_is_named_to_whoever_reads_what_is_in_it_and_the_rest_goes_on() {
-    let bed = bed(|_| {});
-    for id in ["x", "y"] {
-        bed.topics.update(increment_of(id, 1)).await.unwrap();
-    }
-    let disk = bed.disk.clone();
-    bed.end();
-    alter(&disk, crate::storage::tests::BUNDLES, (1, 1));
-    let bed = Bed::on(disk, test_config(), 1, &["g-counter"]);
-    let read = bed.topics.value(topic(), "x".parse().unwrap(), None, None);
-    let Err(NodeError::StorageFailed { reason }) = read.await else {
-        panic!("it was read");
-    };
-    assert_eq!(
-        reason,
-        "record 1/1 of table bundles is corrupt: its checksum does not match"
-    );
-    let refused = bed.topics.update(increment(1)).await;
-    assert!(
-        matches!(refused, Err(NodeError::StorageFailed { .. })),
-        "{refused:?}"
-    );
-    let digest = bed.topics.digest(topic()).await;
-    assert!(
-        matches!(digest, Err(NodeError::StorageFailed { .. })),
-        "{digest:?}"
-    );
-    assert_eq!(bed.value_of("y").await, Some(1));
-    bed.topics.update(increment_of("y", 1)).await.unwrap();
-    assert_eq!(bed.value_of("y").await, Some(2));
-    bed.end();
-}
-
-/// Flips a bit in a record.
-fn alter(
-    disk: &Disk,
-    table: redb::TableDefinition<'static, (u32, u64), &'static [u8]>,
-    key: (u32, u64),
-) {
-    let database = (disk.opener())().unwrap();
-    let transaction = database.begin_write().unwrap();
-    {
-        let mut table = transaction.open_table(table).unwrap();
-        let mut value = table.get(key).unwrap().unwrap().value().to_vec();
-        *value.last_mut().unwrap() ^= 1;
-        table.insert(key, value.as_slice()).unwrap();
-    }
-    transaction.commit().unwrap();
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod chaos;
 mod checkpoints;
+mod damage;
 mod disks;
 mod peers;
 mod writing;
@@ -96,6 +97,7 @@ fn test_config() -> TopicsConfig {
         read_wait: Duration::from_secs(5),
         watch_events_max: 16,
         watches_max: 2,
+        buffered_bytes_max: 64 << 20,
         replication: replication::Config::default(),
     }
 }
@@ -142,9 +144,7 @@ impl Bed {
             .map(|name| (name.parse().unwrap(), module(name)));
         let types = Arc::new(Types(Mutex::new(modules.collect())));
         let heard = Arc::new(Heard::default());
-        let generation = storage.meta(GENERATION_KEY).unwrap();
-        let generation =
-            generation.map_or(0, |bytes| u32::from_be_bytes(bytes.try_into().unwrap()));
+        let generation = crate::storage::generation::read(storage.as_ref()).unwrap();
         let context = Context::new(
             config,
             storage.clone(),
@@ -153,7 +153,7 @@ impl Bed {
             heard.clone(),
             Arc::new(NodeIdentity::from_secret(&[secret; 32])),
             CLUSTER,
-            Generation::new(generation),
+            generation,
         );
         Self {
             topics: Topics::start(context.unwrap()).unwrap(),

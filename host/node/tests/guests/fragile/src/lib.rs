@@ -24,6 +24,8 @@ pub enum Command {
     Bomb,
     /// Takes memory.
     Hoard(u32),
+    /// Computes for this many rounds.
+    Toil(u32),
 }
 
 /// What is replicated.
@@ -35,9 +37,16 @@ pub enum Op {
     Bomb,
     /// Takes memory.
     Hoard(u32),
+    /// Computes, then adds one.
+    Toil(u32),
 }
 
 impl Fragile {
+    fn toil(&mut self, rounds: u32) {
+        let computed = (0..rounds).fold(1_u32, |x, n| std::hint::black_box(x.rotate_left(5) ^ n));
+        self.sum += 1 + u64::from(computed / u32::MAX);
+    }
+
     fn hoard(&mut self, mib: u32) {
         self.ballast_mib += mib;
         self.ballast = vec![1; self.ballast_mib as usize * 1024 * 1024];
@@ -61,6 +70,7 @@ impl Crdt for Fragile {
             Command::Trap => panic!("as asked"),
             Command::Bomb => Ok(Some(Op::Bomb)),
             Command::Hoard(mib) => Ok(Some(Op::Hoard(mib))),
+            Command::Toil(rounds) => Ok(Some(Op::Toil(rounds))),
         }
     }
 
@@ -69,6 +79,7 @@ impl Crdt for Fragile {
             Op::Add(n) => self.sum += n,
             Op::Bomb => {}
             Op::Hoard(mib) => self.hoard(mib),
+            Op::Toil(rounds) => self.toil(rounds),
         }
         events.emit(|| self.sum);
     }

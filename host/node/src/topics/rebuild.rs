@@ -1,0 +1,268 @@
+//! Making an object again: from checkpoint, log, and what the batch under way has done to it.
+//!
+//! What fails in a crowded instance may have failed for want of room, and what fails as one of a
+//! run may have failed since the ops before it used up the run's fuel. So an op counts as failing
+//! only if it does so by itself: alone with its object in a fresh instance, in a call of its own.
+//! Such an op has no effect here (it is *void*), and the ops beside it count.
+//!
+//! Every node that delivers the op finds the same as long as the type fails on it in whatever order
+//! concurrent ops came. A type that breaks that rule may have it void on one node only; what all
+//! nodes show then is decided when a snapshot is agreed, which replays the ops in one order. So
+//! faults that depend on the machine, time above all, never make an op void.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use replicant_protocol::ids::{ObjectId, ObjectKey};
+use replicant_runtime::{CallError, Fault, Handle, Packed, Run};
+
+use super::counters::Count;
+use super::slot::{Loaded, Slot, Unavailable};
+use super::staged::Bench;
+use super::upkeep::CHECKPOINT_OPS_MAX;
+use crate::storage::{ObjectNumber, Sequence, StorageError};
+
+/// Void ops of one object between two checkpoints; each costs an instance. A type that fails more
+/// often is broken for that object, which is shown as faulted.
+const VOIDS_MAX: usize = 16;
+
+/// Objects whose void ops are remembered; those of others are found again each time.
+const VOID_OBJECTS_MAX: usize = 1_000;
+
+/// An op: replica and counter.
+type Op = (u64, u64);
+
+/// The void ops of objects, since their last checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Voids(BTreeMap<ObjectId, BTreeSet<Op>>);
+
+impl Voids {
+    fn of(&self, id: &ObjectId) -> BTreeSet<Op> {
+        self.0.get(id).cloned().unwrap_or_default()
+    }
+
+    /// False if the object has as many as it may.
+    fn insert(&mut self, id: &ObjectId, op: Op) -> bool {
+        if !self.0.contains_key(id) && self.0.len() >= VOID_OBJECTS_MAX {
+            self.0.pop_first();
+        }
+        let ops = self.0.entry(id.clone()).or_default();
+        ops.len() < VOIDS_MAX && ops.insert(op)
+    }
+
+    /// A checkpoint is made that has them behind it.
+    pub(super) fn forget(&mut self, id: &ObjectId) {
+        self.0.remove(id);
+    }
+}
+
+/// How ops go into an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// In one call for each bundle.
+    Runs,
+    /// In one call for each op.
+    Ops,
+}
+
+/// Why one attempt to make an object failed.
+enum Attempt {
+    /// The guest, or the machine; in applying this op, or the run that begins with it.
+    Fault(Fault, Option<Op>),
+    Schema(u32),
+    Storage(StorageError),
+}
+
+impl From<Fault> for Attempt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault, None)
+    }
+}
+
+impl From<StorageError> for Attempt {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Slot {
+    /// Makes an object, and takes it into the instance. Each attempt after the first begins in a
+    /// fresh one.
+    pub(super) fn rebuild(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+    ) -> Result<Handle, Unavailable> {
+        let number = bench.find(key)?;
+        let mut pace = Pace::Runs;
+        loop {
+            let is_fresh = self.instance.is_none();
+            let (fault, op) = match self.attempt(bench, key, number, (is_fresh, pace)) {
+                Ok(loaded) => return Ok(self.take_in(key, loaded, pace)),
+                Err(Attempt::Storage(error)) => return Err(error.into()),
+                Err(Attempt::Schema(schema)) => return Err(Unavailable::NewerType { schema }),
+                Err(Attempt::Fault(fault, op)) => (fault, op),
+            };
+            if !fault.is_guests() {
+                return Err(Unavailable::Sandbox(fault.to_string()));
+            }
+            self.reset();
+            match (is_fresh, pace, op) {
+                (false, ..) => {}
+                (true, Pace::Runs, Some(_)) => pace = Pace::Ops,
+                (true, Pace::Ops, Some(op)) if self.voids.insert(&key.id, op) => {
+                    self.counters.add(Count::OpsVoid, 1);
+                    let (replica, counter) = op;
+                    let id = &key.id;
+                    tracing::error!(object = %id, replica, counter, %fault, "an op has no effect");
+                }
+                _ => {
+                    self.condemn(&key.id, &fault);
+                    return Err(Unavailable::Faulted(fault.to_string()));
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, key: &ObjectKey, mut loaded: Loaded, pace: Pace) -> Handle {
+        if pace == Pace::Ops {
+            // Not again: a checkpoint is due at once.
+            loaded.ops_since = loaded.ops_since.max(CHECKPOINT_OPS_MAX);
+        }
+        let handle = loaded.handle;
+        self.loaded.insert(key.id.clone(), loaded);
+        self.counters.change(Count::ObjectsLoaded, 1);
+        handle
+    }
+
+    /// Makes an object: from its checkpoint if there is one of this module's that can be read, else
+    /// from the start of the log.
+    fn attempt(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+        number: Option<ObjectNumber>,
+        (is_fresh, pace): (bool, Pace),
+    ) -> Result<Loaded, Attempt> {
+        let Some(number) = number else {
+            let handle = self.instance()?.create()?;
+            return Ok(self.fresh(handle, None, 0));
+        };
+        let known = Some(number).filter(|number| bench.is_stored(*number));
+        let checkpoint = match bench.topic {
+            Some(topic) if bench.is_stored(number) => {
+                self.counters.add(Count::ObjectsRebuilt, 1);
+                self.stored_checkpoint(bench.storage, topic, number)?
+            }
+            _ => None,
+        };
+        if let Some(checkpoint) = checkpoint {
+            let version = self.module.description().version.clone();
+            match self.instance()?.restore(&checkpoint.saved, &version) {
+                Ok(handle) => {
+                    let saved_bytes = checkpoint.saved.len() as u64;
+                    let loaded = self.fresh(handle, known, saved_bytes);
+                    let after = checkpoint.sequence;
+                    return self.replay(bench, key, (number, after), loaded, pace);
+                }
+                Err(CallError::Refused(reason)) => {
+                    tracing::warn!(object = %key.id, reason, "a checkpoint cannot be read");
+                }
+                Err(CallError::Fault(fault)) => {
+                    self.lost(&key.id, &fault);
+                    if fault.is_guests() && !is_fresh {
+                        return Err(fault.into());
+                    }
+                }
+            }
+        }
+        let handle = self.instance()?.create()?;
+        let loaded = self.fresh(handle, known, 0);
+        self.replay(bench, key, (number, Sequence(0)), loaded, pace)
+    }
+
+    fn fresh(&self, handle: Handle, number: Option<ObjectNumber>, saved_bytes: u64) -> Loaded {
+        Loaded {
+            handle,
+            number,
+            ops_since: 0,
+            bytes_since: 0,
+            saved_bytes,
+            used_at: self.uses,
+        }
+    }
+
+    /// Applies what the log and the batch have behind a place in the log, except for void ops.
+    fn replay(
+        &mut self,
+        bench: &mut Bench<'_>,
+        key: &ObjectKey,
+        (number, after): (ObjectNumber, Sequence),
+        mut loaded: Loaded,
+        pace: Pace,
+    ) -> Result<Loaded, Attempt> {
+        let reads = self.module.description().reads.clone();
+        let voids = self.voids.of(&key.id);
+        let instance = self.instance()?;
+        let mut failure = None;
+        let mut visit = |run: Run| {
+            if !reads.contains(&run.schema) {
+                failure = Some(Attempt::Schema(run.schema));
+                return false;
+            }
+            for run in parts(run, &voids, pace) {
+                loaded.ops_since += run.ops.len() as u64;
+                loaded.bytes_since += run.ops.bytes().len() as u64;
+                if let Err(fault) = instance.apply(loaded.handle, &run, false) {
+                    let first = run.counters.first();
+                    let op = first.map(|counter| (run.replica, *counter));
+                    failure = Some(Attempt::Fault(fault, op));
+                    return false;
+                }
+            }
+            true
+        };
+        let replayed = bench.replay(key, number, after, &mut visit);
+        let failure = match (replayed, failure) {
+            (Err(error), _) => Attempt::Storage(error),
+            (Ok(()), Some(failure)) => failure,
+            (Ok(()), None) => return Ok(loaded),
+        };
+        if let Attempt::Fault(fault, _) = &failure {
+            self.lost(&key.id, fault);
+        }
+        if let Some(instance) = &mut self.instance {
+            // In a dead instance, or one made anew, the handle is of no use, and that is all right.
+            let _ = instance.release(loaded.handle);
+        }
+        Err(failure)
+    }
+}
+
+/// A run without its void ops, cut as the pace says.
+fn parts(run: Run, voids: &BTreeSet<Op>, pace: Pace) -> Vec<Run> {
+    let is_void = |counter: &u64| voids.contains(&(run.replica, *counter));
+    let ops = || run.counters.iter().zip(run.ops.iter());
+    match pace {
+        Pace::Runs if !run.counters.iter().any(is_void) => vec![run],
+        Pace::Runs => {
+            let kept = ops().filter(|(counter, _)| !is_void(counter));
+            Vec::from_iter(part(&run, kept))
+        }
+        Pace::Ops => ops()
+            .filter(|(counter, _)| !is_void(counter))
+            .filter_map(|op| part(&run, std::iter::once(op)))
+            .collect(),
+    }
+}
+
+/// Some of the ops of a run; none if there are none.
+fn part<'a>(run: &Run, ops: impl Iterator<Item = (&'a u64, &'a [u8])>) -> Option<Run> {
+    let (counters, ops): (Vec<u64>, Vec<&[u8]>) = ops.map(|(counter, op)| (*counter, op)).unzip();
+    // It is no longer than the whole, which is packed.
+    let ops = Packed::from_items(ops).ok()?;
+    (!counters.is_empty()).then_some(Run {
+        counters,
+        ops,
+        ..*run
+    })
+}
