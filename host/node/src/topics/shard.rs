@@ -117,9 +117,10 @@ impl Shard {
         for input in taken.peer_inputs {
             self.take_peer_input(input);
         }
-        self.bound_buffers();
         self.each(|engine, tools| engine.take_time(tools));
         self.batch(taken.updates);
+        // After what can be delivered is: the bound is for what stays.
+        self.bound_buffers();
         self.each(|engine, tools| engine.answer_waiting(tools));
         if self.context.now() >= self.next_upkeep {
             self.next_upkeep = self.context.now() + UPKEEP_INTERVAL;
