@@ -3,7 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Context, Events, LoadError, Malformed, Random, Refusal, Stable, cbor, postcard_bytes, version,
+    Context, Events, Items, LoadError, Malformed, Random, Refusal, Stable, cbor, postcard_bytes,
+    version,
 };
 
 /// An op-based CRDT. The implementing struct is the state of one object, and `Default` the state
@@ -170,6 +171,22 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     ) -> Result<(), Malformed> {
         self.effect(context, postcard_bytes::read(op)?, events);
         Ok(())
+    }
+
+    /// Applies some of the next ops of a run in one go, and takes those from the front of `ops`.
+    /// If none are taken, [`apply_bytes`](Self::apply_bytes) gets the first. `context` is that of
+    /// the first op.
+    ///
+    /// Override it only to save time, for example where ops often continue each other; the outcome
+    /// must be that of applying them one by one.
+    #[inline]
+    fn apply_ahead(
+        &mut self,
+        context: &Context,
+        ops: &mut Items<'_>,
+        events: &mut Events<Self::Event>,
+    ) {
+        let _ = (context, ops, events);
     }
 
     /// Says what is wrong with a command that cannot be decoded, and what would be accepted.

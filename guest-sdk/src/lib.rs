@@ -70,7 +70,7 @@ pub mod postcard_bytes;
 pub use context::{Context, Dot, Stable};
 pub use crdt::Crdt;
 pub use events::Events;
-pub use object::{Object, Packed, Run, Updated};
+pub use object::{Items, Object, Packed, Run, Updated};
 pub use random::Random;
 pub use refusal::{LoadError, Malformed, Refusal};
 

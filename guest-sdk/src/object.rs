@@ -28,14 +28,12 @@ impl Packed {
     }
 
     /// Returns the items in order. Ends that do not fit the bytes give empty items.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let end = end as usize;
-            let item = self.bytes.get(start..end).unwrap_or_default();
-            start = end;
-            item
-        })
+    pub fn iter(&self) -> Items<'_> {
+        Items {
+            bytes: &self.bytes,
+            ends: self.ends.iter(),
+            start: 0,
+        }
     }
 
     /// Returns how many items there are.
@@ -48,6 +46,33 @@ impl Packed {
         self.ends.is_empty()
     }
 }
+
+/// The items of a [`Packed`] in order; a clone looks ahead.
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    bytes: &'a [u8],
+    ends: std::slice::Iter<'a, u32>,
+    start: usize,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = *self.ends.next()? as usize;
+        let item = self.bytes.get(self.start..end).unwrap_or_default();
+        self.start = end;
+        Some(item)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.ends.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Items<'_> {}
 
 /// Consecutive ops of one replica; see `run` in the WIT package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,7 +177,10 @@ impl<T: Crdt> Object<T> {
         }
         let mut emitted = collector(events);
         let mut malformed = None;
-        for (&counter, op) in run.counters.iter().zip(run.ops.iter()) {
+        let mut ops = run.ops.iter();
+        // What `apply_ahead` takes is found by how many ops are left.
+        let total = ops.len();
+        while let Some(&counter) = run.counters.get(total - ops.len()) {
             let context = Context {
                 dot: Dot {
                     replica: run.replica,
@@ -161,6 +189,12 @@ impl<T: Crdt> Object<T> {
                 timestamp: run.timestamp,
                 schema: run.schema,
             };
+            let before = ops.len();
+            self.state.apply_ahead(&context, &mut ops, &mut emitted);
+            if ops.len() < before {
+                continue;
+            }
+            let Some(op) = ops.next() else { break };
             if let Err(error) = self.state.apply_bytes(&context, op, &mut emitted) {
                 malformed.get_or_insert((counter, error, 0)).2 += 1;
             }

@@ -121,18 +121,32 @@ impl Leaf {
     /// end.
     #[inline]
     pub(crate) fn type_on(&mut self, at: usize, first: Id, typed: u8) -> bool {
-        let Some(run) = self.runs.get(at) else {
-            return false;
-        };
-        let continues = run.replica == first.replica && run.end() == first.number;
-        let is_end_free = run.visible && !run.has_right;
-        if !continues || !is_end_free || self.text.bytes() >= LEAF_TEXT_BYTES_MAX {
+        if self.room_for_typing(at, first).is_none() {
             return false;
         }
-        let index = self.chars_before(at) + run.len as usize;
+        let index = self.chars_before(at) + self.runs[at].len as usize;
         self.runs[at].len += 1;
         self.text.insert_ascii(index, typed);
         true
+    }
+
+    /// Returns how many characters of ASCII can be appended to run `at`, none if there is no room,
+    /// `first` does not continue it, or something else hangs on its end.
+    #[inline]
+    pub(crate) fn room_for_typing(&self, at: usize, first: Id) -> Option<usize> {
+        let run = self.runs.get(at)?;
+        let continues = run.replica == first.replica && run.end() == first.number;
+        let is_end_free = run.visible && !run.has_right;
+        let room = LEAF_TEXT_BYTES_MAX.saturating_sub(self.text.bytes());
+        (continues && is_end_free && room > 0).then_some(room)
+    }
+
+    /// Appends characters of ASCII to run `at`; there must be [room](Self::room_for_typing).
+    #[inline]
+    pub(crate) fn type_text(&mut self, at: usize, text: &str) {
+        let index = self.chars_before(at) + self.runs[at].len as usize;
+        self.runs[at].len += text.len() as u32;
+        self.text.insert(index, text, text.len());
     }
 
     /// Makes run `at` longer by `next`, if that is its continuation and there is room for the text.

@@ -42,7 +42,7 @@ mod varint;
 
 use std::fmt;
 
-use replicant_sdk::{Context, Crdt, Events, Malformed, Random, Refusal, cbor};
+use replicant_sdk::{Context, Crdt, Events, Items, Malformed, Random, Refusal, cbor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeTuple};
 
 pub use command::{Answer, Command, Query};
@@ -193,6 +193,13 @@ impl Crdt for Text {
             cbor::decode(command).map_err(|error| Self::unreadable_command(&error))?;
         let edit = command.edit(self.length() as u64);
         self.update_edit(author, edit, out, events)
+    }
+
+    #[inline]
+    fn apply_ahead(&mut self, context: &Context, ops: &mut Items<'_>, events: &mut Events<Event>) {
+        if !events.wanted() {
+            self.apply_typing_ahead(context.dot.replica, ops);
+        }
     }
 
     fn apply_bytes(

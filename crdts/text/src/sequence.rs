@@ -266,6 +266,26 @@ impl Sequence {
         }
     }
 
+    /// Returns how many characters of ASCII the run that was last changed can get at its end,
+    /// none if `first` does not continue it or something hangs on its end.
+    #[inline]
+    pub(crate) fn room_for_typing(&self, first: Id) -> Option<usize> {
+        let (leaf, run) = self.recent;
+        self.tree.leaf(leaf).room_for_typing(run, first)
+    }
+
+    /// Appends characters of ASCII, the first called `first`, to the run that was last changed;
+    /// there must be [room](Self::room_for_typing) for them.
+    #[inline]
+    pub(crate) fn type_text(&mut self, first: Id, text: &str) {
+        let (leaf, run) = self.recent;
+        let count = text.len();
+        self.tree.leaf_mut(leaf).type_text(run, text);
+        let end = first.number + count as u64;
+        self.index.insert(first.replica, first.number, end, leaf);
+        self.changed(leaf, run, count, 0);
+    }
+
     /// Appends a character of ASCII to the run that was last changed, if it continues that and
     /// nothing else hangs on the end.
     #[inline]

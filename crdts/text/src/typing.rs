@@ -1,9 +1,11 @@
-//! Short ways for what typing comes to: a character of ASCII behind the one typed last, and one
+//! Short ways for what typing comes to: characters of ASCII behind the one typed last, and one
 //! character deleted. They handle whole bytes to whole bytes what the general way would, with the
 //! same outcome; where they do not apply, they have done nothing.
 //!
 //! They exist because compiled to WebAssembly the general way spends most of a keystroke on
 //! passing records between functions.
+
+use replicant_sdk::Items;
 
 use crate::id::{Id, NUMBER_MAX};
 use crate::keystroke::Keystroke;
@@ -12,13 +14,74 @@ use crate::sequence::Gap;
 use crate::text::Text;
 use crate::varint;
 
+/// How many characters are put in at once.
+const TYPED_MAX: usize = 64;
+
+/// Reads an op that types one character of ASCII: its number, and which one.
+#[inline(always)]
+fn typed(op: &[u8]) -> Option<(u64, u8)> {
+    match *op {
+        [INSERTS, ref number @ .., typed] if typed.is_ascii() => {
+            Some((varint::whole_short(number)?, typed))
+        }
+        _ => None,
+    }
+}
+
 impl Text {
+    /// Applies the next ops of `author`, as far as they type one character behind the other, and
+    /// takes them from `ops`.
+    #[inline]
+    pub(crate) fn apply_typing_ahead(&mut self, author: u64, ops: &mut Items<'_>) {
+        let mut ahead = ops.clone();
+        let Some((first, character)) = ahead.next().and_then(typed) else {
+            return;
+        };
+        let Some((id, room)) = self.room_for_typing(author, first) else {
+            return;
+        };
+        let mut text = [character; TYPED_MAX];
+        let mut count = 1;
+        let mut rest = ahead.clone();
+        while count < room.min(TYPED_MAX)
+            && let Some((number, character)) = ahead.next().and_then(typed)
+            && number == first + count as u64
+        {
+            text[count] = character;
+            count += 1;
+            rest = ahead.clone();
+        }
+        if count == 1 {
+            return;
+        }
+        let Some(text) = text.get(..count).and_then(|text| str::from_utf8(text).ok()) else {
+            return;
+        };
+        self.sequence.type_text(id, text);
+        self.replicas.reserve(id.replica, first + count as u64);
+        *ops = rest;
+    }
+
+    /// Returns the name of the next character of `author`, and how many can be put behind the one
+    /// typed last; none if that is not where it goes.
+    #[inline]
+    fn room_for_typing(&self, author: u64, number: u64) -> Option<(Id, usize)> {
+        let replica = self.replicas.index(author)?;
+        let is_next = number >= self.replicas.next(replica) && number < NUMBER_MAX;
+        if !is_next || !self.dormant.is_empty() {
+            return None;
+        }
+        let first = Id { replica, number };
+        let room = self.sequence.room_for_typing(first)? as u64;
+        Some((first, room.min(NUMBER_MAX - number) as usize))
+    }
+
     /// Applies the bytes of an op of `author`; false if the general way has to.
     #[inline]
     pub(crate) fn apply_typing(&mut self, author: u64, op: &[u8]) -> bool {
         match *op {
-            [INSERTS, ref number @ .., typed] if typed.is_ascii() => {
-                varint::whole_short(number).is_some_and(|it| self.type_on(author, it, typed))
+            [INSERTS, ..] => {
+                typed(op).is_some_and(|(number, typed)| self.type_on(author, number, typed))
             }
             // One range, of one own character.
             [DELETES, 1, 2, ref number @ ..] => {

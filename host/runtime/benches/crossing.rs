@@ -29,6 +29,11 @@ fn main() {
     println!("| --- | --- | --- | --- | --- | --- |");
     let counter = Workload::new(|index| json!({"increment": index % 10 + 1}));
     counter.measure::<replicant_g_counter::GCounter>(&load("g-counter"), rounds);
+    let both_ways = Workload::new(|index| match index % 10 {
+        0 => json!({"decrement": 1}),
+        more => json!({"increment": more}),
+    });
+    both_ways.measure::<replicant_pn_counter::PnCounter>(&load("pn-counter"), rounds);
     let set =
         Workload::new(|index| json!({"add": format!("element {}", scattered(index) % 4_000)}));
     set.measure::<replicant_or_set::OrSet>(&load("or-set"), rounds);

@@ -1,5 +1,6 @@
 //! Tests of the algebra: many replicas, random edits, random causal orders of delivery, liars.
 
+mod batches;
 mod convergence;
 mod hostile;
 mod interleaving;
