@@ -9,7 +9,14 @@ use std::path::{Path, PathBuf};
 use replicant_guest_build::{Options, TARGET_FOLDER_VARIABLE, build};
 
 /// The types, each a folder beside this one and a package `replicant-NAME`.
-const TYPES: [&str; 5] = ["g-counter", "lww-register", "or-set", "pn-counter", "text"];
+const TYPES: [&str; 6] = [
+    "g-counter",
+    "lww-map",
+    "lww-register",
+    "or-set",
+    "pn-counter",
+    "text",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let crdts = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)

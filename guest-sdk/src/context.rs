@@ -28,7 +28,25 @@ pub struct Context {
     pub schema: u32,
 }
 
+/// When something was written, for types in which the last write wins. A stamp is greater than
+/// those of all that its author had seen, and no two ops have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    /// By the author's hybrid clock.
+    pub timestamp: u64,
+    /// Decides between equal timestamps.
+    pub dot: Dot,
+}
+
 impl Context {
+    /// Returns the place of the op among all ops.
+    pub fn stamp(&self) -> Stamp {
+        Stamp {
+            timestamp: self.timestamp,
+            dot: self.dot,
+        }
+    }
+
     /// Returns the milliseconds since the Unix epoch at which the op was made, by its author's
     /// clock.
     pub fn milliseconds(&self) -> u64 {

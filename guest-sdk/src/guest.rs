@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::Once;
 
-use crate::{Context, Crdt, Dot, Object, Packed, Run, Stable, log};
+use crate::{Context, Crdt, Delta, DeltaCrdt, Dot, Object, Packed, Run, Stable, log};
 
 /// What `wit-bindgen` makes of the WIT package.
 #[allow(
@@ -25,46 +25,84 @@ pub mod bindings {
     });
 }
 
+/// What `wit-bindgen` makes of the world of state-based types; records are those of [`bindings`].
+#[allow(
+    missing_docs,
+    unsafe_code,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all
+)]
+pub mod delta_bindings {
+    wit_bindgen::generate!({
+        path: "wit",
+        world: "delta-type",
+        pub_export_macro: true,
+        export_macro_name: "export_delta_component",
+        default_bindings_module: "replicant_sdk::guest::delta_bindings",
+        with: {
+            "replicant:crdt/types@0.1.0": super::bindings::replicant::crdt::types,
+            "replicant:crdt/log@0.1.0": super::bindings::replicant::crdt::log,
+        },
+    });
+}
+
 use bindings::exports::replicant::crdt::op_based;
 use bindings::replicant::crdt::types;
+use delta_bindings::exports::replicant::crdt::delta_based;
 
-/// Implements the interface's functions for the type `T`.
+/// Implements the functions of the op-based interface for the type `T`.
 pub struct Component<T>(PhantomData<T>);
 
-/// Implements the interface's `object` for the type `T`.
+/// Implements the functions of the state-based interface for the type `T`.
+pub struct DeltaComponent<T>(PhantomData<T>);
+
+/// Implements the interfaces' `object` for the type `T`.
 pub struct Resource<T>(RefCell<Object<T>>);
 
 impl<T: Crdt> op_based::Guest for Component<T> {
     type Object = Resource<T>;
 
     fn describe() -> types::Description {
-        types::Description {
-            name: T::NAME.into(),
-            version: T::VERSION.into(),
-            summary: T::SUMMARY.into(),
-            command_schema: T::COMMAND_SCHEMA.into(),
-            query_schema: T::QUERY_SCHEMA.into(),
-            value_schema: T::VALUE_SCHEMA.into(),
-            event_schema: T::EVENT_SCHEMA.into(),
-            writes: T::WRITES,
-            reads: T::READS.to_vec(),
-        }
+        description::<T>()
     }
 }
 
-impl<T: Crdt> op_based::GuestObject for Resource<T> {
-    fn new() -> Self {
+impl<T: DeltaCrdt> delta_based::Guest for DeltaComponent<T> {
+    type Object = Resource<Delta<T>>;
+
+    fn describe() -> types::Description {
+        description::<Delta<T>>()
+    }
+}
+
+fn description<T: Crdt>() -> types::Description {
+    types::Description {
+        name: T::NAME.into(),
+        version: T::VERSION.into(),
+        summary: T::SUMMARY.into(),
+        command_schema: T::COMMAND_SCHEMA.into(),
+        query_schema: T::QUERY_SCHEMA.into(),
+        value_schema: T::VALUE_SCHEMA.into(),
+        event_schema: T::EVENT_SCHEMA.into(),
+        writes: T::WRITES,
+        reads: T::READS.to_vec(),
+    }
+}
+
+impl<T: Crdt> Resource<T> {
+    fn made(object: Object<T>) -> Self {
         report_panics();
-        Self(RefCell::new(Object::new()))
+        Self(RefCell::new(object))
     }
 
-    fn load(saved: Vec<u8>, from_version: String) -> Result<op_based::Object, String> {
+    fn loaded(saved: &[u8], from_version: &str) -> Result<Self, String> {
         report_panics();
-        let object = Object::<T>::load(&saved, &from_version).map_err(|error| error.to_string())?;
-        Ok(op_based::Object::new(Self(RefCell::new(object))))
+        let object = Object::load(saved, from_version).map_err(|error| error.to_string())?;
+        Ok(Self::made(object))
     }
 
-    fn update(
+    fn carry_out(
         &self,
         context: types::Context,
         commands: types::Packed,
@@ -91,6 +129,64 @@ impl<T: Crdt> op_based::GuestObject for Resource<T> {
         }
     }
 
+    fn answer(&self, query: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+        self.0
+            .borrow()
+            .query(query.as_deref())
+            .map_err(crate::Refusal::into_message)
+    }
+
+    fn forget(&self, stable: Vec<types::Dot>, floor: u64, number: u64) -> bool {
+        let dot = |dot: types::Dot| Dot {
+            replica: dot.replica,
+            counter: dot.counter,
+        };
+        let stable = Stable::new(stable.into_iter().map(dot));
+        self.0.borrow_mut().compact(&stable, floor, number)
+    }
+}
+
+/// The functions that both interfaces have.
+macro_rules! shared_functions {
+    ($interface:ident) => {
+        fn new() -> Self {
+            Self::made(Object::new())
+        }
+
+        fn load(saved: Vec<u8>, from_version: String) -> Result<$interface::Object, String> {
+            Self::loaded(&saved, &from_version).map($interface::Object::new)
+        }
+
+        fn query(&self, query: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+            self.answer(query)
+        }
+
+        fn save(&self) -> Vec<u8> {
+            self.0.borrow().save()
+        }
+
+        fn compact(&self, stable: Vec<types::Dot>, floor: u64, number: u64) -> bool {
+            self.forget(stable, floor, number)
+        }
+
+        fn sample(&self, seed: u64) -> Vec<u8> {
+            self.0.borrow().sample(seed)
+        }
+    };
+}
+
+impl<T: Crdt> op_based::GuestObject for Resource<T> {
+    shared_functions!(op_based);
+
+    fn update(
+        &self,
+        context: types::Context,
+        commands: types::Packed,
+        events: bool,
+    ) -> types::Updated {
+        self.carry_out(context, commands, events)
+    }
+
     fn apply(&self, run: types::Run, events: bool) -> types::Packed {
         let types::Run {
             replica,
@@ -108,29 +204,25 @@ impl<T: Crdt> op_based::GuestObject for Resource<T> {
         };
         self.0.borrow_mut().apply(&run, events).into()
     }
+}
 
-    fn query(&self, query: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+impl<T: DeltaCrdt> delta_based::GuestObject for Resource<Delta<T>> {
+    shared_functions!(delta_based);
+
+    fn mutate(
+        &self,
+        context: types::Context,
+        commands: types::Packed,
+        events: bool,
+    ) -> types::Updated {
+        self.carry_out(context, commands, events)
+    }
+
+    fn merge(&self, schema: u32, deltas: types::Packed, events: bool) -> types::Packed {
         self.0
-            .borrow()
-            .query(query.as_deref())
-            .map_err(crate::Refusal::into_message)
-    }
-
-    fn save(&self) -> Vec<u8> {
-        self.0.borrow().save()
-    }
-
-    fn compact(&self, stable: Vec<types::Dot>, floor: u64, number: u64) -> bool {
-        let dot = |dot: types::Dot| Dot {
-            replica: dot.replica,
-            counter: dot.counter,
-        };
-        let stable = Stable::new(stable.into_iter().map(dot));
-        self.0.borrow_mut().compact(&stable, floor, number)
-    }
-
-    fn sample(&self, seed: u64) -> Vec<u8> {
-        self.0.borrow().sample(seed)
+            .borrow_mut()
+            .merge(schema, deltas.into(), events)
+            .into()
     }
 }
 

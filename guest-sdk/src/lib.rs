@@ -49,9 +49,13 @@
 //!
 //! replicant_sdk::export!(HighScore);
 //! ```
+//!
+//! A type that is rather a state with a merge than a set of ops implements [`DeltaCrdt`], and is
+//! exported with [`export_delta!`].
 
 mod context;
 mod crdt;
+mod delta;
 mod events;
 mod object;
 mod random;
@@ -62,13 +66,15 @@ pub mod cbor;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
+pub mod json;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod laws;
 pub mod log;
 pub mod postcard_bytes;
 
-pub use context::{Context, Dot, Stable};
+pub use context::{Context, Dot, Stable, Stamp};
 pub use crdt::Crdt;
+pub use delta::{Delta, DeltaCrdt};
 pub use events::Events;
 pub use object::{Items, Object, Packed, Run, Updated};
 pub use random::Random;
@@ -92,6 +98,31 @@ macro_rules! export {
             type Component = $crate::guest::Component<$type>;
             $crate::guest::bindings::export_component!(
                 Component with_types_in $crate::guest::bindings
+            );
+        };
+    };
+}
+
+/// Makes the crate a component that implements the state-based `$type`, which must implement
+/// [`DeltaCrdt`].
+///
+/// Only the WebAssembly build is affected; for any other target it expands to nothing.
+#[cfg(not(target_arch = "wasm32"))]
+#[macro_export]
+macro_rules! export_delta {
+    ($type:ty) => {};
+}
+
+/// Makes the crate a component that implements the state-based `$type`, which must implement
+/// [`DeltaCrdt`].
+#[cfg(target_arch = "wasm32")]
+#[macro_export]
+macro_rules! export_delta {
+    ($type:ty) => {
+        const _: () = {
+            type Component = $crate::guest::DeltaComponent<$type>;
+            $crate::guest::delta_bindings::export_delta_component!(
+                Component with_types_in $crate::guest::delta_bindings
             );
         };
     };

@@ -6,16 +6,15 @@
 //! a hybrid logical timestamp, so a write always wins over those that its author had seen;
 //! concurrent writes of the same timestamp are ordered by replica and counter.
 //!
-//! The order of writes is in [`register`], the values are in [`json`]; this is the adapter.
+//! The order of writes is in [`register`]; this is the adapter.
 
-pub mod json;
 pub mod register;
 
+use replicant_sdk::json::{Encoded, Json};
 use replicant_sdk::{Context, Crdt, Events, Random, Refusal};
 use serde::{Deserialize, Serialize};
 
-use json::{Encoded, Json};
-use register::{Register, Stamp};
+use register::Register;
 
 /// A register for any JSON value. Empty until somebody sets it, and after it is cleared.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -59,13 +58,7 @@ impl Crdt for LwwRegister {
     }
 
     fn effect(&mut self, context: &Context, op: Op, events: &mut Events<Json>) {
-        if self.0.write(
-            Stamp {
-                timestamp: context.timestamp,
-                dot: context.dot,
-            },
-            op,
-        ) {
+        if self.0.write(context.stamp(), op) {
             events.emit(|| self.value());
         }
     }

@@ -1,17 +1,7 @@
 //! The order of writes.
 
-use replicant_sdk::Dot;
+use replicant_sdk::Stamp;
 use serde::{Deserialize, Serialize};
-
-/// When something was written. A write has a greater stamp than those that its author had seen,
-/// and no two writes have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Stamp {
-    /// By the author's hybrid clock.
-    pub timestamp: u64,
-    /// Decides between equal timestamps.
-    pub dot: Dot,
-}
 
 /// The last write: either a value, or that there is none.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +33,8 @@ impl<T> Register<T> {
 
 #[cfg(test)]
 mod tests {
+    use replicant_sdk::Dot;
+
     use super::*;
 
     fn stamp(timestamp: u64, replica: u64, counter: u64) -> Stamp {

@@ -47,11 +47,13 @@ mod cluster;
 mod compaction;
 mod diagnostic;
 mod faithful;
+mod lattice;
 
 use std::env;
 
-use crate::{Crdt, Random};
+use crate::{Crdt, Delta, DeltaCrdt, Random};
 use cluster::Cluster;
+use lattice::History;
 
 /// How many seeds are tried unless `REPLICANT_LAWS_CASES` says otherwise: enough that each of the
 /// faults in this module's tests is found, few enough that nobody waits.
@@ -162,6 +164,69 @@ pub fn compaction_is_invisible<T: Crdt>() {
     });
 }
 
+/// Merging the same state or delta again changes nothing.
+///
+/// # Panics
+///
+/// If a case fails, with its seed.
+pub fn merging_is_idempotent<T: DeltaCrdt>() {
+    each_history::<T>("merging_is_idempotent", |history, random| {
+        history.check_idempotent(random)
+    });
+}
+
+/// Of two states, each can be merged into the other with the same outcome.
+///
+/// # Panics
+///
+/// If a case fails, with its seed.
+pub fn merging_commutes<T: DeltaCrdt>() {
+    each_history::<T>("merging_commutes", |history, random| {
+        history.check_commutative(random)
+    });
+}
+
+/// Of three states, it does not matter which two are merged first.
+///
+/// # Panics
+///
+/// If a case fails, with its seed.
+pub fn merging_is_associative<T: DeltaCrdt>() {
+    each_history::<T>("merging_is_associative", |history, random| {
+        history.check_associative(random)
+    });
+}
+
+/// Merging deltas leads to the state that merging whole states leads to.
+///
+/// # Panics
+///
+/// If a case fails, with its seed.
+pub fn deltas_make_the_state<T: DeltaCrdt>() {
+    each_history::<T>("deltas_make_the_state", |history, _| {
+        history.check_deltas_make_the_state()
+    });
+}
+
+/// Deltas that come late, twice, or before those that they followed do no harm.
+///
+/// # Panics
+///
+/// If a case fails, with its seed.
+pub fn old_deltas_do_no_harm<T: DeltaCrdt>() {
+    each_history::<T>("old_deltas_do_no_harm", |history, random| {
+        history.check_old_deltas(random)
+    });
+}
+
+/// Runs a law on what a random history of a state-based type leads to.
+fn each_history<T: DeltaCrdt>(law: &'static str, check: impl Fn(&History<T>, &mut Random) -> Case) {
+    for_every_seed::<Delta<T>>(law, |random| {
+        let history = History::<T>::new(random)?;
+        (0..4).try_for_each(|_| check(&history, random))
+    });
+}
+
 /// Runs a law on one replica's state in the middle of a random history.
 fn each_state<T: Crdt>(
     law: &'static str,
@@ -247,6 +312,23 @@ macro_rules! laws {
                 $crate::laws::$law::<$type>();
             }
         )*
+    };
+}
+
+/// Makes a test of every law for a state-based type, those of all types included:
+/// `replicant_sdk::delta_laws!(LwwMap);` in a test module.
+#[macro_export]
+macro_rules! delta_laws {
+    ($type:ty) => {
+        $crate::laws!($crate::Delta<$type>);
+        $crate::laws! {
+            @tests $type:
+            merging_is_idempotent
+            merging_commutes
+            merging_is_associative
+            deltas_make_the_state
+            old_deltas_do_no_harm
+        }
     };
 }
 

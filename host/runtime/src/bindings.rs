@@ -6,9 +6,9 @@ use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, ResourceAny,
 };
 
-use crate::OP_BASED_INTERFACE;
 use crate::packed::{Packed, PackedError};
 use crate::values;
+use crate::world::World;
 
 // Generated code: its documentation stands in the WIT files, its lifetimes are elided as we do
 // not elide them, and its `unsafe` is the canonical ABI's.
@@ -23,39 +23,40 @@ use crate::values;
 mod generated {
     wasmtime::component::bindgen!({
         path: "../../wit/replicant-crdt-0.1.0",
-        world: "op-type",
+        inline: "package replicant:host;
+            world any-type {
+                import replicant:crdt/log@0.1.0;
+                export replicant:crdt/op-based@0.1.0;
+                export replicant:crdt/delta-based@0.1.0;
+            }",
+        world: "replicant:host/any-type",
         ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
 
-pub(crate) use generated::exports::replicant::crdt::op_based::{Description, Guest, Run, Updated};
+// No component exports both: the two halves of the generated world are used one at a time.
+pub(crate) use generated::exports::replicant::crdt::delta_based::{
+    Guest as DeltaBased, GuestIndices as DeltaBasedIndices,
+};
+pub(crate) use generated::exports::replicant::crdt::op_based::{
+    Description, Guest as OpBased, GuestIndices as OpBasedIndices, Run, Updated,
+};
 #[cfg(test)]
 pub(crate) use generated::replicant::crdt::types::Refusal;
 pub(crate) use generated::replicant::crdt::types::{Context, Dot, PackedParam, PackedResult};
-pub(crate) use generated::{OpType, OpTypePre};
-
-/// The functions of the op-based interface, as a component exports them.
-pub(crate) const OP_BASED_FUNCTIONS: [&str; 9] = [
-    "describe",
-    "[constructor]object",
-    "[static]object.load",
-    "[method]object.update",
-    "[method]object.apply",
-    "[method]object.query",
-    "[method]object.save",
-    "[method]object.compact",
-    "[method]object.sample",
-];
 
 /// The first function whose type is not that of the interface, and how it differs. Costs an
 /// instance, so only for explaining why there is none.
 pub(crate) fn first_mismatch<T>(
+    world: World,
     instance: &Instance,
     store: &mut Store<T>,
 ) -> Option<(&'static str, wasmtime::Error)> {
     type Own = ResourceAny;
     type Text<T> = (Result<T, String>,);
-    let interface = instance.get_export_index(&mut *store, None, OP_BASED_INTERFACE)?;
+    type Update<'a> = (Own, Context, PackedParam<'a>, bool);
+    type Merge<'a> = (Own, u32, PackedParam<'a>, bool);
+    let interface = instance.get_export_index(&mut *store, None, world.interface())?;
     let mut check = Check {
         instance,
         interface,
@@ -65,8 +66,16 @@ pub(crate) fn first_mismatch<T>(
     check.function::<(), (Description,)>("describe");
     check.function::<(), (Own,)>("[constructor]object");
     check.function::<(&[u8], &str), Text<Own>>("[static]object.load");
-    check.function::<(Own, Context, PackedParam<'_>, bool), (Updated,)>("[method]object.update");
-    check.function::<(Own, Run<'_>, bool), (PackedResult,)>("[method]object.apply");
+    match world {
+        World::OpBased => {
+            check.function::<Update<'_>, (Updated,)>("[method]object.update");
+            check.function::<(Own, Run<'_>, bool), (PackedResult,)>("[method]object.apply");
+        }
+        World::DeltaBased => {
+            check.function::<Update<'_>, (Updated,)>("[method]object.mutate");
+            check.function::<Merge<'_>, (PackedResult,)>("[method]object.merge");
+        }
+    }
     check.function::<(Own, Option<&[u8]>), Text<Vec<u8>>>("[method]object.query");
     check.function::<(Own,), (Vec<u8>,)>("[method]object.save");
     check.function::<(Own, &[Dot], u64, u64), (bool,)>("[method]object.compact");

@@ -83,7 +83,21 @@ pub enum LoadError {
         /// The imports.
         names: Vec<String>,
     },
-    /// It lacks exports of the world `op-type`.
+    /// It exports neither the interface of ops nor that of deltas: it is no type.
+    #[error(
+        "the component exports neither `{}` nor `{}`; a type exports the one that it implements",
+        crate::OP_BASED_INTERFACE,
+        crate::DELTA_BASED_INTERFACE
+    )]
+    NoWorld,
+    /// It exports both interfaces, and which one is meant cannot be known.
+    #[error(
+        "the component exports both `{}` and `{}`; leave out the one that is not meant",
+        crate::OP_BASED_INTERFACE,
+        crate::DELTA_BASED_INTERFACE
+    )]
+    TwoWorlds,
+    /// It lacks functions of the interface that it exports.
     #[error("the component does not export {}", quoted(.names))]
     MissingExports {
         /// What is missing.

@@ -3,9 +3,10 @@
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use crate::bindings::{self, Guest, PackedParam};
+use crate::bindings::{self, PackedParam};
 use crate::check;
 use crate::fault::{CallError, Fault, FaultKind};
+use crate::guest::Guest;
 use crate::guest_log::cut;
 use crate::handles::Handles;
 use crate::module::Module;
@@ -81,7 +82,7 @@ impl Instance {
     pub fn create(&mut self) -> Result<Handle, Fault> {
         self.check_room("new")?;
         let object = self.call("new", Size::default(), |guest, store| {
-            guest.object().call_constructor(store)
+            guest.new_object(store)
         })?;
         self.keep("new", object, 0)
     }
@@ -97,7 +98,7 @@ impl Instance {
         let bytes = (saved.len() + from_version.len()) as u64;
         self.check_input("load", bytes)?;
         let object = self.call("load", Size { items: 0, bytes }, |guest, store| {
-            guest.object().call_load(store, saved, from_version)
+            guest.load(store, saved, from_version)
         })?;
         match object {
             Ok(object) => Ok(self.keep("load", object, saved.len() as u64)?),
@@ -105,8 +106,8 @@ impl Instance {
         }
     }
 
-    /// Carries out commands and returns the ops that they made, which are applied here already.
-    /// A refused command is in the result and changed nothing.
+    /// Carries out commands and returns the ops that they made, which are applied here already;
+    /// of a state-based type, the deltas. A refused command is in the result and changed nothing.
     ///
     /// # Errors
     ///
@@ -118,9 +119,10 @@ impl Instance {
         commands: &Packed,
         events: bool,
     ) -> Result<Updated, Fault> {
-        let object = self.object("update", handle)?;
-        self.check_arguments("update", check::context(&context, commands))?;
-        self.check_input("update", commands.size_bytes())?;
+        let export = self.module.world().update();
+        let object = self.object(export, handle)?;
+        self.check_arguments(export, check::context(&context, commands))?;
+        self.check_input(export, commands.size_bytes())?;
         let context = bindings::Context {
             replica: context.replica,
             counter: context.counter,
@@ -128,39 +130,36 @@ impl Instance {
             schema: self.module.description().writes,
         };
         let size = object.with(commands.len(), commands.size_bytes());
-        let updated = self.call("update", size, |guest, store| {
+        let updated = self.call(export, size, |guest, store| {
             let commands = PackedParam::from(commands);
-            guest
-                .object()
-                .call_update(store, object.resource, context, commands, events)
+            guest.update(store, object.resource, context, commands, events)
         })?;
         let updated = check::updated(updated, commands.len(), events, self.module.limits());
-        let updated = updated.map_err(|kind| self.end("update", kind))?;
+        let updated = updated.map_err(|kind| self.end(export, kind))?;
         self.resize(handle, object.bytes, updated.ops.size_bytes());
         Ok(updated)
     }
 
-    /// Applies ops that are delivered. Returns change events if `events`, else nothing.
+    /// Applies ops, or merges deltas, that are delivered. Returns change events if `events`, else
+    /// nothing.
     ///
     /// # Errors
     ///
     /// [`FaultKind::Arguments`] if the run breaks its own rules or has a schema version that the
     /// module does not read; any other fault ends the instance.
     pub fn apply(&mut self, handle: Handle, run: &Run, events: bool) -> Result<Packed, Fault> {
-        let object = self.object("apply", handle)?;
+        let export = self.module.world().apply();
+        let object = self.object(export, handle)?;
         let checked = check::run(run, self.module.description());
-        self.check_arguments("apply", checked)?;
+        self.check_arguments(export, checked)?;
         let bytes = run.ops.size_bytes();
-        self.check_input("apply", bytes + 8 * run.counters.len() as u64)?;
+        self.check_input(export, bytes + 8 * run.counters.len() as u64)?;
         let size = object.with(run.ops.len(), bytes);
-        let found = self.call("apply", size, |guest, store| {
-            let run = bindings::Run::from(run);
-            guest
-                .object()
-                .call_apply(store, object.resource, run, events)
+        let found = self.call(export, size, |guest, store| {
+            guest.apply(store, object.resource, run, events)
         })?;
         let found = check::events(found, events, self.module.limits());
-        let found = found.map_err(|kind| self.end("apply", kind))?;
+        let found = found.map_err(|kind| self.end(export, kind))?;
         self.resize(handle, object.bytes, bytes);
         Ok(found)
     }
@@ -175,7 +174,7 @@ impl Instance {
         let bytes = query.map_or(0, <[u8]>::len) as u64;
         self.check_input("query", bytes)?;
         let answer = self.call("query", object.with(0, bytes), |guest, store| {
-            guest.object().call_query(store, object.resource, query)
+            guest.query(store, object.resource, query)
         })?;
         match answer {
             Ok(answer) => Ok(self.checked_bytes("query", answer)?),
@@ -191,7 +190,7 @@ impl Instance {
     pub fn save(&mut self, handle: Handle) -> Result<Vec<u8>, Fault> {
         let object = self.object("save", handle)?;
         let saved = self.call("save", object.with(0, 0), |guest, store| {
-            guest.object().call_save(store, object.resource)
+            guest.save(store, object.resource)
         })?;
         let saved = self.checked_bytes("save", saved)?;
         self.resize(handle, 0, saved.len() as u64);
@@ -216,9 +215,7 @@ impl Instance {
         self.check_input("compact", bytes)?;
         let stable: Vec<bindings::Dot> = stable.iter().copied().map(Into::into).collect();
         self.call("compact", object.with(0, bytes), |guest, store| {
-            guest
-                .object()
-                .call_compact(store, object.resource, &stable, floor, number)
+            guest.compact(store, object.resource, &stable, floor, number)
         })
     }
 
@@ -230,7 +227,7 @@ impl Instance {
     pub fn sample(&mut self, handle: Handle, seed: u64) -> Result<Vec<u8>, Fault> {
         let object = self.object("sample", handle)?;
         let command = self.call("sample", object.with(0, 0), |guest, store| {
-            guest.object().call_sample(store, object.resource, seed)
+            guest.sample(store, object.resource, seed)
         })?;
         self.checked_bytes("sample", command)
     }

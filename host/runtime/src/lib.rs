@@ -46,9 +46,10 @@
 //!
 //! `shape` and `complexity` look at a component before it is compiled, `cache` keeps compiled
 //! code, `engine` says which WebAssembly guests get, `sandbox` makes one call safe, `limiter`
-//! bounds memory, `check` holds guests and callers to the interface, `guest_log` is all that guests
-//! can import. Only `bindings` knows the generated types; nothing of wasmtime is in the public
-//! interface.
+//! bounds memory, `world` says which interface a component implements, `guest` makes its calls the
+//! same for either, `check` holds guests and callers to the interface, `guest_log` is all that
+//! guests can import. Only `bindings` knows the generated types; nothing of wasmtime is in the
+//! public interface.
 
 mod bindings;
 mod cache;
@@ -59,6 +60,7 @@ mod describe;
 mod engine;
 mod error;
 mod fault;
+mod guest;
 mod guest_log;
 mod handles;
 mod instance;
@@ -70,6 +72,7 @@ mod runtime;
 mod sandbox;
 mod shape;
 mod values;
+mod world;
 
 pub use config::{CacheConfig, RuntimeConfig};
 pub use error::{LoadError, RuntimeError};
@@ -81,9 +84,13 @@ pub use module::{Module, ModuleHash};
 pub use packed::{Packed, PackedError};
 pub use runtime::Runtime;
 pub use values::{Context, Description, Dot, Refusal, Run, Updated};
+pub use world::World;
 
-/// The interface that a component must export.
+/// The interface that a component exports whose type is op-based.
 pub const OP_BASED_INTERFACE: &str = "replicant:crdt/op-based@0.1.0";
+
+/// The interface that a component exports whose type is state-based, with deltas.
+pub const DELTA_BASED_INTERFACE: &str = "replicant:crdt/delta-based@0.1.0";
 
 /// The one interface with functions that a component may import.
 pub const LOG_INTERFACE: &str = "replicant:crdt/log@0.1.0";

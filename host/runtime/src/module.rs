@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::bindings::{OP_BASED_FUNCTIONS, OpTypePre};
+use crate::LOG_INTERFACE;
 use crate::describe;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::fault::{Fault, FaultKind};
+use crate::guest::GuestPre;
 use crate::guest_log::printable;
 use crate::instance::Instance;
 use crate::limits::Limits;
-use crate::sandbox::{Call, GuestState, Sandbox, explain_types};
+use crate::sandbox::{Call, Sandbox, explain_types};
 use crate::shape::Shape;
 use crate::values::Description;
-use crate::{LOG_INTERFACE, OP_BASED_INTERFACE};
+use crate::world::World;
 
 /// BLAKE3 of a component's bytes.
 pub type ModuleHash = [u8; 32];
@@ -40,7 +41,7 @@ pub(crate) struct Compiled {
     hash: ModuleHash,
     size_bytes: u64,
     shape: Shape,
-    pre: OpTypePre<GuestState>,
+    pre: GuestPre,
 }
 
 impl Compiled {
@@ -52,7 +53,8 @@ impl Compiled {
         hash: ModuleHash,
         size_bytes: u64,
     ) -> Result<Self, LoadError> {
-        let missing = missing_functions(component);
+        let world = World::of(&shape.exports)?;
+        let missing = missing_functions(component, world);
         if !missing.is_empty() {
             return Err(LoadError::MissingExports { names: missing });
         }
@@ -64,7 +66,7 @@ impl Compiled {
             .linker()
             .instantiate_pre(component)
             .map_err(|error| wrong(LOG_INTERFACE, &error))?;
-        let pre = OpTypePre::new(pre).map_err(|error| wrong(OP_BASED_INTERFACE, &error))?;
+        let pre = GuestPre::new(pre, world).map_err(|error| wrong(world.interface(), &error))?;
         Ok(Self {
             hash,
             size_bytes,
@@ -73,24 +75,25 @@ impl Compiled {
         })
     }
 
-    pub(crate) fn pre(&self) -> &OpTypePre<GuestState> {
+    pub(crate) fn pre(&self) -> &GuestPre {
         &self.pre
     }
 }
 
-/// The functions of the op-based interface that the component lacks, with the interface's name.
-fn missing_functions(component: &wasmtime::component::Component) -> Vec<String> {
-    let Some(interface) = component.get_export_index(None, OP_BASED_INTERFACE) else {
-        return vec![OP_BASED_INTERFACE.to_owned()];
+/// The functions of the world's interface that the component lacks, with the interface's name.
+fn missing_functions(component: &wasmtime::component::Component, world: World) -> Vec<String> {
+    let name = world.interface();
+    let Some(interface) = component.get_export_index(None, name) else {
+        return vec![name.to_owned()];
     };
-    OP_BASED_FUNCTIONS
-        .iter()
-        .filter(|name| {
+    world
+        .functions()
+        .filter(|function| {
             component
-                .get_export_index(Some(&interface), **name)
+                .get_export_index(Some(&interface), *function)
                 .is_none()
         })
-        .map(|name| format!("{OP_BASED_INTERFACE}#{name}"))
+        .map(|function| format!("{name}#{function}"))
         .collect()
 }
 
@@ -113,7 +116,7 @@ impl Module {
             let types = explain_types(&engine, &compiled.pre, &limits);
             match types.filter(|_| matches!(kind, FaultKind::Malformed { .. })) {
                 Some((name, reason)) => LoadError::WrongType {
-                    name: format!("{OP_BASED_INTERFACE}#{name}"),
+                    name: format!("{}#{name}", compiled.pre.world().interface()),
                     reason,
                 },
                 None => LoadError::Fault(fault("instantiate", kind)),
@@ -121,7 +124,7 @@ impl Module {
         })?;
         let call = Call::new(&engine, &limits, limits.fuel_describe);
         let said = sandbox
-            .call(&call, |guest, store| guest.call_describe(store))
+            .call(&call, |guest, store| guest.describe(store))
             .map_err(|kind| fault("describe", kind))?;
         let description = describe::check(said.into())?;
         let label = format!("{}@{}", description.name, description.version);
@@ -164,6 +167,12 @@ impl Module {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.inner.compiled.size_bytes
+    }
+
+    /// The world that it implements.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.inner.compiled.pre.world()
     }
 
     /// Names of what it imports, in the component's order.

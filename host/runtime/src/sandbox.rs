@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
-use crate::bindings::{Guest, OpType, OpTypePre, first_mismatch};
 use crate::engine::Engine;
 use crate::fault::FaultKind;
+use crate::guest::{Guest, GuestPre};
 use crate::guest_log::{LogGate, printable};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
@@ -36,7 +36,7 @@ pub(crate) struct GuestState {
 /// A store with its instance.
 pub(crate) struct Sandbox {
     store: Store<GuestState>,
-    guest: OpType,
+    guest: Guest,
     fuel_used: u64,
 }
 
@@ -44,7 +44,7 @@ impl Sandbox {
     /// Makes an instance; its start functions run under `limits`.
     pub(crate) fn new(
         engine: &Engine,
-        pre: &OpTypePre<GuestState>,
+        pre: &GuestPre,
         limits: &Limits,
         module: Arc<str>,
     ) -> Result<Self, FaultKind> {
@@ -71,7 +71,7 @@ impl Sandbox {
         enter: impl FnOnce(&Guest, &mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, FaultKind> {
         prepare(&mut self.store, call.fuel, call.engine)?;
-        let result = enter(self.guest.replicant_crdt_op_based(), &mut self.store);
+        let result = enter(&self.guest, &mut self.store);
         self.fuel_used = used(&self.store, call.fuel);
         result.map_err(|error| call.explain(&error, self.store.data_mut()))
     }
@@ -89,12 +89,11 @@ impl Sandbox {
 /// interface says, and how it differs; none if that is not why.
 pub(crate) fn explain_types(
     engine: &Engine,
-    pre: &OpTypePre<GuestState>,
+    pre: &GuestPre,
     limits: &Limits,
 ) -> Option<(&'static str, String)> {
     let mut store = new_store(engine, limits, Arc::from("")).ok()?;
-    let instance = pre.instance_pre().instantiate(&mut store).ok()?;
-    let (name, error) = first_mismatch(&instance, &mut store)?;
+    let (name, error) = pre.first_mismatch(&mut store)?;
     Some((name, printable(&format!("{error:#}"), REASON_BYTES_MAX)))
 }
 

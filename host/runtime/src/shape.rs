@@ -7,9 +7,10 @@ use wasmparser::{
     ComponentExternalKind, Encoding, Parser, Payload, SectionLimited, TypeSectionReader,
 };
 
+use crate::LOG_INTERFACE;
 use crate::complexity::{Complexity, PARAMETERS_MAX, RESULTS_MAX, check_count, invalid};
 use crate::error::LoadError;
-use crate::{LOG_INTERFACE, OP_BASED_INTERFACE};
+use crate::world::World;
 
 /// Records that both sides share; an import of it brings no function.
 const TYPES_INTERFACE: &str = "replicant:crdt/types@0.1.0";
@@ -68,11 +69,7 @@ pub(crate) fn examine(bytes: &[u8], bytes_max: u64) -> Result<Shape, LoadError> 
     }
     let shape = examiner.shape;
     check_imports(&shape.imports)?;
-    if !shape.exports.iter().any(|name| name == OP_BASED_INTERFACE) {
-        return Err(LoadError::MissingExports {
-            names: vec![OP_BASED_INTERFACE.to_owned()],
-        });
-    }
+    World::of(&shape.exports)?;
     Ok(shape)
 }
 
@@ -245,7 +242,7 @@ mod tests {
             let error = examine_text(&declaring(what, count)).unwrap_err();
             let is_other = matches!(
                 error,
-                LoadError::MissingExports { .. } | LoadError::ForbiddenImports { .. }
+                LoadError::NoWorld | LoadError::ForbiddenImports { .. }
             );
             assert!(is_other, "{what}: {error}");
             let error = examine_text(&declaring(what, count + 1)).unwrap_err();
@@ -274,10 +271,7 @@ mod tests {
     fn one_byte_too_many_is_too_large() {
         let bytes = wat::parse_str("(component)").unwrap();
         let size = bytes.len() as u64;
-        assert!(matches!(
-            examine(&bytes, size),
-            Err(LoadError::MissingExports { .. })
-        ));
+        assert!(matches!(examine(&bytes, size), Err(LoadError::NoWorld)));
         assert_eq!(
             examine(&bytes, size - 1),
             Err(LoadError::TooLarge {
@@ -313,7 +307,7 @@ mod tests {
                 (export "replicant:crdt/op-based@0.1.0" (instance 0))))"#,
         )
         .unwrap_err();
-        assert!(matches!(error, LoadError::MissingExports { .. }), "{error}");
+        assert!(matches!(error, LoadError::NoWorld), "{error}");
     }
 
     #[test]
@@ -325,7 +319,7 @@ mod tests {
                 let text = format!("(component (core module (type (func ({list} {types})))))");
                 examine_text(&text).unwrap_err()
             };
-            assert!(matches!(of_type(limit), LoadError::MissingExports { .. }));
+            assert!(matches!(of_type(limit), LoadError::NoWorld));
             let text = format!(
                 "declares {} {what} of one function (limit {limit})",
                 limit + 1

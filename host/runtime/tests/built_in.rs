@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use replicant_runtime::{
-    CallError, Context, Dot, Handle, Instance, LOG_INTERFACE, Limits, Module, OP_BASED_INTERFACE,
-    Packed, Run, Runtime, RuntimeConfig, Updated,
+    CallError, Context, Dot, Handle, Instance, LOG_INTERFACE, Limits, Module, Packed, Run, Runtime,
+    RuntimeConfig, Updated, World,
 };
 
 /// Every type that ships, loaded once.
@@ -98,7 +98,12 @@ fn every_type_loads_and_says_what_it_is() {
         assert_eq!(module.description().name, built_in.name);
         assert_eq!(module.size_bytes(), built_in.bytes.len() as u64);
         assert_eq!(module.hash(), *blake3::hash(built_in.bytes).as_bytes());
-        assert_eq!(module.exports(), [OP_BASED_INTERFACE]);
+        let world = match built_in.name {
+            "lww-map" => World::DeltaBased,
+            _ => World::OpBased,
+        };
+        assert_eq!(module.world(), world);
+        assert_eq!(module.exports(), [world.interface()]);
         let known = |name: &String| name == LOG_INTERFACE || name.contains(":crdt/types@");
         assert!(module.imports().iter().all(known), "{:?}", module.imports());
     }

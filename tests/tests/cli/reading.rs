@@ -64,8 +64,14 @@ fn the_node_and_its_cluster_are_shown() {
 #[test]
 fn modules_are_listed_and_shown() {
     let node = NodeProcess::alone();
-    node.run(["module", "list"])
-        .mentions(&["g-counter", "lww-register", "or-set", "text", "KiB"]);
+    node.run(["module", "list"]).mentions(&[
+        "g-counter",
+        "lww-map",
+        "lww-register",
+        "or-set",
+        "text",
+        "KiB",
+    ]);
     node.run(["module", "show", "g-counter"]).mentions(&[
         "g-counter@",
         "exports",

@@ -48,7 +48,14 @@ fn modules_are_shown_by_name_and_by_version() {
     let names: Vec<&str> = modules.iter().map(|module| module.name.as_str()).collect();
     assert_eq!(
         names,
-        ["g-counter", "lww-register", "or-set", "pn-counter", "text"]
+        [
+            "g-counter",
+            "lww-map",
+            "lww-register",
+            "or-set",
+            "pn-counter",
+            "text"
+        ]
     );
     for module in &modules {
         assert!(module.built_in && module.active);

@@ -47,6 +47,13 @@ async fn three_nodes_converge_while_all_of_them_write() {
                 .await;
             node.apply(
                 "t",
+                "map",
+                "lww-map",
+                json!({"set": {format!("{n}"): round}}),
+            )
+            .await;
+            node.apply(
+                "t",
                 "doc",
                 "text",
                 json!({"insert": {"at": 0, "text": "ab"}}),
@@ -54,9 +61,11 @@ async fn three_nodes_converge_while_all_of_them_write() {
             .await;
         }
     }
-    converged(&[&nodes[0], &nodes[1], &nodes[2]], "t", 90).await;
+    converged(&[&nodes[0], &nodes[1], &nodes[2]], "t", 120).await;
     for node in &nodes {
         assert_eq!(node.value("t", "hits").await, json!(30));
+        let last = json!({"0": 9, "1": 9, "2": 9});
+        assert_eq!(node.value("t", "map").await, last);
         assert_eq!(node.value("t", "set").await.as_array().unwrap().len(), 30);
         assert_eq!(node.value("t", "doc").await.as_str().unwrap().len(), 60);
     }

@@ -23,19 +23,29 @@ async fn every_built_in_type_takes_commands_and_survives_a_restart() {
         .await;
     node.apply(
         "t/a",
+        "settings",
+        "lww-map",
+        json!({"set": {"size": 3, "dark": true}}),
+    )
+    .await;
+    node.apply("t/a", "settings", "lww-map", json!({"remove": "size"}))
+        .await;
+    node.apply(
+        "t/a",
         "notes",
         "text",
         json!({"insert": {"at": 0, "text": "hi"}}),
     )
     .await;
     let before = node.node.digest(topic_name("t/a")).await.unwrap();
-    assert_eq!((before.ops, before.objects, before.unavailable), (5, 5, 0));
+    assert_eq!((before.ops, before.objects, before.unavailable), (7, 6, 0));
 
     let node = node.restart().await;
     assert_eq!(node.value("t/a", "hits").await, json!(3));
     assert_eq!(node.value("t/a", "stock").await, json!(-2));
     assert_eq!(node.value("t/a", "title").await, json!({"en": "Hello"}));
     assert_eq!(node.value("t/a", "tags").await, json!(["x"]));
+    assert_eq!(node.value("t/a", "settings").await, json!({"dark": true}));
     assert_eq!(node.value("t/a", "notes").await, json!("hi"));
     assert_eq!(node.node.digest(topic_name("t/a")).await.unwrap(), before);
 

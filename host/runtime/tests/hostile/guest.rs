@@ -23,6 +23,7 @@ pub(crate) struct Guest {
     extra: String,
     wit: Option<String>,
     left_out: Option<&'static str>,
+    is_delta_based: bool,
 }
 
 impl Guest {
@@ -47,6 +48,7 @@ impl Guest {
             extra: String::new(),
             wit: None,
             left_out: None,
+            is_delta_based: false,
         }
     }
 
@@ -81,6 +83,12 @@ impl Guest {
         self
     }
 
+    /// Makes it a guest of the world of state-based types: `update` is `mutate`, `apply` `merge`.
+    pub(crate) fn delta_based(mut self) -> Self {
+        self.is_delta_based = true;
+        self
+    }
+
     /// Leaves a call out.
     pub(crate) fn without(mut self, call: &'static str) -> Self {
         self.left_out = Some(call);
@@ -105,7 +113,11 @@ impl Guest {
                 resolve.push_dir(wit).unwrap().0
             }
         };
-        let world = resolve.select_world(&[package], Some("op-type")).unwrap();
+        let name = match self.is_delta_based {
+            false => "op-type",
+            true => "delta-type",
+        };
+        let world = resolve.select_world(&[package], Some(name)).unwrap();
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default()
             .validate(true)
@@ -116,7 +128,18 @@ impl Guest {
     }
 
     fn module(&self) -> String {
-        let interface = "replicant:crdt/op-based@0.1.0";
+        let (interface, update, apply) = match self.is_delta_based {
+            false => (
+                "replicant:crdt/op-based@0.1.0",
+                "#[method]object.update",
+                "#[method]object.apply",
+            ),
+            true => (
+                "replicant:crdt/delta-based@0.1.0",
+                "#[method]object.mutate",
+                "#[method]object.merge",
+            ),
+        };
         let functions: String = [
             ("describe", "#describe", "(result i32)"),
             ("new", "#[constructor]object", "(result i32)"),
@@ -128,7 +151,7 @@ impl Guest {
             ),
             (
                 "update",
-                "#[method]object.update",
+                update,
                 "(param $self i32) (param $replica i64) (param $counter i64)
                  (param $timestamp i64) (param $schema i32) (param $commands i32)
                  (param $commands_len i32) (param $ends i32) (param $ends_len i32)
@@ -136,11 +159,20 @@ impl Guest {
             ),
             (
                 "apply",
-                "#[method]object.apply",
-                "(param $self i32) (param $replica i64) (param $timestamp i64)
-                 (param $schema i32) (param $counters i32) (param $counters_len i32)
-                 (param $ops i32) (param $ops_len i32) (param $ends i32)
-                 (param $ends_len i32) (param $events i32) (result i32)",
+                apply,
+                match self.is_delta_based {
+                    false => {
+                        "(param $self i32) (param $replica i64) (param $timestamp i64)
+                         (param $schema i32) (param $counters i32) (param $counters_len i32)
+                         (param $ops i32) (param $ops_len i32) (param $ends i32)
+                         (param $ends_len i32) (param $events i32) (result i32)"
+                    }
+                    true => {
+                        "(param $self i32) (param $schema i32) (param $ops i32)
+                         (param $ops_len i32) (param $ends i32) (param $ends_len i32)
+                         (param $events i32) (result i32)"
+                    }
+                },
             ),
             (
                 "query",

@@ -1,9 +1,9 @@
 //! What is not loaded, and why.
 
-use replicant_runtime::{Limits, LoadError};
+use replicant_runtime::{Limits, LoadError, World};
 
 use crate::guest::{CALLS, Guest};
-use crate::{call, limits, runtime};
+use crate::{call, limits, load, runtime, start};
 
 fn refusal(bytes: &[u8]) -> String {
     runtime().load(bytes, limits()).unwrap_err().to_string()
@@ -36,7 +36,19 @@ fn every_truncation_of_a_component_is_refused() {
 fn a_component_of_another_world_is_told_what_it_lacks() {
     assert_eq!(
         refusal(&component("(component)")),
-        "the component does not export `replicant:crdt/op-based@0.1.0`"
+        "the component exports neither `replicant:crdt/op-based@0.1.0` nor \
+         `replicant:crdt/delta-based@0.1.0`; a type exports the one that it implements"
+    );
+    let both = component(
+        r#"(component (instance $i)
+            (export "replicant:crdt/op-based@0.1.0" (instance $i))
+            (export "replicant:crdt/delta-based@0.1.0" (instance $i)))"#,
+    );
+    let text = refusal(&both);
+    assert!(text.starts_with("the component exports both `"), "{text}");
+    assert!(
+        text.ends_with("leave out the one that is not meant"),
+        "{text}"
     );
     let empty = component(
         r#"(component (instance $i) (export "replicant:crdt/op-based@0.1.0" (instance $i)))"#,
@@ -73,6 +85,32 @@ fn a_function_of_another_type_is_named() {
         "the component's `replicant:crdt/op-based@0.1.0#[method]object.sample` does not fit";
     assert!(text.starts_with(begin), "{text}");
     assert!(text.ends_with("expected `list` found `string`"), "{text}");
+}
+
+#[test]
+fn a_state_based_type_is_held_to_its_own_interface() {
+    let guest = Guest::new("states").delta_based();
+    let module = load(&guest);
+    assert_eq!(module.world(), World::DeltaBased);
+    let merge = "merge: func(schema: u32, deltas: packed, events: bool) -> packed;";
+    assert!(full_wit().contains(merge));
+    let lacking = guest.clone().wit(&full_wit().replace(merge, ""));
+    let text = refusal(&lacking.without("apply").build());
+    assert!(
+        text.contains("delta-based@0.1.0#[method]object.merge`"),
+        "{text}"
+    );
+
+    // The calls are the same, under the names of the interface.
+    let (mut instance, handle) = start(&guest);
+    for call_name in CALLS.into_iter().filter(|name| *name != "describe") {
+        call(&mut instance, handle, call_name).unwrap();
+    }
+    for (body_of, name) in [("update", "mutate"), ("apply", "merge")] {
+        let (mut instance, handle) = start(&guest.clone().body(body_of, "unreachable"));
+        let fault = call(&mut instance, handle, body_of).unwrap_err();
+        assert_eq!(fault.export, name);
+    }
 }
 
 #[test]
@@ -328,7 +366,7 @@ fn full_wit() -> String {
     let folder =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/replicant-crdt-0.1.0");
     let header = "package replicant:crdt@0.1.0;";
-    let files = ["types", "log", "op-based", "world"].map(|name| {
+    let files = ["types", "log", "op-based", "delta-based", "world"].map(|name| {
         let text = std::fs::read_to_string(folder.join(format!("{name}.wit"))).unwrap();
         text.replace(header, "")
     });

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::*;
 use crate::storage::tests::disk::Lie;
 
-const TYPES: [&str; 4] = ["g-counter", "lww-register", "or-set", "text"];
+const TYPES: [&str; 5] = ["g-counter", "lww-map", "lww-register", "or-set", "text"];
 const NODES: usize = 3;
 const STEPS: usize = 120;
 
@@ -84,6 +84,9 @@ impl Chaos {
         let n = self.random.random_range(0..6);
         match (type_name, n) {
             ("g-counter", _) => json!({ "increment": n + 1 }),
+            ("lww-map", 0) => json!("clear"),
+            ("lww-map", 1) => json!({ "remove": "2" }),
+            ("lww-map", _) => json!({ "set": { n.to_string(): n } }),
             ("lww-register", 0) => json!("clear"),
             ("lww-register", _) => json!({ "set": n }),
             ("or-set", 0) => json!("clear"),

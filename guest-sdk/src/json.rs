@@ -1,9 +1,9 @@
-//! JSON values.
+//! JSON values, for types whose users choose what they keep.
 
 use std::fmt;
 use std::mem;
 
-use replicant_sdk::{Malformed, Random, cbor};
+use crate::{Malformed, Random, cbor};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
