@@ -51,6 +51,7 @@ pub fn check(
 ) -> Result<Report, CheckError> {
     config.check().map_err(CheckError::Config)?;
     let component = load(runtime, component, config)?;
+    let config = &of_its_world(config, &component)?;
     let (runs, first) = all_runs(&component, config, progress)?;
     let subject = Subject::new(&component);
     let mut report = Report {
@@ -105,7 +106,9 @@ pub fn replay(
     config: &Config,
 ) -> Result<Option<Violation>, CheckError> {
     script.validate().map_err(CheckError::Script)?;
-    let subject = Subject::new(&load(runtime, component, config)?);
+    let component = load(runtime, component, config)?;
+    let subject = Subject::new(&component);
+    let config = of_its_world(config, &component)?;
     for &law in &config.laws {
         if let Some(violation) = broken(verdict(&subject, script, law))? {
             return Ok(Some(violation));
@@ -120,6 +123,18 @@ fn load(runtime: &Runtime, component: &[u8], config: &Config) -> Result<Componen
     limits.fuel_per_call = limits.fuel_per_call.saturating_mul(2);
     let rich = runtime.load(component, limits)?;
     Ok(Component::new(module, rich))
+}
+
+/// The configuration with those laws only that the component's world has.
+fn of_its_world(config: &Config, component: &Component) -> Result<Config, CheckError> {
+    let mut config = config.clone();
+    config.laws.retain(|law| law.is_of(component.world()));
+    if config.laws.is_empty() {
+        let reason = "there is nothing to check: the laws that were named are about merging, and \
+                      this type is op-based";
+        return Err(CheckError::Config(reason.to_owned()));
+    }
+    Ok(config)
 }
 
 /// What is told of a script that breaks a law.

@@ -1,10 +1,10 @@
 //! The laws, by name, and what it means that one is broken.
 
-use replicant_runtime::Fault;
+use replicant_runtime::{Fault, World};
 use serde::{Deserialize, Serialize};
 
-/// What every component must keep to. The order is that of checking: a law further down may break
-/// only because one further up does.
+/// What every component must keep to, and what state-based ones must besides. The order is that of
+/// checking: a law further down may break only because one further up does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Law {
@@ -25,6 +25,16 @@ pub enum Law {
     RefusalsChangeNothing,
     /// `update` leads to the state and the events that applying its ops leads to.
     UpdateIsApply,
+    /// Merging a state that is contained already changes nothing and tells of nothing.
+    MergingIsIdempotent,
+    /// Of two states, either can be merged into the other.
+    MergingCommutes,
+    /// Of three states, any two can be merged first.
+    MergingIsAssociative,
+    /// Merging deltas leads where merging whole states leads.
+    DeltasMakeTheState,
+    /// Deltas that come late, twice, or before what they followed do no harm.
+    OldDeltasDoNoHarm,
     /// The same ops lead to the same value and the same bytes in every order that is causal.
     ConcurrentOpsCommute,
     /// Replicas that have the same ops, however they came by them, read the same and save to the
@@ -42,7 +52,7 @@ pub enum Law {
 
 impl Law {
     /// All laws, in the order in which they are checked.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::NeverFaults,
         Self::QueriesChangeNothing,
         Self::NoHiddenState,
@@ -51,6 +61,11 @@ impl Law {
         Self::RunBoundariesDoNotMatter,
         Self::RefusalsChangeNothing,
         Self::UpdateIsApply,
+        Self::MergingIsIdempotent,
+        Self::MergingCommutes,
+        Self::MergingIsAssociative,
+        Self::DeltasMakeTheState,
+        Self::OldDeltasDoNoHarm,
         Self::ConcurrentOpsCommute,
         Self::ReplicasConverge,
         Self::VoidOpsDoNotPart,
@@ -58,6 +73,20 @@ impl Law {
         Self::CompactionIsInvisible,
         Self::CostIsBounded,
     ];
+
+    /// Whether types of this world must keep to it.
+    #[must_use]
+    pub fn is_of(self, world: World) -> bool {
+        let is_about_merging = matches!(
+            self,
+            Self::MergingIsIdempotent
+                | Self::MergingCommutes
+                | Self::MergingIsAssociative
+                | Self::DeltasMakeTheState
+                | Self::OldDeltasDoNoHarm
+        );
+        !is_about_merging || world == World::DeltaBased
+    }
 
     /// The law's name, as it stands in reports.
     #[must_use]
@@ -71,6 +100,11 @@ impl Law {
             Self::RunBoundariesDoNotMatter => "run-boundaries-do-not-matter",
             Self::RefusalsChangeNothing => "refusals-change-nothing",
             Self::UpdateIsApply => "update-is-apply",
+            Self::MergingIsIdempotent => "merging-is-idempotent",
+            Self::MergingCommutes => "merging-commutes",
+            Self::MergingIsAssociative => "merging-is-associative",
+            Self::DeltasMakeTheState => "deltas-make-the-state",
+            Self::OldDeltasDoNoHarm => "old-deltas-do-no-harm",
             Self::ConcurrentOpsCommute => "concurrent-ops-commute",
             Self::ReplicasConverge => "replicas-converge",
             Self::VoidOpsDoNotPart => "void-ops-do-not-part",
@@ -100,6 +134,15 @@ impl Law {
                 "a command that is refused or has nothing to change changes nothing"
             }
             Self::UpdateIsApply => "`update` does what applying its ops does, events included",
+            Self::MergingIsIdempotent => {
+                "merging what a state contains changes nothing and tells of nothing"
+            }
+            Self::MergingCommutes => "of two states, either can be merged into the other",
+            Self::MergingIsAssociative => "of three states, any two can be merged first",
+            Self::DeltasMakeTheState => "merging deltas leads where merging whole states leads",
+            Self::OldDeltasDoNoHarm => {
+                "deltas that come late, twice, or before what they followed do no harm"
+            }
             Self::ConcurrentOpsCommute => {
                 "every causal order of the same ops leads to the same value and the same bytes"
             }

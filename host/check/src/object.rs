@@ -5,9 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replicant_runtime::{CallError, Context, Dot, Handle, Instance, Module, Packed, Run, Updated};
+use replicant_runtime::{
+    CallError, Context, Dot, Handle, Instance, Module, Packed, Run, Updated, World,
+};
 
 use crate::law::{Evidence, Law, Outcome, Stop};
+use crate::world::packed;
 
 /// The component under test: what all threads share.
 #[derive(Clone)]
@@ -25,6 +28,11 @@ impl Component {
             rich,
             deliveries: Arc::default(),
         }
+    }
+
+    /// The world that the component implements.
+    pub(crate) fn world(&self) -> World {
+        self.module.world()
     }
 
     /// `name@version`.
@@ -171,6 +179,23 @@ impl Object {
         let deliveries = &self.subject.component.deliveries;
         deliveries.fetch_add(count, Ordering::Relaxed);
         Ok(self.instance.borrow_mut().apply(self.handle, run, events)?)
+    }
+
+    /// Merges deltas or saved states, one after the other. Returns events.
+    pub(crate) fn merge<'a>(
+        &mut self,
+        states: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Outcome<Packed> {
+        let states = packed(states);
+        // A state-based type is told the schema only.
+        let run = Run {
+            replica: 1,
+            timestamp: 1 << 16,
+            schema: self.writes(),
+            counters: (1..).take(states.len()).collect(),
+            ops: states,
+        };
+        self.apply(&run, true)
     }
 
     pub(crate) fn query(&mut self, query: Option<&[u8]>) -> Outcome<Answer> {

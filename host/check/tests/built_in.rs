@@ -1,7 +1,7 @@
 //! The types that ship keep to every law.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use replicant_check::{Config, check};
+use replicant_check::{CheckError, Config, Law, check};
 use replicant_runtime::{Runtime, RuntimeConfig};
 
 fn holds(name: &str) {
@@ -17,6 +17,18 @@ fn holds(name: &str) {
     assert!(report.deliveries > 1_000 && !report.cost.is_empty());
 }
 
+fn laws_checked(name: &str) -> Vec<Law> {
+    let runtime = Runtime::new(RuntimeConfig::small()).unwrap();
+    let component = replicant_crdts::find(name).unwrap();
+    let config = Config {
+        runs: 1,
+        ..Config::default()
+    };
+    check(&runtime, component.bytes, &config, &|_| {})
+        .unwrap()
+        .laws
+}
+
 #[test]
 fn g_counter_keeps_to_the_laws() {
     holds("g-counter");
@@ -25,6 +37,26 @@ fn g_counter_keeps_to_the_laws() {
 #[test]
 fn pn_counter_keeps_to_the_laws() {
     holds("pn-counter");
+}
+
+#[test]
+fn lww_map_keeps_to_the_laws_of_merging_too() {
+    holds("lww-map");
+    let laws = &laws_checked("lww-map");
+    assert_eq!(laws.len(), Law::ALL.len());
+    assert!(!laws_checked("or-set").contains(&Law::MergingCommutes));
+}
+
+#[test]
+fn laws_of_merging_are_not_for_op_based_types() {
+    let config = Config {
+        laws: vec![Law::MergingCommutes],
+        ..Config::default()
+    };
+    let runtime = Runtime::new(RuntimeConfig::small()).unwrap();
+    let component = replicant_crdts::find("or-set").unwrap();
+    let error = check(&runtime, component.bytes, &config, &|_| {}).unwrap_err();
+    assert!(matches!(error, CheckError::Config(_)), "{error}");
 }
 
 #[test]

@@ -105,6 +105,12 @@ mutants! {
     the_loss_of_what_hangs_on_the_deleted_is_caught: "forgets-parents" breaks CompactionIsInvisible;
     hiding_what_is_left_to_forget_is_caught: "says-nothing-is-left" breaks CompactionIsInvisible;
     a_trap_in_compaction_is_caught: "compact-traps" breaks CompactionIsInvisible;
+    a_merge_that_counts_twice_is_caught: "adds-when-merged" breaks MergingIsIdempotent;
+    a_tie_that_merging_decides_is_caught: "later-merge-wins" breaks MergingCommutes;
+    times_that_are_nearly_equal_are_caught: "near-times-are-equal" breaks MergingIsAssociative;
+    a_removal_without_tombstone_is_caught: "removal-leaves-nothing" breaks DeltasMakeTheState;
+    a_delta_that_needs_its_predecessor_is_caught: "needs-causal-order" breaks OldDeltasDoNoHarm;
+    a_tombstone_lost_too_early_is_caught: "forgets-tombstones-early" breaks CompactionIsInvisible;
 }
 
 /// It comes late in the order of laws, so that others say first why replicas part.
@@ -133,7 +139,9 @@ fn every_mutant_is_tested() {
 
 #[test]
 fn what_mutants_are_made_of_keeps_to_the_laws() {
-    for origin in ["balance", "counter", "list", "register", "set", "tally"] {
+    for origin in [
+        "balance", "counter", "fields", "list", "register", "set", "tally", "visits",
+    ] {
         holds(&format!("honest-{origin}"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod compaction;
+mod lattice;
 mod order;
 mod states;
 mod walk;
@@ -28,6 +29,11 @@ pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut Wo
         Law::RunBoundariesDoNotMatter => order::run_boundaries_do_not_matter(world),
         Law::RefusalsChangeNothing => commands::refusals_change_nothing(world),
         Law::UpdateIsApply => commands::update_is_apply(world),
+        Law::MergingIsIdempotent => lattice::merging_is_idempotent(world),
+        Law::MergingCommutes => lattice::merging_commutes(world),
+        Law::MergingIsAssociative => lattice::merging_is_associative(world),
+        Law::DeltasMakeTheState => lattice::deltas_make_the_state(world),
+        Law::OldDeltasDoNoHarm => lattice::old_deltas_do_no_harm(world),
         Law::ConcurrentOpsCommute => order::concurrent_ops_commute(world),
         Law::ReplicasConverge => world.check_equal(law, "two replicas have applied the same ops"),
         Law::VoidOpsDoNotPart => order::void_ops_do_not_part(world),
