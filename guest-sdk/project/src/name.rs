@@ -1,7 +1,14 @@
 //! Names of types, as a new project may have them.
 
 /// The types that every node has. A component of the same name would stand in their way.
-pub const BUILT_IN: [&str; 5] = ["g-counter", "lww-register", "or-set", "pn-counter", "text"];
+pub const BUILT_IN: [&str; 6] = [
+    "g-counter",
+    "lww-map",
+    "lww-register",
+    "or-set",
+    "pn-counter",
+    "text",
+];
 
 const NAME_BYTES_MAX: usize = 64;
 
