@@ -73,11 +73,12 @@ pub enum LoadError {
         /// The imports.
         names: Vec<String>,
     },
-    /// It imports the system interface, which this release does not give to components.
+    /// It imports parts of the system interface that cannot be had without a system.
     #[error(
-        "the component imports WASI ({}), which this host does not offer: it has no clock, files, \
-         network or randomness to give; build without WASI (`--stub-wasi` in componentize-py and \
-         jco)", quoted(.names)
+        "the component imports {} of WASI, which this host does not offer: it has no clock, \
+         files, network or randomness to give, and only pretends what the runtimes of languages \
+         ask for (docs/wasi.md); build without these (`--stub-wasi` in componentize-py and \
+         componentize-qjs)", quoted(.names)
     )]
     WasiImports {
         /// The imports.

@@ -78,13 +78,8 @@ fn write(
     level: u8,
     message: &WasmStr,
 ) -> wasmtime::Result<()> {
-    let length = message.to_str(&store)?.len() as u64;
-    let cost = FUEL_PER_MESSAGE.saturating_add(FUEL_PER_BYTE * length);
-    let Some(left) = store.get_fuel()?.checked_sub(cost) else {
-        store.set_fuel(0)?;
-        return Err(Trap::OutOfFuel.into());
-    };
-    store.set_fuel(left)?;
+    let length = message.to_str(&store)?.len();
+    charge(&mut store, length)?;
     if level == ERROR {
         let text = message.to_str(&store)?;
         let last = cut(&text, LAST_ERROR_BYTES_MAX).to_owned();
@@ -96,6 +91,30 @@ fn write(
         emit(&store.data().module, level, &text, dropped);
     }
     Ok(())
+}
+
+/// Writes a message to the log for a component that does so in another way.
+pub(crate) fn tell(
+    store: &mut StoreContextMut<'_, GuestState>,
+    level: u8,
+    message: &str,
+) -> wasmtime::Result<()> {
+    charge(store, message.len())?;
+    if let Some(dropped) = store.data_mut().log.pass(Instant::now()) {
+        let text = printable(message, LOG_MESSAGE_BYTES_MAX);
+        emit(&store.data().module, level, &text, dropped);
+    }
+    Ok(())
+}
+
+/// Takes the fuel of a message, and ends the call if there is not enough.
+fn charge(store: &mut StoreContextMut<'_, GuestState>, bytes: usize) -> wasmtime::Result<()> {
+    let cost = FUEL_PER_MESSAGE.saturating_add(FUEL_PER_BYTE * bytes as u64);
+    let Some(left) = store.get_fuel()?.checked_sub(cost) else {
+        store.set_fuel(0)?;
+        return Err(Trap::OutOfFuel.into());
+    };
+    store.set_fuel(left)
 }
 
 fn emit(module: &str, level: u8, text: &str, dropped: u64) {

@@ -14,7 +14,8 @@
 //! # What this guarantees
 //!
 //! - **No authority.** A guest can compute, and write to the log if it imports that. It has no
-//!   clock, no randomness, no files, no network, and no view of other instances.
+//!   clock, no randomness, no files, no network, and no view of other instances. Components whose
+//!   language wants a system get a WASI without one, which answers always alike.
 //! - **The same everywhere.** Fuel, results, and hitting a limit of [`Limits`] depend on the
 //!   component's bytes and the calls alone, for one version of this crate on one architecture:
 //!   NaNs are canonical, threads, relaxed SIMD and 64-bit memories are off, code is generated for
@@ -37,7 +38,6 @@
 //! - The depth at which recursion ends is the same only for one build on one architecture: some
 //!   frames of the host count.
 //! - Whether a type converges is not known here; nor is whether an op means what its author says.
-//! - Components that import WASI are refused: there is no deterministic WASI yet.
 //! - A guest can look at its own fuel only by ending; but it can look at how its own objects
 //!   share one memory. That they share no state is a promise of the type, which the convergence
 //!   checker tests.
@@ -72,6 +72,7 @@ mod runtime;
 mod sandbox;
 mod shape;
 mod values;
+mod wasi;
 mod world;
 
 pub use config::{CacheConfig, RuntimeConfig};

@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::sandbox::{Call, Sandbox, explain_types};
 use crate::shape::Shape;
 use crate::values::Description;
+use crate::wasi;
 use crate::world::World;
 
 /// BLAKE3 of a component's bytes.
@@ -62,9 +63,8 @@ impl Compiled {
             name: name.to_owned(),
             reason: printable(&format!("{error:#}"), REASON_BYTES_MAX),
         };
-        let pre = engine
-            .linker()
-            .instantiate_pre(component)
+        let pre = wasi::linker_for(engine.linker(), component)
+            .and_then(|linker| linker.instantiate_pre(component))
             .map_err(|error| wrong(LOG_INTERFACE, &error))?;
         let pre = GuestPre::new(pre, world).map_err(|error| wrong(world.interface(), &error))?;
         Ok(Self {

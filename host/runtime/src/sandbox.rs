@@ -11,6 +11,7 @@ use crate::guest::{Guest, GuestPre};
 use crate::guest_log::{LogGate, printable};
 use crate::limiter::Limiter;
 use crate::limits::Limits;
+use crate::wasi::NoSystem;
 
 /// Handles that a call may need besides the objects themselves.
 const SPARE_HANDLES: usize = 1_000;
@@ -183,6 +184,11 @@ impl<'a> Call<'a> {
     }
 
     fn explain_refusal(&self, error: &wasmtime::Error) -> FaultKind {
+        if let Some(no_system) = error.downcast_ref::<NoSystem>() {
+            return FaultKind::Trap {
+                reason: no_system.to_string(),
+            };
+        }
         // Without the backtrace and what the engine says around it.
         let text = error.root_cause().to_string();
         if text.contains("fuel allocated for hostcalls has been exhausted") {

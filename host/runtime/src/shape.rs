@@ -10,6 +10,7 @@ use wasmparser::{
 use crate::LOG_INTERFACE;
 use crate::complexity::{Complexity, PARAMETERS_MAX, RESULTS_MAX, check_count, invalid};
 use crate::error::LoadError;
+use crate::wasi;
 use crate::world::World;
 
 /// Records that both sides share; an import of it brings no function.
@@ -98,6 +99,7 @@ fn check_imports(imports: &[String]) -> Result<(), LoadError> {
     let (wasi, other): (Vec<_>, Vec<_>) = imports
         .iter()
         .filter(|name| *name != LOG_INTERFACE && *name != TYPES_INTERFACE)
+        .filter(|name| !wasi::is_offered(name))
         .cloned()
         .partition(|name| name.starts_with("wasi:"));
     if !other.is_empty() {
@@ -286,13 +288,14 @@ mod tests {
         let error = examine_text(
             r#"(component
                 (import "wasi:clocks/wall-clock@0.2.3" (instance))
+                (import "wasi:http/outgoing-handler@0.2.3" (instance))
                 (import "replicant:crdt/log@0.1.0" (instance)))"#,
         )
         .unwrap_err();
         assert_eq!(
             error,
             LoadError::WasiImports {
-                names: vec!["wasi:clocks/wall-clock@0.2.3".to_owned()]
+                names: vec!["wasi:http/outgoing-handler@0.2.3".to_owned()]
             }
         );
         let error = examine_text(r#"(component (import "x:y/z" (instance)))"#).unwrap_err();

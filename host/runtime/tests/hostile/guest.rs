@@ -21,6 +21,7 @@ pub(crate) struct Guest {
     memory: String,
     realloc: String,
     extra: String,
+    imports: String,
     wit: Option<String>,
     left_out: Option<&'static str>,
     is_delta_based: bool,
@@ -46,6 +47,7 @@ impl Guest {
                 (local.get $at)"
                 .to_owned(),
             extra: String::new(),
+            imports: String::new(),
             wit: None,
             left_out: None,
             is_delta_based: false,
@@ -68,6 +70,12 @@ impl Guest {
     /// Adds to the core module: functions, tables, data.
     pub(crate) fn extra(mut self, text: &str) -> Self {
         self.extra.push_str(text);
+        self
+    }
+
+    /// Adds imports to the core module.
+    pub(crate) fn imports(mut self, text: &str) -> Self {
+        self.imports.push_str(text);
         self
     }
 
@@ -216,6 +224,7 @@ impl Guest {
                     (func $drop (param i32)))
                 (import \"replicant:crdt/log@0.1.0\" \"write\"
                     (func $log (param i32 i32 i32)))
+                {imports}
                 (memory (export \"memory\") {memory})
                 (global $top (mut i32) (i32.const 65536))
                 (func (export \"cabi_realloc\")
@@ -224,6 +233,7 @@ impl Guest {
                 {description}
                 {functions}
                 {extra})",
+            imports = self.imports,
             memory = self.memory,
             realloc = self.realloc,
             description = self.description(),

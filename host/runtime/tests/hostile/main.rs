@@ -7,6 +7,7 @@ mod guest;
 mod load;
 mod results;
 mod running;
+mod wasi;
 
 use std::sync::OnceLock;
 use std::time::Duration;
