@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is added to the version of a type. `replicant dev` defines another text, so that each build has
+   a version of its own. */
+#ifndef REP_BUILD
+#define REP_BUILD ""
+#endif
+
 typedef exports_replicant_crdt_op_based_object_t object;
 typedef replicant_crdt_types_packed_t packed;
 
@@ -87,7 +93,10 @@ void exports_replicant_crdt_op_based_describe(replicant_crdt_types_description_t
   const rep_type *type = &rep_the_type;
   const char *any = "{}";
   op_type_string_dup(&said->name, type->name);
-  op_type_string_dup(&said->version, type->version);
+  rep_buffer version = {0};
+  rep_say(&version, type->version);
+  rep_say(&version, REP_BUILD);
+  said->version = string_of(&version);
   op_type_string_dup(&said->summary, type->summary);
   op_type_string_dup(&said->command_schema, type->command_schema ? type->command_schema : any);
   op_type_string_dup(&said->query_schema,

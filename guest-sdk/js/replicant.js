@@ -6,6 +6,7 @@
 // What the class must have stands in `Crdt`, below. Everything else, such as batches, refusals and
 // CBOR, is done here.
 
+import { BUILD } from "./build.js";
 import { decode, encode } from "./cbor.js";
 
 export { decode, encode };
@@ -127,7 +128,11 @@ export function define(about, Type) {
   }
 
   return {
-    describe: () => ({ ...described, reads: Uint32Array.from(described.reads) }),
+    describe: () => ({
+      ...described,
+      version: described.version + BUILD,
+      reads: Uint32Array.from(described.reads),
+    }),
     Object: class extends ObjectOf {
       constructor() {
         super(new Type(), described);

@@ -3,6 +3,7 @@
 import json
 
 import app
+from sdk.build import BUILD
 from wit_world import exports
 from wit_world.imports import types
 
@@ -12,7 +13,7 @@ class OpBased(exports.OpBased):
         about = app.ABOUT
         return types.Description(
             name=about.name,
-            version=about.version,
+            version=about.version + BUILD,
             summary=about.summary,
             command_schema=json.dumps(about.command_schema),
             query_schema=json.dumps(about.query_schema),

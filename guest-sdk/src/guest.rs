@@ -47,6 +47,12 @@ pub mod delta_bindings {
     });
 }
 
+/// What `replicant dev` adds to the version, so that each build has one of its own.
+const BUILD: &str = match option_env!("REPLICANT_VERSION_SUFFIX") {
+    Some(suffix) => suffix,
+    None => "",
+};
+
 use bindings::exports::replicant::crdt::op_based;
 use bindings::replicant::crdt::types;
 use delta_bindings::exports::replicant::crdt::delta_based;
@@ -79,7 +85,7 @@ impl<T: DeltaCrdt> delta_based::Guest for DeltaComponent<T> {
 fn description<T: Crdt>() -> types::Description {
     types::Description {
         name: T::NAME.into(),
-        version: T::VERSION.into(),
+        version: format!("{}{BUILD}", T::VERSION),
         summary: T::SUMMARY.into(),
         command_schema: T::COMMAND_SCHEMA.into(),
         query_schema: T::QUERY_SCHEMA.into(),

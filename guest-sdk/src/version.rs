@@ -3,8 +3,10 @@
 use crate::LoadError;
 
 /// Checks that bytes saved by version `saved_by` have the layout of version `own`: equal major
-/// versions, and below 1.0 equal minor ones (Semantic Versioning 2.0.0, items 4 and 8).
+/// versions, and below 1.0 equal minor ones (Semantic Versioning 2.0.0, items 4 and 8). A build of
+/// `replicant dev` counts as the version that it is a build of.
 pub(crate) fn check_compatible(name: &str, own: &str, saved_by: &str) -> Result<(), LoadError> {
+    let saved_by = without_build(saved_by);
     if own == saved_by || line(own).is_some_and(|line_of_own| line(saved_by) == Some(line_of_own)) {
         return Ok(());
     }
@@ -12,6 +14,14 @@ pub(crate) fn check_compatible(name: &str, own: &str, saved_by: &str) -> Result<
         "{name} {own} cannot read what version {saved_by:?} saved: the versions are incompatible, \
          and the type has no migration from that one",
     )))
+}
+
+/// `0.1.0` of `0.1.0-dev.3`.
+fn without_build(version: &str) -> &str {
+    match version.rsplit_once("-dev.") {
+        Some((release, build)) if build.parse::<u64>().is_ok() => release,
+        _ => version,
+    }
 }
 
 /// The part of a version that compatible versions have in common.
@@ -39,6 +49,11 @@ mod tests {
             ("1.0.0-rc.1", "1.0.0", false),
             ("1.0.0-rc.1", "1.0.0-rc.1", true),
             ("1.0.0", "nonsense", false),
+            ("0.1.0", "0.1.0-dev.12", true),
+            ("0.1.1", "0.1.0-dev.12", true),
+            ("0.2.0", "0.1.0-dev.12", false),
+            ("0.1.0", "0.1.0-dev.x", false),
+            ("1.0.0-rc.1", "1.0.0-rc.1-dev.2", true),
         ] {
             assert_eq!(
                 check_compatible("t", own, saved_by).is_ok(),

@@ -20,6 +20,9 @@ const PROFILE: [&str; 8] = [
     "profile.guest.incremental=false",
 ];
 
+/// Where the SDK looks for what it adds to a type's version.
+const VERSION_SUFFIX: &str = "REPLICANT_VERSION_SUFFIX";
+
 /// What Cargo tells build scripts, and what would change how guests are compiled.
 const CLEARED_PREFIXES: [&str; 5] = [
     "CARGO_PKG_",
@@ -133,6 +136,10 @@ fn cargo(directory: &Path, options: &Options) -> Command {
 fn add_settings(cargo: &mut Command, options: &Options) {
     let toolchain = &options.toolchain;
     cargo.env("CARGO_ENCODED_RUSTFLAGS", mapped_paths(&toolchain.rustc));
+    match &options.version_suffix {
+        Some(suffix) => cargo.env(VERSION_SUFFIX, suffix),
+        None => cargo.env_remove(VERSION_SUFFIX),
+    };
     cargo.args(["--profile", "guest", "--target", TARGET]);
     cargo.arg("--target-dir").arg(&options.target_folder);
     for setting in PROFILE {

@@ -36,6 +36,8 @@ pub struct Options {
     /// Where Cargo keeps what it builds, and where the components are put (`components` below
     /// it).
     pub target_folder: PathBuf,
+    /// What the SDK adds to the version that a type gives itself; nothing as a rule.
+    pub version_suffix: Option<String>,
 }
 
 impl Options {
@@ -50,6 +52,7 @@ impl Options {
         Ok(Self {
             toolchain: Toolchain::detect()?,
             target_folder: folder::shared_target_folder(),
+            version_suffix: None,
         })
     }
 
@@ -63,6 +66,7 @@ impl Options {
         Ok(Self {
             toolchain: Toolchain::detect()?,
             target_folder: folder::target_folder_of(directory),
+            version_suffix: None,
         })
     }
 }

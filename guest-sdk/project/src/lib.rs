@@ -19,5 +19,5 @@ mod tool;
 pub use error::{BuildError, CreateError};
 pub use language::Language;
 pub use name::BUILT_IN;
-pub use project::Project;
+pub use project::{Build, Project};
 pub use scaffold::{Sdk, create};

@@ -13,6 +13,22 @@ pub struct Project {
     pub language: Language,
 }
 
+/// One build of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// What is added to the type's version.
+    pub(crate) suffix: Option<String>,
+}
+
+impl Build {
+    /// A build among many that shall have a version of its own: `0.1.0-dev.3` for the third.
+    pub fn numbered(number: u64) -> Self {
+        Self {
+            suffix: Some(format!("-dev.{number}")),
+        }
+    }
+}
+
 impl Project {
     /// Recognises the language of a folder.
     ///
@@ -44,12 +60,13 @@ impl Project {
     /// # Errors
     ///
     /// [`BuildError`] says whose fault it is and, if something is missing, how to get it.
-    pub fn build(&self, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+    pub fn build(&self, build: &Build, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+        let suffix = build.suffix.as_deref();
         match self.language {
-            Language::Rust => build::rust::build(&self.folder, tell),
-            Language::JavaScript => build::javascript::build(&self.folder, tell),
-            Language::Python => build::python::build(&self.folder, tell),
-            Language::C => build::c::build(&self.folder, tell),
+            Language::Rust => build::rust::build(&self.folder, suffix, tell),
+            Language::JavaScript => build::javascript::build(&self.folder, suffix, tell),
+            Language::Python => build::python::build(&self.folder, suffix, tell),
+            Language::C => build::c::build(&self.folder, suffix, tell),
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     New(commands::new::NewArguments),
     /// Build a type into a component
     Build(commands::build::BuildArguments),
+    /// Run a node, and load a type into it anew whenever its sources change
+    Dev(commands::dev::DevArguments),
     /// Find out whether a component converges
     Check(commands::check::CheckArguments),
     /// See three nodes on this machine replicate, fail and recover

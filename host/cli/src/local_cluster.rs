@@ -14,6 +14,8 @@ use crate::signals;
 /// How long it is waited for something that should become true.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
+/// How long a node may take to stop in order.
+const GOODBYE: Duration = Duration::from_secs(15);
 
 /// The signal that cannot be caught: `kill -9`.
 const SIGKILL: i32 = 9;
@@ -147,6 +149,37 @@ impl LocalNode {
                 );
             }
             signals::sleep(POLL)?;
+        }
+    }
+
+    /// Starts one process by itself, whose folder is made if it is not there.
+    pub(crate) fn start_alone(data: &Path, listen: &str, api: &str) -> Result<Self> {
+        if !data.exists() {
+            run_init(data)?;
+        }
+        Self::start("dev", data.to_path_buf(), listen, api, None)
+    }
+
+    /// Where its API is.
+    pub(crate) fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// An error once the process has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        match self.process.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("node {} has ended: {status}", self.name),
+        }
+    }
+
+    /// Lets it finish what is under way and say goodbye.
+    pub(crate) fn stop(&mut self) {
+        drop(self.process.stdin.take());
+        let deadline = Instant::now() + GOODBYE;
+        // What has not ended by then is killed when this is dropped.
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(POLL);
         }
     }
 

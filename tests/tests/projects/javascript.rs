@@ -1,6 +1,7 @@
 //! A new project in JavaScript, and the example.
 
 use std::fs;
+use std::process::Command;
 
 use crate::place::{build_and_check, example, place, replicant, scaffold, text};
 use crate::tools::Tools;
@@ -45,4 +46,34 @@ fn the_checker_finds_what_is_wrong_in_javascript() {
             "{checked:#?}"
         );
     }
+}
+
+#[test]
+fn a_component_that_imports_a_system_gets_one_that_answers_always_alike() {
+    if !Tools::JavaScript.are_there() {
+        return;
+    }
+    let folder = place("js-wasi").join("marble-run");
+    scaffold(&folder, "js");
+    let source = folder.join("type.js");
+    let code = fs::read_to_string(&source).unwrap();
+    let clock = code.replace(
+        "return Object.fromEntries(this.best);",
+        "return { ...Object.fromEntries(this.best), now: Date.now() };",
+    );
+    assert_ne!(code, clock);
+    fs::write(&source, clock).unwrap();
+    // As the tool makes it by itself, without `--stub-wasi`.
+    let component = folder.join("plain.wasm");
+    let wit = folder.join("sdk/wit");
+    let mut command = Command::new(place(".").join("node_modules/.bin/componentize-qjs"));
+    command.args(["--wit", text(&wit), "--world", "op-type", "--sync"]);
+    command.args(["--js", text(&source), "--module-root", text(&folder)]);
+    command.args(["--output", text(&component)]);
+    assert!(command.output().unwrap().status.success());
+    let bytes = fs::read(&component).unwrap();
+    let clock = b"wasi:clocks/wall-clock@0.2";
+    assert!(bytes.windows(clock.len()).any(|window| window == clock));
+    let checked = replicant().run(["check", text(&component), "--runs", "10"]);
+    checked.mentions(&["every law holds"]);
 }

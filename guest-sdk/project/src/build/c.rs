@@ -20,7 +20,11 @@ const CLANGS: [&str; 9] = [
 ];
 const VENV_PYTHON: &str = ".venv/bin/python";
 
-pub(crate) fn build(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+pub(crate) fn build(
+    folder: &Path,
+    suffix: Option<&str>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<PathBuf, BuildError> {
     let compiler = Compiler::find(folder, tell)?;
     let sdk = folder.join("sdk");
     let target = folder.join("target");
@@ -37,6 +41,9 @@ pub(crate) fn build(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<PathBuf
         "-Wl,--no-entry",
         "-Wl,-z,stack-size=262144",
     ]);
+    if let Some(suffix) = suffix {
+        command.arg(format!("-DREP_BUILD={suffix:?}"));
+    }
     for included in [folder, &sdk.join("include"), &bindings] {
         command.arg("-I").arg(included);
     }

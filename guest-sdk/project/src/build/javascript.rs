@@ -14,7 +14,11 @@ const CONVERTER: &str = "node_modules/.bin/componentize-qjs";
 /// The module that exports `opBased`, if `package.json` does not name another.
 const MAIN: &str = "type.js";
 
-pub(crate) fn build(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+pub(crate) fn build(
+    folder: &Path,
+    suffix: Option<&str>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<PathBuf, BuildError> {
     if tool::find("node").is_none() {
         return Err(missing("Node.js (node)"));
     }
@@ -23,6 +27,11 @@ pub(crate) fn build(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<PathBuf
     let target = folder.join("target");
     let staged = target.join("sources");
     sources::copy(folder, "js", &staged)?;
+    if let Some(suffix) = suffix {
+        let module = staged.join("sdk/build.js");
+        let text = format!("export const BUILD = {suffix:?};\n");
+        fs::write(&module, text).map_err(at(&module))?;
+    }
     let component = target.join("component.wasm");
     let mut command = Command::new(converter);
     command

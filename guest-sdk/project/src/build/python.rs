@@ -1,13 +1,19 @@
 //! Python: the interpreter with the project's code in it, by the PyPI package `componentize-py`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::error::at;
 use crate::{BuildError, sources, tool};
 
 const CONVERTER: &str = ".venv/bin/componentize-py";
 
-pub(crate) fn build(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+pub(crate) fn build(
+    folder: &Path,
+    suffix: Option<&str>,
+    tell: &mut dyn FnMut(&str),
+) -> Result<PathBuf, BuildError> {
     let converter = match tool::find_above(folder, CONVERTER) {
         Some(found) => found,
         None => {
@@ -21,6 +27,10 @@ pub(crate) fn build(folder: &Path, tell: &mut dyn FnMut(&str)) -> Result<PathBuf
     let target = folder.join("target");
     let staged = target.join("sources");
     sources::copy(folder, "py", &staged)?;
+    if let Some(suffix) = suffix {
+        let module = staged.join("sdk/build.py");
+        fs::write(&module, format!("BUILD = {suffix:?}\n")).map_err(at(&module))?;
+    }
     let component = target.join("component.wasm");
     tell("putting the interpreter and your code into a component");
     let mut command = Command::new(converter);

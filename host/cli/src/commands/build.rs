@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use replicant_check::{Limits, Module, Runtime};
-use replicant_project::Project;
+use replicant_project::{Build, Project};
 
 use crate::output::{self, printable, size};
 use crate::{progress, sandbox};
@@ -23,7 +23,9 @@ pub(crate) struct BuildArguments {
 
 pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
     let runtime = sandbox::start()?;
-    let built = build(&runtime, &arguments.folder, arguments.output.as_deref())?;
+    let project = Project::find(&arguments.folder)?;
+    let output = arguments.output.as_deref();
+    let built = build(&runtime, &project, &Build::default(), output)?;
     output::line(&built.told())?;
     Ok(())
 }
@@ -31,14 +33,19 @@ pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
 /// A component that a node would load.
 pub(crate) struct Built {
     pub(crate) file: PathBuf,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) module: Module,
 }
 
-/// Builds the project in `folder`, has the component examined as a node does when it loads it, and
+/// Builds a project, has the component examined as a node does when it loads it, and
 /// only then puts it in its place.
-pub(crate) fn build(runtime: &Runtime, folder: &Path, output: Option<&Path>) -> Result<Built> {
-    let project = Project::find(folder)?;
-    let made = project.build(&mut |step| eprintln!("{step}"))?;
+pub(crate) fn build(
+    runtime: &Runtime,
+    project: &Project,
+    build: &Build,
+    output: Option<&Path>,
+) -> Result<Built> {
+    let made = project.build(build, &mut |step| eprintln!("{step}"))?;
     let bytes = fs::read(&made).with_context(|| format!("cannot read {}", made.display()))?;
     let examined = progress::counter("compiling the component as a node does");
     let module = runtime.load(&bytes, Limits::default());
@@ -47,10 +54,16 @@ pub(crate) fn build(runtime: &Runtime, folder: &Path, output: Option<&Path>) -> 
         .with_context(|| format!("{} was built, and no node would load it", made.display()))?;
     let file = match output {
         Some(file) => file.to_path_buf(),
-        None => folder.join(format!("{}.wasm", module.description().name)),
+        None => project
+            .folder
+            .join(format!("{}.wasm", module.description().name)),
     };
     put(&bytes, &file).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(Built { file, module })
+    Ok(Built {
+        file,
+        bytes,
+        module,
+    })
 }
 
 /// Whoever reads the file sees the old component or the new one.

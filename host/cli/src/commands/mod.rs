@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod dev;
 pub(crate) mod digest;
 pub(crate) mod get;
 pub(crate) mod init;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Digest(arguments) => digest::run(arguments),
         Command::New(arguments) => new::run(arguments),
         Command::Build(arguments) => build::run(arguments),
+        Command::Dev(arguments) => dev::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
