@@ -17,8 +17,8 @@ pub mod topics;
 mod vocabulary;
 
 pub use node::{
-    Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, Node, NodeConfig,
-    NodeError, ObjectPage, ObjectRead, Outcome, QueryAnswer, Status, StorageInfo, TopicInfo,
-    Update, Updated, VersionToken, Watch, WatchEvent, init,
+    Change, DigestInfo, MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, Node, NodeConfig,
+    NodeError, ObjectPage, ObjectRead, ObjectState, Outcome, QueryAnswer, Status, StorageInfo,
+    TopicInfo, Update, Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
 };
 pub use replicant_protocol::ids;

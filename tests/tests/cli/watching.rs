@@ -90,10 +90,74 @@ fn a_watch_can_outlive_the_node() {
             .start(["watch", "t", "--reconnect", "--json"]),
     );
     node.kill();
-    let overrun = "{\"overrun\":true}";
-    while watch.line() != overrun {}
     node.restart();
-    let mut watch = hearing(&node, watch);
+    // It is told what its node knows, which does not know any more where the watch was.
+    while !watch.line().contains("\"complete\":true") {}
     increment(&node, "back");
     while !watch.line().contains("back") {}
+}
+
+/// A change of `visits` that a watch with these arguments prints; changes are made until it does.
+fn first_change(node: &NodeProcess, arguments: &[&str]) -> Value {
+    let watch = node.replicant.start(arguments.iter().copied());
+    let waiting = std::thread::spawn(move || {
+        let mut watch = watch;
+        let line = watch.line();
+        (watch, line)
+    });
+    while !waiting.is_finished() {
+        increment(node, "visits");
+    }
+    let (watch, line) = waiting.join().unwrap();
+    assert_eq!(watch.ends().code, Some(0));
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn a_watch_goes_on_where_an_earlier_one_ended() {
+    let node = NodeProcess::alone();
+    let seen = first_change(&node, &["watch", "t", "visits", "--json", "--count", "1"]);
+    let mut value = seen["events"][0].as_u64().unwrap();
+    for _ in 0..3 {
+        increment(&node, "visits");
+        increment(&node, "other");
+    }
+    let from = seen["token"].as_str().unwrap();
+    let mut watch = node
+        .replicant
+        .start(["watch", "t", "visits", "--json", "--from", from]);
+    let all = node.run(["get", "t", "visits"]).succeeds();
+    let all: u64 = all.stdout.trim().parse().unwrap();
+    assert!(all >= value + 3);
+    while value < all {
+        let change: Value = serde_json::from_str(&watch.line()).unwrap();
+        value += 1;
+        assert_eq!(change["events"], serde_json::json!([value]));
+    }
+}
+
+#[test]
+fn a_token_of_before_a_restart_leads_to_the_state() {
+    let mut node = NodeProcess::alone();
+    let seen = first_change(&node, &["watch", "t", "visits", "--json", "--count", "1"]);
+    increment(&node, "visits");
+    node.terminate();
+    node.restart();
+    let from = seen["token"].as_str().unwrap();
+    let mut watch = node
+        .replicant
+        .start(["watch", "t", "visits", "--from", from]);
+    assert_eq!(
+        watch.line(),
+        "(some changes were missed; what they led to:)"
+    );
+    let all = node.run(["get", "t", "visits"]).succeeds();
+    assert_eq!(
+        watch.line(),
+        format!("g-counter visits = {}", all.stdout.trim())
+    );
+    increment(&node, "visits");
+    assert!(watch.line().starts_with("g-counter visits  "));
+    let refused = node.run(["watch", "t", "--from", "yesterday"]);
+    refused.fails(1, &["not the token of a watch"]);
 }

@@ -1,5 +1,5 @@
 //! Server-sent events, as the node writes them (WHATWG HTML, section 9.2.6, without what a node
-//! never sends: ids, retry times, old line ends).
+//! never sends: retry times, old line ends).
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -19,6 +19,7 @@ pub(crate) struct Event {
 pub(crate) struct Events {
     lines: BufReader<Box<dyn Read>>,
     url: String,
+    last_id: Option<String>,
 }
 
 impl Events {
@@ -26,7 +27,13 @@ impl Events {
         Self {
             lines: BufReader::new(Box::new(stream)),
             url: url.to_owned(),
+            last_id: None,
         }
+    }
+
+    /// The id of the last event: from where another watch goes on.
+    pub(crate) fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
     }
 
     /// Waits for the next event. An error once the connection ends.
@@ -43,6 +50,7 @@ impl Events {
                 }
                 _ if line.is_empty() => return Ok(event),
                 Some(("event", name)) => event.name = after_space(name).to_owned(),
+                Some(("id", id)) => self.last_id = Some(after_space(id).to_owned()),
                 Some(("data", data)) => {
                     if !event.data.is_empty() {
                         event.data.push('\n');
@@ -87,13 +95,15 @@ mod tests {
 
     #[test]
     fn events_are_read_and_comments_passed_over() {
-        let mut events =
-            events(": watching\n\nevent: change\ndata: {\"a\":1}\n\n:\n\ndata:x\ndata: y\n\n");
+        let mut events = events(
+            ": watching\nid: 7\n\nevent: change\nid: 8\ndata: {\"a\":1}\n\n:\n\ndata:x\ndata: y\n\n",
+        );
         let event = events.next().unwrap();
         assert_eq!(
             (event.name.as_str(), event.data.as_str()),
             ("change", "{\"a\":1}")
         );
+        assert_eq!(events.last_id(), Some("8"));
         let event = events.next().unwrap();
         assert_eq!(
             (event.name.as_str(), event.data.as_str()),

@@ -181,8 +181,14 @@ impl Client {
     }
 
     /// Follows the changes of a topic, or of one object.
-    pub(crate) fn watch(&self, topic: &str, id: Option<&str>) -> Result<Events> {
-        let path = with_query(&format!("{}/watch", topic_path(topic)), &[("id", id)]);
+    pub(crate) fn watch(
+        &self,
+        topic: &str,
+        id: Option<&str>,
+        from: Option<&str>,
+    ) -> Result<Events> {
+        let query = [("id", id), ("from", from)];
+        let path = with_query(&format!("{}/watch", topic_path(topic)), &query);
         let request = self
             .agent
             .get(self.url(&path))

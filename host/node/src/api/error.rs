@@ -162,6 +162,10 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
             Code::BadRequest,
             "`after` takes the `version` of an earlier answer",
         ),
+        NodeError::BadWatchToken => (
+            Code::BadRequest,
+            "`from` takes the `token` of an earlier event",
+        ),
         NodeError::BadCursor => (
             Code::BadRequest,
             "`after` takes the `next` of an earlier page",

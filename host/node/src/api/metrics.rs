@@ -45,7 +45,7 @@ pub(crate) struct Metrics {
     /// Watches that are open.
     pub(crate) watches: Gauge,
     /// How often a watcher was told that it missed something.
-    pub(crate) overruns: Counter,
+    pub(crate) missed: Counter,
 }
 
 /// From half a millisecond to about eight seconds.
@@ -59,15 +59,15 @@ impl Metrics {
         let requests = Family::default();
         let seconds = Family::new_with_constructor(latencies as fn() -> Histogram);
         let (connections, watches) = (Gauge::default(), Gauge::default());
-        let overruns = Counter::default();
+        let missed = Counter::default();
         registry.register("api_requests", "Requests answered", requests.clone());
         registry.register("api_request_seconds", "Time to answer", seconds.clone());
         registry.register("api_connections", "Connections open", connections.clone());
         registry.register("api_watches", "Watches open", watches.clone());
         registry.register(
-            "api_watch_overruns",
-            "Watchers told of a gap",
-            overruns.clone(),
+            "api_watch_missed",
+            "Watchers told the state in place of changes",
+            missed.clone(),
         );
         registry.register_collector(Box::new(NodeFigures { node }));
         Self {
@@ -76,7 +76,7 @@ impl Metrics {
             seconds,
             connections,
             watches,
-            overruns,
+            missed,
         }
     }
 

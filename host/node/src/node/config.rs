@@ -48,7 +48,8 @@ pub struct NodeConfig {
     pub waiting_reads_max: usize,
     /// How long a read waits for the version that it asked for. Default 10 s.
     pub read_wait: Duration,
-    /// Changes that a watch holds for a slow watcher before it is told of an overrun. Default
+    /// Changes of one topic that are kept for watchers who are slow or come back, as long as
+    /// somebody watches and for five minutes after. Who missed more is told the state. Default
     /// 1,024.
     pub watch_events_max: usize,
     /// Watches open at a time on the node. Default 10,000.

@@ -13,10 +13,11 @@ mod listing;
 mod start;
 mod wiring;
 
+pub use crate::topics::Watch;
 pub use crate::vocabulary::{
-    Change, DigestInfo, MemberInfo, MemberState, ModuleInfo, NetworkInfo, NodeError, ObjectPage,
-    ObjectRead, Outcome, QueryAnswer, Status, StorageInfo, TopicInfo, Update, Updated,
-    VersionToken, Watch, WatchEvent,
+    Change, DigestInfo, MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, NodeError,
+    ObjectPage, ObjectRead, ObjectState, Outcome, QueryAnswer, Status, StorageInfo, TopicInfo,
+    Update, Updated, VersionToken, WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
 
@@ -255,13 +256,19 @@ impl Node {
         self.topics_layer()?.digest(topic).await
     }
 
-    /// Follows the changes of a topic from now on, or of one of its objects. Neither needs to
-    /// exist yet.
+    /// Follows the changes of a topic, or of one of its objects; neither needs to exist yet. With
+    /// a token of an earlier event: from there on, with no change twice and none left out, or, if
+    /// the node does not know that place any more, first [`WatchEvent::Missed`]. Else from now on.
     ///
     /// # Errors
     /// [`NodeError::Busy`] beyond the number of watches, [`NodeError::ShuttingDown`].
-    pub async fn watch(&self, topic: TopicName, id: Option<ObjectId>) -> Result<Watch, NodeError> {
-        self.topics_layer()?.watch(topic, id).await
+    pub async fn watch(
+        &self,
+        topic: TopicName,
+        id: Option<ObjectId>,
+        from: Option<WatchToken>,
+    ) -> Result<Watch, NodeError> {
+        self.topics_layer()?.watch(topic, id, from).await
     }
 
     /// Loads a component and makes it known to the cluster. The same bytes again change nothing.

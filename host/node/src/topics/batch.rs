@@ -7,6 +7,7 @@
 //!         not:     forget what objects saw of the batch; the log decides what they are
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use replicant_protocol::bundle::SignedBundle;
@@ -22,28 +23,31 @@ use super::indexed::IndexedBundle;
 use super::input::{Reply, UpdateRequest};
 use super::slot::Unavailable;
 use super::staged::{Bench, Staged, StagedOp};
+use super::watchers::{Told, size_of_events};
 use crate::storage::{
     Boundary, BundleWrite, CommandsWrite, Sequence, StorageError, TopicCounters, TopicNumber,
     TopicWrite,
 };
-use crate::vocabulary::{Change, NodeError, Outcome, Update, Updated, VersionToken, WatchEvent};
+use crate::vocabulary::{NodeError, Outcome, Update, Updated, VersionToken};
 
-/// A change that is told to watchers once it is durable.
-#[derive(Debug)]
-enum Told {
-    Change {
-        key: ObjectKey,
-        events: Vec<Vec<u8>>,
-    },
-    /// A change whose events are not known, or too large to tell.
-    Overrun,
+/// What a batch changed, for watchers.
+#[derive(Debug, Default)]
+struct Changes {
+    /// In order, with their events.
+    known: Vec<(ObjectKey, Vec<Vec<u8>>)>,
+    bytes: usize,
+    /// Objects of which not all events are known or small enough: their state is told.
+    untold: BTreeSet<ObjectKey>,
 }
 
-/// Bytes of events that one change may have; larger ones are told as an overrun.
-const CHANGE_BYTES_MAX: usize = 256 << 10;
+/// Bytes of events that one change may have.
+pub(super) const CHANGE_BYTES_MAX: usize = 256 << 10;
 
-/// Bytes of events that one batch keeps until it is stored; what comes after is told as an overrun.
+/// Bytes of events that one batch keeps until it is stored.
 const TOLD_BYTES_MAX: usize = 16 << 20;
+
+/// Objects whose state is told after one batch. If there are more, whoever watches is told all.
+const STATES_MAX: usize = 16;
 
 /// Bytes of ops that a batch makes before further requests are refused as busy. A queue bounds the
 /// commands, but a small command may make a large op.
@@ -54,8 +58,7 @@ const OPS_BYTES_MAX: usize = 64 << 20;
 pub(super) struct Flight {
     staged: Staged,
     answers: Vec<(Reply<Updated>, Vec<Outcome>)>,
-    told: Vec<Told>,
-    told_bytes: usize,
+    changes: Changes,
     /// The topic's number and counters once the batch is stored.
     number: Option<TopicNumber>,
     counters: TopicCounters,
@@ -128,7 +131,7 @@ impl Engine {
         bundle: &SignedBundle,
     ) -> Result<(), StorageError> {
         let indexed = Arc::new(IndexedBundle::new(bundle.clone()));
-        let events = self.has_watchers();
+        let events = self.is_told();
         for (index, object) in bundle.body().objects.iter().enumerate() {
             let key = object.key();
             let known = self
@@ -157,7 +160,7 @@ impl Engine {
             let told = slot.apply(&mut bench, &key, run, events);
             if events {
                 let events = told.map(|told| told.iter().map(<[u8]>::to_vec).collect());
-                flight.tell(key, events);
+                flight.changes.note(key, events);
             }
         }
         flight.staged.delivered.push(indexed);
@@ -194,8 +197,8 @@ impl Engine {
                         .outcomes
                         .iter()
                         .any(|o| matches!(o, Outcome::Applied(_)));
-                    if is_change && self.has_watchers() {
-                        flight.tell(key, Some(made.events));
+                    if is_change && self.is_told() {
+                        flight.changes.note(key, Some(made.events));
                     }
                     flight.answers.push((reply, made.outcomes));
                 }
@@ -230,7 +233,7 @@ impl Engine {
             Some(name) => name,
             None => self.only_type(tools, flight, &update)?,
         };
-        let events = self.has_watchers();
+        let events = self.is_told();
         let Some(slot) = Self::slot(&mut self.slots, tools, &type_name) else {
             return Err(NodeError::UnknownType { name: type_name });
         };
@@ -361,7 +364,7 @@ impl Engine {
         self.pump(tools);
         let version = VersionToken::from(self.state.version());
         // Before the answers: whoever has one may expect to see the change.
-        self.tell_watchers(flight.told, &version);
+        self.tell_changes(tools, flight.changes, &version);
         for (reply, outcomes) in flight.answers.drain(..) {
             commands::count(&tools.context.counters, &outcomes);
             // Whoever went away does not need the answer; the update is durable all the same.
@@ -397,34 +400,45 @@ impl Engine {
         }
     }
 
-    fn tell_watchers(&mut self, told: Vec<Told>, version: &VersionToken) {
-        for told in told {
-            let event = match told {
-                Told::Overrun => WatchEvent::Overrun,
-                Told::Change { key, events } => WatchEvent::Change(Change {
-                    topic: self.name.clone(),
-                    id: key.id,
-                    type_name: key.type_name,
-                    version: version.clone(),
+    fn tell_changes(&mut self, tools: &mut Tools<'_>, changes: Changes, version: &VersionToken) {
+        let Changes { known, untold, .. } = changes;
+        if untold.len() > STATES_MAX {
+            return self.tell(Told::Unknown);
+        }
+        for (key, events) in known {
+            if !untold.contains(&key) {
+                let version = version.clone();
+                self.tell(Told::Change {
+                    key,
+                    version,
                     events,
-                }),
-            };
-            self.tell(event);
+                });
+            }
+        }
+        for key in untold {
+            let value = self.value_or_reason(tools, &key.id, &key.type_name);
+            let version = version.clone();
+            self.tell(Told::State {
+                key,
+                version,
+                value,
+            });
         }
     }
 }
 
-impl Flight {
-    fn tell(&mut self, key: ObjectKey, events: Option<Vec<Vec<u8>>>) {
-        let bytes = |events: &Vec<Vec<u8>>| events.iter().map(Vec::len).sum::<usize>();
-        let fits = |bytes: usize| bytes <= CHANGE_BYTES_MAX.min(TOLD_BYTES_MAX - self.told_bytes);
-        match events.filter(|events| fits(bytes(events))) {
+impl Changes {
+    /// Notes what changed of an object; none if that is not known.
+    fn note(&mut self, key: ObjectKey, events: Option<Vec<Vec<u8>>>) {
+        let left = CHANGE_BYTES_MAX.min(TOLD_BYTES_MAX - self.bytes);
+        match events.filter(|events| size_of_events(events) <= left) {
             Some(events) => {
-                self.told_bytes += bytes(&events);
-                self.told.push(Told::Change { key, events });
+                self.bytes += size_of_events(&events);
+                self.known.push((key, events));
             }
-            None if matches!(self.told.last(), Some(Told::Overrun)) => {}
-            None => self.told.push(Told::Overrun),
+            // One more than are told says that there are too many.
+            None if self.untold.len() > STATES_MAX => {}
+            None => drop(self.untold.insert(key)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What all shards share, and what they ask of the layers beside them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,8 @@ use replicant_runtime::Module;
 
 use super::counters::Counters;
 use super::indexed::BundleCache;
-use crate::storage::{Job, Result, Storage, TopicNumber, Writer, generation};
+use super::watchers::HeldBytes;
+use crate::storage::{Job, Result, Storage, StorageError, TopicNumber, Writer, generation};
 
 /// Where modules come from.
 pub trait TypeSource: Send + Sync + fmt::Debug {
@@ -83,7 +84,11 @@ pub struct Context {
     pub cluster: ClusterId,
     /// What happened so far.
     pub counters: Arc<Counters>,
+    /// What is kept of all topics for watchers.
+    pub(super) told_bytes: Arc<HeldBytes>,
     start: Instant,
+    /// Random, and how often it was used.
+    tellings: ([u8; 32], AtomicU64),
     next_topic: AtomicU32,
     generation: Mutex<Generation>,
 }
@@ -108,6 +113,10 @@ impl Context {
         generation: Generation,
     ) -> Result<Self> {
         let topics = storage.topics()?;
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| StorageError::Failed {
+            reason: format!("the system gives no random numbers: {error}"),
+        })?;
         let last = topics.iter().map(|topic| topic.topic.0).max().unwrap_or(0);
         Ok(Self {
             config,
@@ -118,7 +127,9 @@ impl Context {
             identity,
             cluster,
             counters: Arc::default(),
+            told_bytes: Arc::default(),
             start: Instant::now(),
+            tellings: (random, AtomicU64::new(0)),
             next_topic: AtomicU32::new(last + 1),
             generation: Mutex::new(generation),
         })
@@ -127,6 +138,15 @@ impl Context {
     /// A number that no topic has.
     pub(super) fn new_topic_number(&self) -> TopicNumber {
         TopicNumber(self.next_topic.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A number that no other telling of a topic has, in this life of the node or another.
+    pub(super) fn new_telling(&self) -> u64 {
+        let (key, used) = &self.tellings;
+        let count = used.fetch_add(1, Ordering::Relaxed);
+        let hash = blake3::keyed_hash(key, &count.to_be_bytes());
+        let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// The node's generation.

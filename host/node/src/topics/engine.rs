@@ -18,12 +18,11 @@ use super::indexed::corrupt;
 use super::input::ReadRequest;
 use super::slot::Slot;
 use super::staged::{Bench, Staged};
-use super::watchers::Watchers;
+use super::watchers::{Told, Watchers};
 use crate::storage::{
     Boundary, Checkpoint, ObjectNumber, Result, Storage, StorageError, StoredTopic, TopicCounters,
     TopicNumber,
 };
-use crate::vocabulary::WatchEvent;
 
 /// How long a topic waits after a failed batch before it tries to deliver again.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -107,7 +106,7 @@ impl Engine {
             .outlet
             .version_changed(&self.name, self.state.version());
         // What the batch changed is not known.
-        self.tell(WatchEvent::Overrun);
+        self.tell(Told::Unknown);
         Ok(())
     }
 
@@ -171,7 +170,7 @@ impl Engine {
             None => {}
         }
         // Values may be others now, or be there for the first time.
-        self.tell(WatchEvent::Overrun);
+        self.tell(Told::Unknown);
     }
 
     /// Notes that objects of a type cannot be shown, since its module is not here.

@@ -6,9 +6,12 @@ use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::ids::{NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::replication::Message;
 use replicant_protocol::version::VersionVector;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
-use crate::vocabulary::{DigestInfo, NodeError, ObjectRead, QueryAnswer, Update, Updated, Watch};
+use super::watchers::Reader;
+use crate::vocabulary::{
+    DigestInfo, Missed, NodeError, ObjectRead, QueryAnswer, Update, Updated, WatchToken,
+};
 
 /// Where an answer goes. Whoever asked may have gone away; then it is dropped.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
@@ -45,7 +48,7 @@ impl ReadRequest {
         let replicas = self.after.as_ref().map_or(0, VersionVector::replicas_count);
         let query = match &self.read {
             Read::Query { query, .. } => query.len(),
-            Read::Value { .. } | Read::Digest { .. } | Read::Watch { .. } => 0,
+            Read::Value { .. } | Read::Digest { .. } | Read::Watch { .. } | Read::State { .. } => 0,
         };
         FIXED_BYTES + replicas * REPLICA_BYTES + query
     }
@@ -68,10 +71,15 @@ pub(super) enum Read {
     Digest {
         reply: Reply<DigestInfo>,
     },
+    /// Who reads from where on, if that is still known.
     Watch {
+        from: Option<WatchToken>,
+        reply: Reply<(Reader, Option<u64>)>,
+    },
+    /// The state of an object, or of the topic, for whoever missed changes.
+    State {
         id: Option<ObjectId>,
-        permit: OwnedSemaphorePermit,
-        reply: Reply<Watch>,
+        reply: Reply<Missed>,
     },
 }
 
@@ -84,6 +92,7 @@ impl Read {
             Self::Query { reply, .. } => drop(reply.send(Err(error))),
             Self::Digest { reply } => drop(reply.send(Err(error))),
             Self::Watch { reply, .. } => drop(reply.send(Err(error))),
+            Self::State { reply, .. } => drop(reply.send(Err(error))),
         }
     }
 
@@ -94,6 +103,7 @@ impl Read {
             Self::Query { reply, .. } => reply.is_closed(),
             Self::Digest { reply } => reply.is_closed(),
             Self::Watch { reply, .. } => reply.is_closed(),
+            Self::State { reply, .. } => reply.is_closed(),
         }
     }
 }

@@ -37,6 +37,7 @@ mod slot;
 mod staged;
 mod strangers;
 mod upkeep;
+mod watch;
 mod watchers;
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod tests;
 pub use context::{Context, Outlet, TopicsConfig, TypeSource, wall_ms};
 pub use counters::Counters;
 pub use shard::INSTANCES_STEP;
+pub use watch::Watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -56,7 +58,7 @@ use replicant_protocol::replication::Message;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::vocabulary::{
-    DigestInfo, NodeError, ObjectRead, QueryAnswer, Update, Updated, VersionToken, Watch,
+    DigestInfo, NodeError, ObjectRead, QueryAnswer, Update, Updated, VersionToken, WatchToken,
 };
 use counters::Count;
 use inbox::{Inbox, InboxLimits, Peers, Refused, Sessions};
@@ -200,14 +202,21 @@ impl Topics {
     ///
     /// # Errors
     /// As [`Node::watch`](crate::Node::watch).
-    pub async fn watch(&self, topic: TopicName, id: Option<ObjectId>) -> Result<Watch, NodeError> {
+    pub async fn watch(
+        &self,
+        topic: TopicName,
+        id: Option<ObjectId>,
+        from: Option<WatchToken>,
+    ) -> Result<Watch, NodeError> {
         let permit = self.watches.clone().try_acquire_owned();
         let permit = permit.map_err(|_| {
             self.context.counters.add(Count::RequestsBusy, 1);
             NodeError::Busy { queue: "watches" }
         })?;
-        self.read(topic, None, |reply| Read::Watch { id, permit, reply })
-            .await
+        let reading = self.read(topic.clone(), None, |reply| Read::Watch { from, reply });
+        let beginning = reading.await?;
+        let inbox = Arc::clone(self.shard(&topic));
+        Ok(Watch::new((topic, id), beginning, inbox, permit))
     }
 
     async fn read<T>(
@@ -300,7 +309,7 @@ impl Topics {
     }
 
     /// The shard that a topic belongs to. Local: nodes need not agree on it.
-    fn shard(&self, topic: &TopicName) -> &Inbox {
+    fn shard(&self, topic: &TopicName) -> &Arc<Inbox> {
         let hash = blake3::hash(topic.as_str().as_bytes());
         let mut number = [0; 8];
         number.copy_from_slice(&hash.as_bytes()[..8]);

@@ -8,11 +8,19 @@ use super::engine::Engine;
 use super::input::{Read, ReadRequest};
 use super::slot::Unavailable;
 use super::staged::{Bench, Staged};
-use super::watchers::Watchers;
-use crate::vocabulary::{DigestInfo, NodeError, ObjectRead, QueryAnswer, VersionToken, Watch};
+use crate::vocabulary::{
+    DigestInfo, Missed, NodeError, ObjectRead, ObjectState, QueryAnswer, VersionToken,
+};
 
 /// Objects listed at a time for a digest.
 const PAGE_MAX: usize = 1_024;
+
+/// Objects of a topic whose state is told to a watcher who missed changes; whoever follows more
+/// reads them.
+const STATE_OBJECTS_MAX: usize = 256;
+
+/// Bytes of the state that is told to a watcher.
+const STATE_BYTES_MAX: usize = 4 << 20;
 
 impl Engine {
     /// Answers a read, or keeps it until its version is here. The caller bounds how many wait.
@@ -61,11 +69,11 @@ impl Engine {
                 drop(reply.send(self.query(tools, id, type_name, &query)));
             }
             Read::Digest { reply } => drop(reply.send(self.digest(tools))),
-            Read::Watch { id, permit, reply } => {
-                let capacity = tools.context.config.watch_events_max;
-                let watchers = self.watchers.get_or_insert_with(|| Watchers::new(capacity));
-                drop(reply.send(Ok(Watch::new(watchers.subscribe(), id, permit))));
+            Read::Watch { from, reply } => {
+                let watchers = self.watchers(tools.context);
+                drop(reply.send(Ok(watchers.read_from(from))));
             }
+            Read::State { id, reply } => drop(reply.send(self.state_of(tools, id))),
         }
         // Reading loads objects.
         self.drop_crowded();
@@ -85,6 +93,69 @@ impl Engine {
             value,
             version: VersionToken::from(self.state.version()),
         })
+    }
+
+    /// What an object is, or all of the topic, in place of changes that somebody missed.
+    fn state_of(
+        &mut self,
+        tools: &mut Tools<'_>,
+        id: Option<ObjectId>,
+    ) -> Result<Missed, NodeError> {
+        let keys = match (id, self.number) {
+            (Some(id), _) => {
+                let types = self.types_of(tools.context, &id, &[])?.into_iter();
+                let key = |type_name| ObjectKey {
+                    type_name,
+                    id: id.clone(),
+                };
+                types.map(key).collect()
+            }
+            (None, None) => Vec::new(),
+            (None, Some(topic)) => {
+                let storage = tools.context.storage.as_ref();
+                let page = storage.objects(topic, None, STATE_OBJECTS_MAX + 1)?;
+                page.into_iter().map(|(key, _)| key).collect()
+            }
+        };
+        let mut complete = keys.len() <= STATE_OBJECTS_MAX;
+        let (mut objects, mut bytes) = (Vec::new(), 0);
+        for ObjectKey { type_name, id } in keys {
+            if !complete {
+                break;
+            }
+            let value = self.value_or_reason(tools, &id, &type_name);
+            bytes += value.as_ref().map_or(0, Vec::len);
+            complete = bytes <= STATE_BYTES_MAX;
+            objects.push(ObjectState {
+                id,
+                type_name,
+                value,
+            });
+        }
+        if !complete {
+            objects.clear();
+        }
+        Ok(Missed {
+            topic: self.name.clone(),
+            version: VersionToken::from(self.state.version()),
+            token: self.watchers(tools.context).end(),
+            whole: true,
+            complete,
+            objects,
+        })
+    }
+
+    /// An object's value, or why it cannot be had.
+    pub(super) fn value_or_reason(
+        &mut self,
+        tools: &mut Tools<'_>,
+        id: &ObjectId,
+        type_name: &TypeName,
+    ) -> Result<Vec<u8>, String> {
+        let asked = self.ask(tools, id.clone(), Some(type_name.clone()), None);
+        asked
+            .map(|(_, value)| value)
+            .map_err(|error| error.to_string())
     }
 
     fn query(

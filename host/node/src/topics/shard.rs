@@ -125,6 +125,7 @@ impl Shard {
         if self.context.now() >= self.next_upkeep {
             self.next_upkeep = self.context.now() + UPKEEP_INTERVAL;
             self.write_checkpoints(0);
+            self.each(|engine, tools| engine.forget_told(tools.now));
             self.forget(Engine::is_idle, ENGINES_MAX);
             let engines = &self.engines;
             self.strangers

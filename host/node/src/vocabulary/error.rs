@@ -116,6 +116,9 @@ pub enum NodeError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A watch should go on from what is not the token of one.
+    #[error("this is not the token of a watch")]
+    BadWatchToken,
     /// A cursor that is not one.
     #[error("not a cursor of this list")]
     BadCursor,

@@ -13,4 +13,4 @@ pub use request::{
     DigestInfo, ObjectPage, ObjectRead, Outcome, QueryAnswer, TopicInfo, Update, Updated,
 };
 pub use token::VersionToken;
-pub use watch::{Change, Watch, WatchEvent};
+pub use watch::{Change, Missed, ObjectState, WatchEvent, WatchToken};

@@ -120,9 +120,18 @@ impl Server {
     }
 
     pub(crate) fn watch(&self, path: &str) -> Watching {
+        self.watch_with(path, "")
+    }
+
+    /// With more lines in the head of the request.
+    pub(crate) fn watch_with(&self, path: &str, headers: &str) -> Watching {
         let mut stream = self.connect();
         let host = self.address();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"
+        )
+        .unwrap();
         let mut watching = Watching {
             stream: BufReader::new(stream),
         };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use replicant::api::views::ChangeView;
+use replicant::api::views::{ChangeView, MissedView};
+use serde_json::json;
 
 use crate::server::Server;
 
@@ -98,15 +99,75 @@ fn a_watcher_that_does_not_read_loses_its_connection_and_nobody_else_waits() {
 }
 
 #[test]
-fn a_watcher_that_fell_behind_is_told_so() {
+fn a_watcher_that_fell_behind_is_told_the_state() {
     let server = Server::with(|_, node| node.watch_events_max = 2);
     let mut slow = server.watch("/v1/topics/t/watch");
     change_a_lot(&server);
-    slow.until(|line| line == "event: overrun");
-    assert_eq!(slow.until(|line| line.starts_with("data:")), "data: {}");
+    slow.until(|line| line == "event: missed");
+    let data = slow.until(|line| line.starts_with("data:"));
+    let missed: MissedView = serde_json::from_str(data.trim_start_matches("data:")).unwrap();
+    assert!(missed.whole && missed.complete);
+    assert_eq!(
+        (missed.objects.len(), missed.objects[0].id.as_str()),
+        (1, "r")
+    );
+    let value = missed.objects[0].value.as_ref().unwrap().as_str().unwrap();
+    assert_eq!(value.len(), 50_000);
+    server.await_figure("replicant_api_watch_missed_total 1");
     // From here on it hears of everything again.
     server.update("c", "g-counter", "{\"increment\": 1}");
     slow.until(|line| line.starts_with("data:") && line.contains("g-counter"));
+}
+
+#[test]
+fn a_client_that_comes_back_goes_on_where_it_was() {
+    let server = Server::start();
+    let increment = || server.update("c", "g-counter", "{\"increment\": 1}");
+    let mut first = server.watch("/v1/topics/t/watch");
+    let begin = first.until(|line| line.starts_with("id:"));
+    let begin = begin.trim_start_matches("id:").trim().to_owned();
+    increment();
+    let seen = first.event("change");
+    drop(first);
+    increment();
+    increment();
+    let token = seen["token"].as_str().unwrap();
+    let by_query = format!("/v1/topics/t/watch?from={token}");
+    let of_past = format!("/v1/topics/t/watch?from={begin}");
+    let header = format!("Last-Event-ID: {token}\r\n");
+    let watches = [
+        server.watch(&by_query),
+        server.watch_with("/v1/topics/t/watch", &header),
+        // A browser that reconnects sends the path as before, and where it was.
+        server.watch_with(&of_past, &header),
+    ];
+    for mut watching in watches {
+        for value in [2, 3] {
+            assert_eq!(watching.event("change")["events"], json!([value]));
+        }
+    }
+    let mut all = server.watch(&of_past);
+    assert_eq!(all.event("change"), seen);
+}
+
+#[test]
+fn a_token_of_elsewhere_leads_to_the_state_and_what_is_none_is_refused() {
+    let server = Server::start();
+    server.update("c", "g-counter", "{\"increment\": 2}");
+    let elsewhere = Server::start().watch("/v1/topics/t/watch");
+    let mut elsewhere = elsewhere;
+    let token = elsewhere.until(|line| line.starts_with("id:"));
+    let token = token.trim_start_matches("id:").trim();
+    let mut watching = server.watch(&format!("/v1/topics/t/watch?from={token}"));
+    let missed = watching.event("missed");
+    assert_eq!(
+        missed["objects"],
+        json!([{"id": "c", "type": "g-counter", "value": 2}])
+    );
+    for from in ["x", "AAAA", "..", "%00"] {
+        let path = format!("/v1/topics/t/watch?from={from}");
+        server.get(&path).refused(400, "bad-request");
+    }
 }
 
 #[test]

@@ -155,15 +155,15 @@ async fn queries_are_answered_and_refused_in_the_types_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watch_tells_changes_of_its_object_and_an_overrun_when_it_is_slow() {
+async fn a_watch_tells_changes_of_its_object_and_the_state_when_it_is_slow() {
     let node = TestNode::start_with(&[], |config| config.watch_events_max = 4).await;
     let topic = topic_name("t");
     let mut one = node
         .node
-        .watch(topic.clone(), Some(object_id("b")))
+        .watch(topic.clone(), Some(object_id("b")), None)
         .await
         .unwrap();
-    let mut slow = node.node.watch(topic, None).await.unwrap();
+    let mut slow = node.node.watch(topic, None, None).await.unwrap();
     node.apply("t", "a", "or-set", json!({"add": "x"})).await;
     node.apply("t", "b", "or-set", json!({"add": "y"})).await;
     let Some(WatchEvent::Change(change)) = one.next().await else {
@@ -178,8 +178,10 @@ async fn a_watch_tells_changes_of_its_object_and_an_overrun_when_it_is_slow() {
         node.apply("t", "c", "g-counter", json!({"increment": 1}))
             .await;
     }
-    assert_eq!(slow.next().await, Some(WatchEvent::Overrun));
-    assert!(matches!(slow.next().await, Some(WatchEvent::Change(_))));
+    let Some(WatchEvent::Missed(missed)) = slow.next().await else {
+        panic!("nothing was missed")
+    };
+    assert!(missed.whole && missed.complete && missed.objects.len() == 3);
     node.node.shutdown().await;
     until("the watch ends", async || slow.next().await.is_none()).await;
 }

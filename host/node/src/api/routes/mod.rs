@@ -40,7 +40,12 @@ use super::{Api, admission, format, guard, metrics, views};
         (name = "node", description = "The node and its cluster"),
         (name = "operation", description = "Health, metrics and this document")
     ),
-    components(schemas(views::ErrorView, views::ChangeView, views::Commands))
+    components(schemas(
+        views::ErrorView,
+        views::ChangeView,
+        views::MissedView,
+        views::Commands
+    ))
 )]
 struct Document;
 

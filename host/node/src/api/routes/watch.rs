@@ -21,7 +21,7 @@ use crate::api::names::{InTopic, Query};
 use crate::api::views::ErrorView;
 use crate::data::write_json;
 use crate::ids::ObjectId;
-use crate::{Change, Watch, WatchEvent};
+use crate::{Change, Missed, ObjectState, Watch, WatchEvent, WatchToken};
 
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -29,16 +29,24 @@ use crate::{Change, Watch, WatchEvent};
 pub(super) struct WatchQuery {
     /// Only this object's changes.
     id: Option<String>,
+    /// The `token` of the last event that was read: go on behind it.
+    from: Option<String>,
 }
 
-/// Follows the changes of a topic, or of one object, from now on.
+/// The header in which a browser sends the id of the last event that it read.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Follows the changes of a topic, or of one object, from now on or from where one was.
 ///
-/// A stream of server-sent events: `change`, with a `ChangeView` as data, and `overrun` when some
-/// changes are missing because the client read too slowly; what it follows must be read again
-/// then. Comments come in between so that a broken connection is noticed.
+/// A stream of server-sent events: `change`, with a `ChangeView` as data, and `missed`, with a
+/// `MissedView`, in place of changes that cannot be told: the client read too slowly, came back too
+/// late or to another node, or the node started anew. Each has its token as id: whoever sends that
+/// as `from` or `Last-Event-ID` (which counts if both are sent) gets what follows it, no change
+/// twice and none left out. Comments come in between so that a broken connection is noticed.
 #[utoipa::path(get, path = "/v1/topics/{topic}/watch",
     operation_id = "watch_topic", tag = "objects",
-    params(("topic" = String, Path, description = "The topic, percent-encoded"), WatchQuery),
+    params(("topic" = String, Path, description = "The topic, percent-encoded"), WatchQuery,
+        ("Last-Event-ID" = Option<String>, Header, description = "As `from`")),
     responses(
         (status = 200, description = "Events until either side ends them",
             content_type = "text/event-stream", body = String),
@@ -56,7 +64,13 @@ pub(super) async fn watch(
     let permit = Arc::clone(&api.watches)
         .try_acquire_owned()
         .map_err(|_| ErrorReply::busy("as many watches are open as may be"))?;
-    let watch = api.node.watch(topic, id).await?;
+    let from = match headers.get(LAST_EVENT_ID) {
+        Some(last) => Some(last.to_str().unwrap_or("?").to_owned()),
+        None => query.from,
+    };
+    let from = from.filter(|from| !from.is_empty());
+    let from: Option<WatchToken> = from.as_deref().map(str::parse).transpose()?;
+    let watch = api.node.watch(topic, id, from).await?;
     let heartbeat = KeepAlive::new().interval(api.config.heartbeat);
     let events = Follower::new(watch, permit, &api).events();
     Ok(Sse::new(events).keep_alive(heartbeat).into_response())
@@ -122,17 +136,22 @@ impl Follower {
         if !self.has_begun {
             self.has_begun = true;
             // Tells the client that no later change escapes it.
-            return Some(Event::default().comment("watching"));
+            let begun = Event::default().comment("watching");
+            return Some(match self.watch.token() {
+                Some(token) => begun.id(token.to_string()),
+                None => begun,
+            });
         }
         let event = tokio::select! {
             event = self.watch.next() => event?,
             _ = self.stopped.wait_for(|stop| *stop) => return None,
         };
+        let told = Event::default().id(event.token().to_string());
         Some(match event {
-            WatchEvent::Change(change) => Event::default().event("change").data(describe(change)),
-            WatchEvent::Overrun => {
-                self.api.metrics.overruns.inc();
-                Event::default().event("overrun").data("{}")
+            WatchEvent::Change(change) => told.event("change").data(text(&Described::of(change))),
+            WatchEvent::Missed(missed) => {
+                self.api.metrics.missed.inc();
+                told.event("missed").data(text(&DescribedState::of(missed)))
             }
         })
     }
@@ -146,27 +165,78 @@ struct Described {
     #[serde(rename = "type")]
     type_name: String,
     version: String,
+    token: String,
     events: Vec<Box<RawValue>>,
 }
 
-fn describe(change: Change) -> String {
-    let described = Described {
-        topic: change.topic.to_string(),
-        id: change.id.to_string(),
-        type_name: change.type_name.to_string(),
-        version: change.version.to_string(),
-        events: change
-            .events
-            .iter()
-            .map(|event| event_json(event))
-            .collect(),
-    };
-    // Names, tokens and JSON text: nothing in it can fail to be written.
-    serde_json::to_string(&described).unwrap_or_else(|_| "{}".to_owned())
+impl Described {
+    fn of(change: Change) -> Self {
+        let events = change.events.iter();
+        Self {
+            topic: change.topic.to_string(),
+            id: change.id.to_string(),
+            type_name: change.type_name.to_string(),
+            version: change.version.to_string(),
+            token: change.token.to_string(),
+            events: events.map(|event| cbor_as_json(event)).collect(),
+        }
+    }
 }
 
-/// An event as JSON; null for what a type should not have sent.
-fn event_json(cbor: &[u8]) -> Box<RawValue> {
+/// A [`MissedView`](crate::api::views::MissedView) whose values are JSON text already.
+#[derive(Serialize)]
+struct DescribedState {
+    topic: String,
+    version: String,
+    token: String,
+    whole: bool,
+    complete: bool,
+    objects: Vec<DescribedObject>,
+}
+
+#[derive(Serialize)]
+struct DescribedObject {
+    id: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unavailable: Option<String>,
+}
+
+impl DescribedState {
+    fn of(missed: Missed) -> Self {
+        let object = |object: ObjectState| {
+            let (value, unavailable) = match object.value {
+                Ok(value) => (Some(cbor_as_json(&value)), None),
+                Err(reason) => (None, Some(reason)),
+            };
+            DescribedObject {
+                id: object.id.to_string(),
+                type_name: object.type_name.to_string(),
+                value,
+                unavailable,
+            }
+        };
+        Self {
+            topic: missed.topic.to_string(),
+            version: missed.version.to_string(),
+            token: missed.token.to_string(),
+            whole: missed.whole,
+            complete: missed.complete,
+            objects: missed.objects.into_iter().map(object).collect(),
+        }
+    }
+}
+
+fn text(described: &impl Serialize) -> String {
+    // Names, tokens and JSON text: nothing in it can fail to be written.
+    serde_json::to_string(described).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// What a type gave, as JSON; null for what it should not have given.
+fn cbor_as_json(cbor: &[u8]) -> Box<RawValue> {
     let mut text = Vec::new();
     let written = write_json(cbor, &mut text).ok();
     let text = written.and_then(|()| String::from_utf8(text).ok());

@@ -283,6 +283,43 @@ pub struct ChangeView {
     pub type_name: String,
     /// A version of the topic that contains the change.
     pub version: String,
+    /// From where to go on after this change (`from`).
+    pub token: String,
     /// What changed, each as the type's event schema says.
     pub events: Vec<serde_json::Value>,
+}
+
+/// The data of a `missed` event of a watch: the state in place of changes that cannot be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MissedView {
+    /// The topic.
+    pub topic: String,
+    /// The version of the topic that the state is of.
+    pub version: String,
+    /// From where to go on after this state (`from`).
+    pub token: String,
+    /// Whether the objects below are all that is watched; else only they may have changed.
+    pub whole: bool,
+    /// False if the state is too large to be sent along: list the objects and read them.
+    pub complete: bool,
+    /// The objects, with what they are now.
+    pub objects: Vec<ObjectStateView>,
+}
+
+/// What one object is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectStateView {
+    /// The object's id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its value, as the type's value schema says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
+    /// Why there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
 }

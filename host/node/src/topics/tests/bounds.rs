@@ -53,37 +53,6 @@ async fn small_requests_that_make_large_ops_do_not_all_go_into_one_batch() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_to_read_again_when_a_missing_module_comes() {
-    let like = sample().await;
-    let bed = bed(|_| {});
-    let modules = std::mem::take(&mut *bed.types.0.lock().unwrap());
-    let mut watch = bed.topics.watch(topic(), None).await.unwrap();
-    let from = NodeId::from_bytes([8; 32]);
-    bed.topics.handle_peer_up(from);
-    bed.topics.handle_bundle(from, like);
-    eventually(async || {
-        let id = "x".parse().unwrap();
-        let read = bed.topics.value(topic(), id, None, None).await;
-        matches!(read, Err(NodeError::UnknownType { .. })).then_some(())
-    })
-    .await;
-    *bed.types.0.lock().unwrap() = modules;
-    // A type that the topic has no objects of concerns nobody here.
-    bed.topics.handle_type_changed(&"text".parse().unwrap());
-    bed.topics
-        .handle_type_changed(&"g-counter".parse().unwrap());
-    assert_eq!(watch.next().await, Some(crate::WatchEvent::Overrun));
-    assert_eq!(bed.value().await, Some(1));
-    bed.topics.update(increment(1)).await.unwrap();
-    let next = watch.next().await;
-    assert!(
-        matches!(next, Some(crate::WatchEvent::Change(_))),
-        "{next:?}"
-    );
-    bed.end();
-}
-
-#[tokio::test]
 async fn reading_many_objects_keeps_few_of_them_loaded() {
     let bed = bed(|config| {
         config.loaded_objects_max = 8;
@@ -127,25 +96,6 @@ async fn peers_that_tell_of_endless_topics_do_not_keep_others_out() {
     let forgotten = bed.count("strange_topics_forgotten_total");
     assert!(forgotten >= 20_000 - 256, "{forgotten} were forgotten");
     bed.end();
-}
-
-#[tokio::test]
-async fn a_watcher_who_does_not_read_is_told_that_he_missed_something_and_then_goes_on() {
-    let bed = bed(|config| config.watch_events_max = 4);
-    let mut watch = bed.topics.watch(topic(), None).await.unwrap();
-    for _ in 0..10 {
-        bed.topics.update(increment(1)).await.unwrap();
-    }
-    assert_eq!(watch.next().await, Some(crate::WatchEvent::Overrun));
-    for _ in 0..4 {
-        let event = watch.next().await;
-        assert!(
-            matches!(event, Some(crate::WatchEvent::Change(_))),
-            "{event:?}"
-        );
-    }
-    bed.end();
-    assert_eq!(watch.next().await, None);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod checkpoints;
 mod damage;
 mod disks;
 mod peers;
+mod watching;
 mod writing;
 
 use std::collections::BTreeMap;

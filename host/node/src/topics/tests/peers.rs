@@ -155,7 +155,7 @@ async fn what_waits_is_bounded_and_further_requests_are_told_so() {
 
     // Abandoned reads may fill the queue for a moment.
     let watch = || {
-        eventually(async || match bed.topics.watch(topic(), None).await {
+        eventually(async || match bed.topics.watch(topic(), None, None).await {
             Err(NodeError::Busy { queue: "reads" }) => None,
             answer => Some(answer),
         })
