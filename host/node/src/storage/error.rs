@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::Sequence;
 use crate::vocabulary::NodeError;
 
 /// Why storage did not do what it was asked.
@@ -54,6 +55,17 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// The place in its topic's log of the bundle that is corrupt, if that is what happened.
+    pub(crate) fn corrupt_bundle(&self) -> Option<Sequence> {
+        match self {
+            Self::Corrupt { table, key, .. } if *table == "bundles" => {
+                let (_, sequence) = key.split_once('/')?;
+                sequence.parse().ok().map(Sequence)
+            }
+            _ => None,
+        }
+    }
+
     /// The same, with the file's name in front of the reason where that is the file's.
     pub(super) fn in_file(self, file: &Path) -> Self {
         let named = |reason: String| match file.to_str() {

@@ -16,7 +16,7 @@ use replicant_protocol::ids::{ObjectKey, TypeName};
 use replicant_protocol::replication::Opened;
 
 use super::commands::{self, Made};
-use super::context::Tools;
+use super::context::{Context, Tools};
 use super::counters::Count;
 use super::engine::{Engine, Log, RETRY_PAUSE};
 use super::indexed::IndexedBundle;
@@ -105,6 +105,7 @@ impl Engine {
         };
         for bundle in &delivered {
             if let Err(error) = self.deliver(tools, &mut flight, bundle) {
+                self.note_damage(tools.context, &error);
                 let error = NodeError::from(error);
                 refuse_all(updates, &error);
                 self.undo(tools, flight, error);
@@ -250,7 +251,7 @@ impl Engine {
         };
         match slot.update(&mut bench, &key, update.commands, events) {
             Ok(made) => Ok((key, made)),
-            Err(unavailable) => Err(self.unavailable(&key, unavailable)),
+            Err(unavailable) => Err(self.unavailable(tools.context, &key, unavailable)),
         }
     }
 
@@ -275,7 +276,12 @@ impl Engine {
     }
 
     /// Why an object cannot be had, for whoever asked.
-    pub(super) fn unavailable(&self, key: &ObjectKey, reason: Unavailable) -> NodeError {
+    pub(super) fn unavailable(
+        &mut self,
+        context: &Context,
+        key: &ObjectKey,
+        reason: Unavailable,
+    ) -> NodeError {
         let (topic, id) = (self.name.clone(), key.id.clone());
         match reason {
             Unavailable::Faulted(fault) => NodeError::ObjectFaulted { topic, id, fault },
@@ -291,7 +297,10 @@ impl Engine {
                 }
             }
             Unavailable::Sandbox(fault) => NodeError::GuestFault { fault },
-            Unavailable::Storage(error) => error.into(),
+            Unavailable::Storage(error) => {
+                self.note_damage(context, &error);
+                error.into()
+            }
         }
     }
 

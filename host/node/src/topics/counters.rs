@@ -21,6 +21,8 @@ counts! {
     BufferedBytes => "buffered_bytes",
     /// Bundles delivered and stored, own ones included.
     Bundles => "bundles_stored_total",
+    /// Corrupt bundles of the log that were fetched again.
+    BundlesRepaired => "bundles_repaired_total",
     /// Checkpoints written.
     Checkpoints => "checkpoints_total",
     /// Bundles straight from their author, stamped with a time that is far from this node's.

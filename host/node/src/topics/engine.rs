@@ -13,6 +13,7 @@ use replicant_protocol::replication::{
 
 use super::context::{Context, Tools};
 use super::counters::Count;
+use super::damage::Damage;
 use super::inbox::Peers;
 use super::indexed::corrupt;
 use super::input::ReadRequest;
@@ -44,6 +45,8 @@ pub(super) struct Engine {
     pub(super) is_behind_itself: bool,
     /// It is not known whether the last batch was stored: look before anything else is written.
     pub(super) is_stale: bool,
+    /// A bundle of the log that is corrupt.
+    pub(super) damage: Option<Damage>,
     /// Deliver nothing before.
     pub(super) retry_at: Option<Duration>,
     pub(super) slots: BTreeMap<TypeName, Slot>,
@@ -56,14 +59,23 @@ pub(super) struct Engine {
     /// Checkpoints that go into the next storage job.
     pub(super) checkpoints: BTreeMap<ObjectNumber, Checkpoint>,
     /// Open sessions that the replication was told of.
-    peers: Peers,
+    pub(super) peers: Peers,
 }
 
 impl Engine {
-    /// Takes a topic from storage, or begins an empty one.
+    /// Takes a topic from storage, or begins an empty one. If a bundle is corrupt, nothing of the
+    /// topic is read or written until a peer has given it again.
     pub(super) fn open(context: &Context, name: TopicName, peers: &Peers) -> Result<Self> {
         let generation = context.generation();
-        let (number, counters, state) = read(context, &name, generation)?;
+        let (stored, failure) = match read(context, &name, generation) {
+            Ok(stored) => (stored, None),
+            Err(error) if error.corrupt_bundle().is_some() => {
+                let nothing = empty(context, &name, generation);
+                ((None, TopicCounters::default(), nothing), Some(error))
+            }
+            Err(error) => return Err(error),
+        };
+        let (number, counters, state) = stored;
         context.counters.change(Count::Topics, 1);
         let mut engine = Self {
             name,
@@ -72,7 +84,8 @@ impl Engine {
             state,
             generation,
             is_behind_itself: false,
-            is_stale: false,
+            is_stale: failure.is_some(),
+            damage: None,
             retry_at: None,
             slots: BTreeMap::new(),
             watchers: None,
@@ -83,6 +96,10 @@ impl Engine {
             peers: Peers::new(),
         };
         engine.take_peers(Duration::ZERO, peers);
+        if let Some(error) = failure {
+            engine.retry_at = Some(context.now() + RETRY_PAUSE);
+            engine.note_damage(context, &error);
+        }
         Ok(engine)
     }
 
@@ -94,8 +111,10 @@ impl Engine {
         }
         let now = context.now();
         let stored = read(context, &self.name, self.generation);
-        let (number, counters, state) =
-            stored.inspect_err(|_| self.retry_at = Some(now + RETRY_PAUSE))?;
+        let (number, counters, state) = stored.inspect_err(|error| {
+            self.retry_at = Some(now + RETRY_PAUSE);
+            self.note_damage(context, error);
+        })?;
         (self.number, self.counters, self.state) = (number, counters, state);
         (self.is_stale, self.retry_at) = (false, None);
         self.checkpoints.clear();
@@ -213,11 +232,13 @@ impl Engine {
 
     /// When this topic wants to be looked at next.
     pub(super) fn next_timeout(&self) -> Option<Duration> {
+        let asking = self.damage.as_ref().map(|damage| damage.ask_at);
         if self.is_stale {
-            return Some(self.retry_at.unwrap_or_default());
+            // What is corrupt stays so until it is repaired.
+            return Some(asking.unwrap_or(self.retry_at.unwrap_or_default()));
         }
         let retry = self.retry_at.filter(|_| self.state.has_deliverable());
-        [self.state.next_timeout(), retry]
+        [self.state.next_timeout(), retry, asking]
             .into_iter()
             .flatten()
             .min()
@@ -235,14 +256,8 @@ fn read(
     name: &TopicName,
     generation: Generation,
 ) -> Result<(Option<TopicNumber>, TopicCounters, State)> {
-    let lineage = LineageId::first(&context.cluster, name);
-    let writer = Writer {
-        author: context.identity.id(),
-        generation,
-    };
-    let config = context.config.replication.clone();
     let Some(stored) = context.storage.topic(name)? else {
-        let state = State::new(name.clone(), lineage, writer, config);
+        let state = empty(context, name, generation);
         return Ok((None, TopicCounters::default(), state));
     };
     let topic = stored.topic;
@@ -252,6 +267,7 @@ fn read(
     for boundary in boundaries {
         heads.push(head(context.storage.as_ref(), topic, &boundary)?);
     }
+    let (lineage, writer, config) = settings(context, name, generation);
     let state = State::restore(name.clone(), lineage, writer, config, heads).map_err(|error| {
         tracing::error!(topic = %name, %error, "the log contradicts itself");
         corrupt(
@@ -261,6 +277,25 @@ fn read(
         )
     })?;
     Ok((Some(topic), stored.counters, state))
+}
+
+fn settings(
+    context: &Context,
+    name: &TopicName,
+    generation: Generation,
+) -> (LineageId, Writer, replication::Config) {
+    let writer = Writer {
+        author: context.identity.id(),
+        generation,
+    };
+    let config = context.config.replication.clone();
+    (LineageId::first(&context.cluster, name), writer, config)
+}
+
+/// The state of a topic of which nothing is stored.
+fn empty(context: &Context, name: &TopicName, generation: Generation) -> State {
+    let (lineage, writer, config) = settings(context, name, generation);
+    State::new(name.clone(), lineage, writer, config)
 }
 
 /// Whether the ends of the chains are those of the whole log. A node that does not see some of its

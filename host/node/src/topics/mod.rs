@@ -25,6 +25,7 @@ mod batch;
 mod commands;
 mod context;
 mod counters;
+mod damage;
 mod engine;
 mod inbox;
 mod indexed;

@@ -59,6 +59,7 @@ impl Engine {
 
     /// Does what is due.
     pub(super) fn take_time(&mut self, tools: &mut Tools<'_>) {
+        self.ask_for_damaged(tools);
         if self.is_stale {
             if self.retry_at.is_none_or(|at| at <= tools.now)
                 && let Err(error) = self.refresh(tools.context)
@@ -121,7 +122,7 @@ impl Engine {
 
     /// Reads from the log what a peer lacks.
     fn serve(
-        &self,
+        &mut self,
         context: &Context,
         from: &VersionVector,
         mut chunk: replication::ChunkBuilder,
@@ -148,6 +149,7 @@ impl Engine {
         });
         if let Err(error) = result {
             tracing::warn!(topic = %self.name, %error, "cannot serve a peer");
+            self.note_damage(context, &error);
         }
         chunk.finish()
     }

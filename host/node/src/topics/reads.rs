@@ -201,7 +201,7 @@ impl Engine {
             Ok(Err(CallError::Fault(fault))) => Err(NodeError::GuestFault {
                 fault: fault.to_string(),
             }),
-            Err(unavailable) => Err(self.unavailable(&key, unavailable)),
+            Err(unavailable) => Err(self.unavailable(tools.context, &key, unavailable)),
         }
     }
 
@@ -324,7 +324,10 @@ impl Engine {
         }
         match saved {
             Ok(saved) => Ok(Some(measured(&saved))),
-            Err(Unavailable::Storage(error)) => Err(error.into()),
+            Err(Unavailable::Storage(error)) => {
+                self.note_damage(tools.context, &error);
+                Err(error.into())
+            }
             // The machine's fault at this moment: other nodes must not be told apart by it.
             Err(Unavailable::Sandbox(fault)) => Err(NodeError::GuestFault { fault }),
             Err(Unavailable::Faulted(_) | Unavailable::NewerType { .. }) => Ok(None),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use replicant_protocol::ids::{TopicName, TypeName};
-use replicant_protocol::replication::State;
+use replicant_protocol::replication::{Message, State};
 
 use super::batch::Flight;
 use super::context::{Context, Tools, wall_ms};
@@ -170,8 +170,10 @@ impl Shard {
                 queue: "topics in memory",
             });
         }
-        let engine = Engine::open(&self.context, name.clone(), &self.peers)?;
+        let mut engine = Engine::open(&self.context, name.clone(), &self.peers)?;
+        let opened = engine.refresh(&self.context);
         self.engines.insert(name.clone(), engine);
+        opened?;
         Ok(true)
     }
 
@@ -228,6 +230,15 @@ impl Shard {
 
     fn take_peer_input(&mut self, input: PeerInput) {
         let (peer, name) = (input.peer(), input.topic().clone());
+        if let PeerInput::Message {
+            message: Message::SyncChunk(chunk),
+            ..
+        } = &input
+            && let Some(engine) = self.engines.get_mut(&name)
+            && engine.take_repair(&self.context, peer, chunk)
+        {
+            return;
+        }
         match self.visit(&name, |engine, tools| engine.take_peer_input(tools, input)) {
             Ok(false) => {}
             Ok(true) => {

@@ -180,6 +180,7 @@ impl Engine {
             && self.checkpoints.is_empty()
             && !self.is_stale
             && !self.is_behind_itself
+            && self.damage.is_none()
     }
 
     /// Live instances, with when they were last used.
