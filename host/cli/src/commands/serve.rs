@@ -44,6 +44,10 @@ pub(crate) struct ServeArguments {
     /// becomes machine code. Left out: in the data folder
     #[arg(long, value_name = "DIR")]
     compiled_modules: Option<PathBuf>,
+    /// The data folder is a copy of an earlier time, a backup: begin a new history of this node's
+    /// own. Needed once, for the first start on the copy
+    #[arg(long)]
+    restored: bool,
     /// How often members are probed, in milliseconds; shorter notices failures sooner
     #[arg(long, value_name = "MS", default_value_t = 1_000,
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
@@ -159,6 +163,7 @@ impl ServeArguments {
     fn node_config(&self) -> NodeConfig {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
+        config.restored = self.restored;
         config.compiled_modules.clone_from(&self.compiled_modules);
         config.advertise.clone_from(&self.advertise);
         config.probe_interval = Duration::from_millis(self.probe_interval_ms);

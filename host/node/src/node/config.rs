@@ -56,6 +56,10 @@ pub struct NodeConfig {
     pub watches_max: usize,
     /// Bytes of database pages kept in memory. Default 256 MiB.
     pub page_cache_bytes: usize,
+    /// The data folder is a copy of an earlier time. The node then begins a new history of its own,
+    /// so that no op's name is used twice. Needed once, for the first start on the copy. Default
+    /// false.
+    pub restored: bool,
     /// How often failure detection probes a member. The times of a probe, of suspicion and of
     /// reconnecting follow from it. Default 1 s; a demonstration or test takes less.
     pub probe_interval: Duration,
@@ -86,6 +90,7 @@ impl NodeConfig {
             watch_events_max: 1_024,
             watches_max: 10_000,
             page_cache_bytes: 256 << 20,
+            restored: false,
             probe_interval: Duration::from_secs(1),
             sync_interval: Duration::from_secs(5),
         }

@@ -2,16 +2,10 @@
 
 use std::sync::Arc;
 
-use replicant_protocol::ids::{
-    Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
-};
 use tokio::sync::oneshot;
 
 use super::folder::{Folder, Lock};
-use crate::storage::{
-    Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, Proof, RedbStorage, Result, Sequence,
-    Storage, StoredTopic, TopicNumber,
-};
+use crate::storage::{RedbStorage, Result, Storage, StorageLayer};
 
 /// Storage in a data folder. Whoever reads last closes the database and then lets go of the folder:
 /// so whoever gets the folder can open the database.
@@ -39,111 +33,9 @@ impl KeptStorage {
     }
 }
 
-impl Storage for KeptStorage {
-    fn commit(&self, jobs: &[Job]) -> Result<()> {
-        self.database.commit(jobs)
-    }
-
-    fn meta(&self, key: &'static str) -> Result<Option<Vec<u8>>> {
-        self.database.meta(key)
-    }
-
-    fn topics(&self) -> Result<Vec<StoredTopic>> {
-        self.database.topics()
-    }
-
-    fn topic(&self, name: &TopicName) -> Result<Option<StoredTopic>> {
-        self.database.topic(name)
-    }
-
-    fn heads(&self, topic: TopicNumber) -> Result<Vec<Boundary>> {
-        self.database.heads(topic)
-    }
-
-    fn boundary(
-        &self,
-        topic: TopicNumber,
-        replica: ReplicaId,
-        counter: Counter,
-    ) -> Result<Option<Boundary>> {
-        self.database.boundary(topic, replica, counter)
-    }
-
-    fn bundle(&self, topic: TopicNumber, sequence: Sequence) -> Result<Option<Vec<u8>>> {
-        self.database.bundle(topic, sequence)
-    }
-
-    fn bundles(
-        &self,
-        topic: TopicNumber,
-        from: Sequence,
-        visit: &mut dyn FnMut(Sequence, Dot, &[u8]) -> bool,
-    ) -> Result<()> {
-        self.database.bundles(topic, from, visit)
-    }
-
-    fn object(&self, topic: TopicNumber, key: &ObjectKey) -> Result<Option<ObjectNumber>> {
-        self.database.object(topic, key)
-    }
-
-    fn objects(
-        &self,
-        topic: TopicNumber,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<(ObjectKey, ObjectNumber)>> {
-        self.database.objects(topic, after, limit)
-    }
-
-    fn types_of(&self, topic: TopicNumber, id: &ObjectId) -> Result<Vec<TypeName>> {
-        self.database.types_of(topic, id)
-    }
-
-    fn touched(
-        &self,
-        topic: TopicNumber,
-        object: ObjectNumber,
-        after: Sequence,
-        limit: usize,
-    ) -> Result<Vec<Sequence>> {
-        self.database.touched(topic, object, after, limit)
-    }
-
-    fn checkpoint(&self, topic: TopicNumber, object: ObjectNumber) -> Result<Option<Checkpoint>> {
-        self.database.checkpoint(topic, object)
-    }
-
-    fn commands(
-        &self,
-        topic: TopicNumber,
-        replica: ReplicaId,
-        first: Counter,
-    ) -> Result<Option<Vec<CommandRecord>>> {
-        self.database.commands(topic, replica, first)
-    }
-
-    fn module(&self, hash: &ModuleHash) -> Result<Option<Vec<u8>>> {
-        self.database.module(hash)
-    }
-
-    fn modules(&self) -> Result<Vec<ModuleHash>> {
-        self.database.modules()
-    }
-
-    fn announcements(&self) -> Result<Vec<(Hash, Vec<u8>)>> {
-        self.database.announcements()
-    }
-
-    fn proofs(&self) -> Result<Vec<Proof>> {
-        self.database.proofs()
-    }
-
-    fn peers(&self) -> Result<Vec<(NodeId, String)>> {
-        self.database.peers()
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.database.failure()
+impl StorageLayer for KeptStorage {
+    fn inner(&self) -> &dyn Storage {
+        &self.database
     }
 }
 

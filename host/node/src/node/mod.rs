@@ -11,6 +11,7 @@ mod folder;
 mod kept_storage;
 mod listing;
 mod start;
+mod uploads;
 mod wiring;
 
 pub use crate::topics::Watch;
@@ -37,6 +38,7 @@ use crate::topics::Topics;
 use address_book::AddressBook;
 use folder::Folder;
 use kept_storage::Closed;
+use uploads::Uploads;
 use wiring::Line;
 
 /// How long a shutdown waits for requests under way to let go of the storage.
@@ -81,6 +83,7 @@ struct Running {
     writer: Arc<Writer>,
     line: Arc<Line>,
     addresses: Arc<AddressBook>,
+    uploads: Uploads,
     tasks: [JoinHandle<()>; 2],
     /// None if the storage is not the node's own.
     closed: Mutex<Option<Closed>>,
@@ -276,8 +279,16 @@ impl Node {
     /// # Errors
     /// [`NodeError::ModuleInvalid`], [`NodeError::ModuleConflict`], [`NodeError::StorageFailed`].
     pub async fn load_module(&self, bytes: Vec<u8>) -> Result<ModuleInfo, NodeError> {
-        let librarian = self.running()?.librarian.clone();
-        librarian.load(bytes).await
+        let running = self.running()?;
+        let held = running.uploads.hold(bytes.len())?;
+        let librarian = running.librarian.clone();
+        // Whoever asked may go away; the component waits all the same.
+        let loading = tokio::spawn(async move {
+            let loaded = librarian.load(bytes).await;
+            drop(held);
+            loaded
+        });
+        loading.await.unwrap_or(Err(NodeError::ShuttingDown))
     }
 
     /// Lists the modules that are loaded here, by name and version.

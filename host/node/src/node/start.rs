@@ -14,6 +14,7 @@ use super::address_book::AddressBook;
 use super::comparison::Comparison;
 use super::folder::Folder;
 use super::kept_storage::{Closed, KeptStorage};
+use super::uploads::Uploads;
 use super::wiring::{Inlet, Line, ModuleLine, TopicOutlet, TypeChanges};
 use super::{Inner, Node, NodeConfig, NodeError, Running};
 use crate::modules::{Archive, Librarian, Registry, Resources};
@@ -47,7 +48,12 @@ impl Node {
         };
         let writer = Arc::new(Writer::start(storage.clone())?);
         let identity = folder.identity();
-        let generation = generation::read(storage.as_ref())?;
+        let mut generation = generation::read(storage.as_ref())?;
+        if config.restored {
+            generation = generation::after(generation)?;
+            let job = Job::general(generation::record(generation));
+            writer.commit_async(job).await?;
+        }
         let addresses = Arc::new(AddressBook::new(storage.peers()?));
         let mut network = network_config(&config, &identity, generation, storage.as_ref())?;
         network.remembered = addresses.all();
@@ -120,6 +126,7 @@ impl Layers {
             writer: self.writer,
             line,
             addresses: self.addresses,
+            uploads: Uploads::default(),
             tasks,
             closed: Mutex::new(self.closed),
             _folder: folder,
@@ -315,7 +322,23 @@ fn network_config(
         .map(Arc::new)
         .collect();
     network.membership = membership_config(config.probe_interval);
+    let kept = kept_module_bytes(storage)?;
+    let max = &mut network.content.fetched_bytes_max;
+    *max = max.saturating_sub(kept);
     Ok(network)
+}
+
+/// Bytes of all modules that are kept.
+fn kept_module_bytes(storage: &dyn Storage) -> Result<u64, NodeError> {
+    let mut bytes = 0;
+    for hash in storage.modules()? {
+        match storage.module(&hash) {
+            Ok(module) => bytes += module.map_or(0, |module| module.len() as u64),
+            // The modules tell of it.
+            Err(error) => tracing::debug!(%error, "a module that is not counted"),
+        }
+    }
+    Ok(bytes)
 }
 
 /// All times of failure detection in proportion to the interval of probes.

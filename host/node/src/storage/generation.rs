@@ -43,6 +43,11 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<Generation> {
     Ok(Generation::new(number))
 }
 
+/// A generation that is later than one, which some database of the node had.
+pub(crate) fn after(earlier: Generation) -> Result<Generation> {
+    Ok(new()?.max(Generation::new(earlier.get().saturating_add(1))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,7 @@ mod failure;
 pub(crate) mod generation;
 mod guarded;
 mod job;
+mod layer;
 mod read;
 mod record;
 mod redb_storage;
@@ -35,6 +36,7 @@ pub use job::{
     Boundary, BundleWrite, Checkpoint, CommandRecord, CommandsWrite, General, Job, ObjectNumber,
     Proof, Sequence, StoredTopic, TopicCounters, TopicNumber, TopicWrite,
 };
+pub use layer::StorageLayer;
 pub use redb_storage::{Opener, RedbStorage};
 pub use writer::Writer;
 

@@ -3,13 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use replicant::ids::{
-    Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
-};
-use replicant::storage::{
-    Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, Proof, RedbStorage, Result, Sequence,
-    Storage, StorageError, StoredTopic, TopicNumber,
-};
+use replicant::storage::{Job, RedbStorage, Result, Storage, StorageError, StorageLayer};
 use replicant::{Node, NodeError};
 use serde_json::json;
 
@@ -39,7 +33,11 @@ impl Failing {
     }
 }
 
-impl Storage for Failing {
+impl StorageLayer for Failing {
+    fn inner(&self) -> &dyn Storage {
+        &self.inner
+    }
+
     fn commit(&self, jobs: &[Job]) -> Result<()> {
         match self.mode.load(Ordering::SeqCst) {
             FULL => Err(Self::error()),
@@ -51,99 +49,6 @@ impl Storage for Failing {
     fn failure(&self) -> Option<String> {
         let failed = self.mode.load(Ordering::SeqCst) != WORKS;
         failed.then(|| Self::error().to_string())
-    }
-
-    fn meta(&self, key: &'static str) -> Result<Option<Vec<u8>>> {
-        self.inner.meta(key)
-    }
-
-    fn topics(&self) -> Result<Vec<StoredTopic>> {
-        self.inner.topics()
-    }
-
-    fn topic(&self, name: &TopicName) -> Result<Option<StoredTopic>> {
-        self.inner.topic(name)
-    }
-
-    fn heads(&self, topic: TopicNumber) -> Result<Vec<Boundary>> {
-        self.inner.heads(topic)
-    }
-
-    fn boundary(&self, t: TopicNumber, r: ReplicaId, c: Counter) -> Result<Option<Boundary>> {
-        self.inner.boundary(t, r, c)
-    }
-
-    fn bundle(&self, topic: TopicNumber, sequence: Sequence) -> Result<Option<Vec<u8>>> {
-        self.inner.bundle(topic, sequence)
-    }
-
-    fn bundles(
-        &self,
-        topic: TopicNumber,
-        from: Sequence,
-        visit: &mut dyn FnMut(Sequence, Dot, &[u8]) -> bool,
-    ) -> Result<()> {
-        self.inner.bundles(topic, from, visit)
-    }
-
-    fn object(&self, topic: TopicNumber, key: &ObjectKey) -> Result<Option<ObjectNumber>> {
-        self.inner.object(topic, key)
-    }
-
-    fn objects(
-        &self,
-        topic: TopicNumber,
-        after: Option<&ObjectKey>,
-        limit: usize,
-    ) -> Result<Vec<(ObjectKey, ObjectNumber)>> {
-        self.inner.objects(topic, after, limit)
-    }
-
-    fn types_of(&self, topic: TopicNumber, id: &ObjectId) -> Result<Vec<TypeName>> {
-        self.inner.types_of(topic, id)
-    }
-
-    fn touched(
-        &self,
-        topic: TopicNumber,
-        object: ObjectNumber,
-        after: Sequence,
-        limit: usize,
-    ) -> Result<Vec<Sequence>> {
-        self.inner.touched(topic, object, after, limit)
-    }
-
-    fn checkpoint(&self, topic: TopicNumber, object: ObjectNumber) -> Result<Option<Checkpoint>> {
-        self.inner.checkpoint(topic, object)
-    }
-
-    fn commands(
-        &self,
-        topic: TopicNumber,
-        replica: ReplicaId,
-        first: Counter,
-    ) -> Result<Option<Vec<CommandRecord>>> {
-        self.inner.commands(topic, replica, first)
-    }
-
-    fn module(&self, hash: &ModuleHash) -> Result<Option<Vec<u8>>> {
-        self.inner.module(hash)
-    }
-
-    fn modules(&self) -> Result<Vec<ModuleHash>> {
-        self.inner.modules()
-    }
-
-    fn announcements(&self) -> Result<Vec<(Hash, Vec<u8>)>> {
-        self.inner.announcements()
-    }
-
-    fn proofs(&self) -> Result<Vec<Proof>> {
-        self.inner.proofs()
-    }
-
-    fn peers(&self) -> Result<Vec<(NodeId, String)>> {
-        self.inner.peers()
     }
 }
 

@@ -70,6 +70,59 @@ async fn a_node_with_a_restored_disk_uses_no_dot_twice_and_becomes_equal_again()
     restored.node.shutdown().await;
 }
 
+/// It would write before it has heard of what it had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_started_as_such_may_write_at_once() {
+    let first = TestNode::start(&[]).await;
+    let second = TestNode::start(&[first.address()]).await;
+    second
+        .apply("t", "x", "g-counter", json!({"increment": 1}))
+        .await;
+    converged(&[&first, &second], "t", 1).await;
+    second.node.shutdown().await;
+    let backup = tempfile::tempdir().unwrap();
+    copy(second.folder.path(), backup.path());
+    let second = second.restart().await;
+    second
+        .apply("t", "x", "g-counter", json!({"increment": 10}))
+        .await;
+    converged(&[&first, &second], "t", 2).await;
+    second.node.shutdown().await;
+    let address = first.address();
+    // Nobody is there to be asked.
+    let first_folder = first.folder;
+    first.node.shutdown().await;
+
+    let mut restored = config(backup.path(), std::slice::from_ref(&address));
+    restored.restored = true;
+    let node = Node::start(restored).await.unwrap();
+    let restored = TestNode {
+        node,
+        folder: backup,
+        join: vec![address],
+    };
+    restored
+        .apply("t", "x", "g-counter", json!({"increment": 100}))
+        .await;
+    let join = [restored.address()];
+    let node = Node::start(config(first_folder.path(), &join))
+        .await
+        .unwrap();
+    let first = TestNode {
+        node,
+        folder: first_folder,
+        join: join.to_vec(),
+    };
+    converged(&[&first, &restored], "t", 3).await;
+    assert_eq!(first.value("t", "x").await, json!(111));
+    assert_eq!(
+        first.count("equivocations_total") + restored.count("equivocations_total"),
+        0
+    );
+    first.node.shutdown().await;
+    restored.node.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lost_its_database_uses_no_dot_twice_and_gets_its_history_back() {
     let first = TestNode::start(&[]).await;

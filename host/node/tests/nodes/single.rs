@@ -297,3 +297,24 @@ async fn a_node_that_nobody_holds_ends_by_itself() {
     })
     .await;
 }
+
+/// On one thread, so that all of them wait before the first is looked at.
+#[tokio::test]
+async fn components_that_wait_to_be_loaded_are_bounded_in_bytes() {
+    let node = TestNode::start(&[]).await;
+    let load = || node.node.load_module(vec![7; 31 << 20]);
+    let (first, second, third) = tokio::join!(load(), load(), load());
+    for refused in [first, second] {
+        assert!(
+            matches!(refused, Err(NodeError::ModuleInvalid { .. })),
+            "{refused:?}"
+        );
+    }
+    assert!(matches!(third, Err(NodeError::Busy { .. })), "{third:?}");
+    let again = load().await;
+    assert!(
+        matches!(again, Err(NodeError::ModuleInvalid { .. })),
+        "{again:?}"
+    );
+    node.node.shutdown().await;
+}

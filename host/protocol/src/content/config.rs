@@ -32,6 +32,10 @@ pub struct Config {
     pub fetches_max: usize,
     /// How many modules may be wanted, waiting ones included. Default 1,024.
     pub wants_max: usize,
+    /// How many bytes of modules are fetched before the next start, those that are wanted and not
+    /// here yet included. Anybody can announce modules, and all of them are kept; whoever starts a
+    /// node takes off what is kept already. Default 1 GiB.
+    pub fetched_bytes_max: u64,
     /// How many chunks are asked for ahead of their arrival. Larger: faster over long links (with
     /// 50 ms of round trip 4 give 5 MB/s). Default 4.
     pub window_count: usize,
@@ -60,6 +64,7 @@ impl Default for Config {
             peers_max: 4_096,
             fetches_max: 4,
             wants_max: 1_024,
+            fetched_bytes_max: 1 << 30,
             window_count: 4,
             part_timeout: Duration::from_secs(5),
             retry_interval: Duration::from_secs(2),

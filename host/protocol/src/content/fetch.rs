@@ -65,6 +65,10 @@ pub(super) struct Fetches {
     fetches: BTreeMap<ModuleHash, Fetch>,
     running_max: usize,
     wants_max: usize,
+    /// What may still be fetched.
+    bytes_left: u64,
+    /// The modules that have come: they cost nothing when they are wanted again.
+    fetched: BTreeSet<ModuleHash>,
     window_count: usize,
     part_timeout: Duration,
     retry_interval: Duration,
@@ -77,6 +81,8 @@ impl Fetches {
             fetches: BTreeMap::new(),
             running_max: config.fetches_max,
             wants_max: config.wants_max,
+            bytes_left: config.fetched_bytes_max,
+            fetched: BTreeSet::new(),
             window_count: config.window_count,
             part_timeout: config.part_timeout,
             retry_interval: config.retry_interval,
@@ -98,12 +104,22 @@ impl Fetches {
         if self.fetches.len() >= self.wants_max {
             return Err(ContentError::Full { what: "wants" });
         }
+        if !self.fetched.contains(&module) {
+            let left = self.bytes_left.checked_sub(u64::from(size_bytes));
+            self.bytes_left = left.ok_or(ContentError::Full {
+                what: "bytes of modules from peers",
+            })?;
+        }
         self.fetches.insert(module, Fetch::new(size_bytes));
         Ok(())
     }
 
     pub(super) fn unwant(&mut self, module: ModuleHash) {
-        self.fetches.remove(&module);
+        if let Some(fetch) = self.fetches.remove(&module)
+            && !self.fetched.contains(&module)
+        {
+            self.bytes_left += u64::from(fetch.size_bytes);
+        }
     }
 
     /// Ends every rest: `peer` may have what others lacked.
@@ -191,6 +207,7 @@ impl Fetches {
         }
         let fetch = self.fetches.remove(&module);
         let chunks = fetch.map(|fetch| fetch.chunks).unwrap_or_default();
+        self.fetched.insert(module);
         self.counts.fetched_count += 1;
         Outcome::Done(chunks.into_values().flatten().collect())
     }

@@ -62,7 +62,7 @@ pub(super) fn give(state: &mut State, now: Duration, from: NodeId, message: Mess
 
 /// Answers everything honestly but to `silent`, until nothing is asked; gives the module if it
 /// came.
-fn serve_all(
+pub(super) fn serve_all(
     state: &mut State,
     now: Duration,
     module: &[u8],
