@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn events_are_read_and_comments_passed_over() {
         let mut events = events(
-            ": watching\nid: 7\n\nevent: change\nid: 8\ndata: {\"a\":1}\n\n:\n\ndata:x\ndata: y\n\n",
+            ": watching\nid: 7\n\nevent: change\nid: 8\ndata: {\"a\":1}\n\n\
+             :\n\ndata:x\ndata: y\n\n",
         );
         let event = events.next().unwrap();
         assert_eq!(
