@@ -32,7 +32,7 @@ pub use check::{CheckError, check, replay};
 pub use config::Config;
 pub use cost::{CostPoint, GROWTH_MAX};
 pub use law::{Evidence, Law, Violation};
-pub use replicant_runtime::{CacheConfig, Limits, Module, Runtime, RuntimeConfig};
+pub use replicant_runtime::{CacheConfig, CompilerProcess, Limits, Module, Runtime, RuntimeConfig};
 pub use report::{Failure, Progress, Report};
 pub use script::{Action, Command, Script, Step, Update};
 pub use story::Show;

@@ -24,6 +24,12 @@ use clap::Parser;
 use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == sandbox::COMPILE)
+    {
+        return replicant::compile_for_parent();
+    }
     let arguments = Arguments::parse();
     match commands::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,3 +22,4 @@ pub use node::{
     TopicInfo, Update, Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
 };
 pub use replicant_protocol::ids;
+pub use replicant_runtime::{CompilerProcess, compile_for_parent};

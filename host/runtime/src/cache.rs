@@ -8,7 +8,7 @@
 //! The cache never fails a load. What goes wrong with it is logged.
 //!
 //! A file is: the magic number (8 bytes), the code of the authentication (32 bytes), what the
-//! engine serialized. Its name is the hash of the component, `-`, the start of the engine's hash,
+//! compiler made. Its name is the hash of the component, `-`, the start of the engine's hash,
 //! `.compiled`. What the code is over: the engine's hash, the component's hash, the rest of the
 //! file.
 
@@ -89,13 +89,10 @@ impl DiskCache {
     }
 
     /// Keeps a compiled component, and removes the least recently used beyond the bound.
-    pub(crate) fn put(&self, engine: &wasmtime::Engine, hash: &ModuleHash, component: &Component) {
+    pub(crate) fn put(&self, engine: &wasmtime::Engine, hash: &ModuleHash, code: &[u8]) {
         let environment = environment(engine);
         let path = self.path(hash, &environment);
-        let stored = component
-            .serialize()
-            .map_err(|error| io::Error::other(error.to_string()))
-            .and_then(|code| self.write(&path, hash, &environment, &code));
+        let stored = self.write(&path, hash, &environment, code);
         if let Err(error) = stored.and_then(|()| self.trim(&path)) {
             tracing::warn!(path = %path.display(), %error, "a compiled module was not kept");
         }
@@ -218,12 +215,18 @@ fn environment(engine: &wasmtime::Engine) -> blake3::Hash {
     feed.0.finalize()
 }
 
-/// Makes authenticated bytes of this cache executable again.
+/// Makes machine code executable that the compiler has just made.
+pub(crate) fn load_compiled(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    deserialize(engine, code)
+}
+
+/// Makes bytes executable that this program's compiler made.
 #[allow(unsafe_code)]
 fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `deserialize` wants bytes that `Component::serialize` made. The only caller passes
-    // what `DiskCache::authentic` returned: bytes that carry a keyed hash which only `put` makes,
-    // and `put` makes it of nothing but `Component::serialize`.
+    // SAFETY: `deserialize` wants bytes that the engine's compiler made. They come from
+    // `Compiler::compile`, which ran it in this process or in a child of the same program that
+    // writes to nobody but us; or from `DiskCache::authentic`: bytes that carry a keyed hash which
+    // only `put` makes, and `put` makes it of nothing but what the compiler gave.
     unsafe { Component::deserialize(engine, code) }
 }
 

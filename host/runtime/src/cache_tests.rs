@@ -8,18 +8,18 @@ const OTHER: ModuleHash = [8; 32];
 struct Setup {
     folder: tempfile::TempDir,
     engine: Engine,
-    component: Component,
+    code: Vec<u8>,
 }
 
 impl Setup {
     fn new() -> Self {
         let engine = Engine::new(&RuntimeConfig::small()).unwrap();
         let bytes = wat::parse_str("(component)").unwrap();
-        let component = Component::from_binary(engine.wasmtime(), &bytes).unwrap();
+        let code = engine.wasmtime().precompile_component(&bytes).unwrap();
         Self {
             folder: tempfile::tempdir().unwrap(),
             engine,
-            component,
+            code,
         }
     }
 
@@ -32,7 +32,7 @@ impl Setup {
     }
 
     fn put(&self, cache: &DiskCache, hash: &ModuleHash) {
-        cache.put(self.engine.wasmtime(), hash, &self.component);
+        cache.put(self.engine.wasmtime(), hash, &self.code);
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::compiler::CompilerProcess;
 use crate::error::{LoadError, RuntimeError};
 use crate::fault::Grouped;
 use crate::limits::Limits;
@@ -15,6 +16,9 @@ const MEMORY_BYTES_MAX: u64 = 4 << 30;
 pub struct RuntimeConfig {
     /// Where compiled modules are kept between runs; none: each run compiles anew.
     pub cache: Option<CacheConfig>,
+    /// Compiles in a child process, which the system holds to limits; none: in this process, where
+    /// a component that is made to can take minutes and much memory.
+    pub compiler: Option<CompilerProcess>,
     /// Largest component, in bytes. Default 32 MiB. Time and memory of compilation grow with it.
     pub component_bytes_max: u64,
     /// Core module instances that can exist at once in all stores; a component takes some of them:
@@ -93,6 +97,7 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             cache: None,
+            compiler: None,
             component_bytes_max: 32 << 20,
             core_instances_max: 64_000,
             instances_max: 2_000,

@@ -156,6 +156,13 @@ impl Drop for Clock {
     }
 }
 
+/// An engine that compiles as [`Engine`] would, and has no room for instances.
+pub(crate) fn for_compiling(config: &RuntimeConfig) -> wasmtime::Result<wasmtime::Engine> {
+    let mut engine = engine_config(config)?;
+    engine.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    wasmtime::Engine::new(&engine)
+}
+
 fn engine_config(config: &RuntimeConfig) -> wasmtime::Result<Config> {
     let mut engine = Config::new();
     engine
@@ -225,12 +232,23 @@ mod tests {
         let mut least = engine_config(&config).unwrap();
         least.target(TARGET).unwrap();
         let least = wasmtime::Engine::new(&least).unwrap();
-        let hash = |engine: &wasmtime::Engine| {
-            let mut hasher = DefaultHasher::new();
-            engine.precompile_compatibility_hash().hash(&mut hasher);
-            hasher.finish()
-        };
         assert_eq!(hash(ours.wasmtime()), hash(&least));
+    }
+
+    fn hash(engine: &wasmtime::Engine) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn an_engine_that_only_compiles_makes_the_same_code() {
+        let config = RuntimeConfig::small();
+        let ours = Engine::new(&config).unwrap();
+        assert_eq!(
+            hash(ours.wasmtime()),
+            hash(&for_compiling(&config).unwrap())
+        );
     }
 
     #[test]

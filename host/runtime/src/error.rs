@@ -54,6 +54,15 @@ pub enum LoadError {
     /// It does not parse, does not validate, or uses a feature of WebAssembly that is off.
     #[error("the component is not valid: {0}")]
     Invalid(String),
+    /// Compiling it takes more than a component may take.
+    #[error("compiling the component takes {what}; simplify or split its largest functions")]
+    TooHard {
+        /// Of what, and how much it may be.
+        what: String,
+    },
+    /// The compiler itself failed. This machine's fault, not the module's.
+    #[error("the compiler failed: {0}; try again, and see whether the machine has enough memory")]
+    Compiler(String),
     /// More of something than a component may declare.
     #[error("the component declares {} {what} (limit {})", Grouped(*.count), Grouped(*.limit))]
     TooMany {

@@ -32,9 +32,9 @@
 //!
 //! # What it does not
 //!
-//! - Compilation runs in this process. Size, functions, nesting and what else is known to make the
-//!   compiler slow are bounded before it starts, but a component can still make it take a minute
-//!   and hundreds of megabytes.
+//! - Compilation runs in this process unless [`RuntimeConfig::compiler`] names a child. Size,
+//!   functions, nesting and what else is known to make the compiler slow are bounded before it
+//!   starts, but a component can still make it take a minute and hundreds of megabytes.
 //! - The depth at which recursion ends is the same only for one build on one architecture: some
 //!   frames of the host count.
 //! - Whether a type converges is not known here; nor is whether an op means what its author says.
@@ -44,16 +44,17 @@
 //!
 //! # Where things are
 //!
-//! `shape` and `complexity` look at a component before it is compiled, `cache` keeps compiled
-//! code, `engine` says which WebAssembly guests get, `sandbox` makes one call safe, `limiter`
-//! bounds memory, `world` says which interface a component implements, `guest` makes its calls the
-//! same for either, `check` holds guests and callers to the interface, `guest_log` is all that
-//! guests can import. Only `bindings` knows the generated types; nothing of wasmtime is in the
-//! public interface.
+//! `shape` and `complexity` look at a component before it is compiled, `compiler` compiles it, in
+//! a child process if there is one, `cache` keeps compiled code, `engine` says which WebAssembly
+//! guests get, `sandbox` makes one call safe, `limiter` bounds memory, `world` says which
+//! interface a component implements, `guest` makes its calls the same for either, `check` holds
+//! guests and callers to the interface, `guest_log` is all that guests can import. Only `bindings`
+//! knows the generated types; nothing of wasmtime is in the public interface.
 
 mod bindings;
 mod cache;
 mod check;
+mod compiler;
 mod complexity;
 mod config;
 mod describe;
@@ -66,6 +67,7 @@ mod handles;
 mod instance;
 mod limiter;
 mod limits;
+mod lock;
 mod module;
 mod packed;
 mod runtime;
@@ -75,6 +77,7 @@ mod values;
 mod wasi;
 mod world;
 
+pub use compiler::{CompilerProcess, compile_for_parent};
 pub use config::{CacheConfig, RuntimeConfig};
 pub use error::{LoadError, RuntimeError};
 pub use fault::{CallError, Fault, FaultKind};

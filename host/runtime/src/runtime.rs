@@ -1,22 +1,20 @@
 //! The engine that all modules of a process share, and the compiled code that it keeps.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use wasmtime::component::Component;
 
-use crate::cache::DiskCache;
+use crate::cache::{self, DiskCache};
+use crate::compiler::{Compiler, REASON_BYTES_MAX};
 use crate::config::RuntimeConfig;
 use crate::engine::Engine;
 use crate::error::{LoadError, RuntimeError};
 use crate::guest_log::printable;
 use crate::limits::Limits;
+use crate::lock::lock;
 use crate::module::{Compiled, Module, ModuleHash};
 use crate::shape;
-
-/// Bytes of the compiler's explanation why a component is not valid.
-const REASON_BYTES_MAX: usize = 1024;
 
 /// The sandbox of a process: compiles components, keeps them, and bounds what all guests together
 /// take. Clones share everything; when the last clone, the last module and the last instance are
@@ -30,6 +28,7 @@ struct Shared {
     config: RuntimeConfig,
     engine: Arc<Engine>,
     cache: Option<DiskCache>,
+    compiler: Compiler,
     /// What is compiled at present. The lock of one entry is held while that component is
     /// compiled, so that nobody else compiles it; the lock of the map only for a look.
     compiled: Mutex<BTreeMap<ModuleHash, Slot>>,
@@ -49,6 +48,7 @@ impl Runtime {
         let engine = Arc::new(Engine::new(&config)?);
         Ok(Self {
             shared: Arc::new(Shared {
+                compiler: Compiler::new(&config),
                 config,
                 engine,
                 cache,
@@ -105,29 +105,16 @@ impl Runtime {
         if let Some(component) = cache.and_then(|cache| cache.get(engine, hash)) {
             return Ok(component);
         }
-        let component = compile(engine, bytes)?;
+        let code = self.shared.compiler.compile(engine, bytes, hash)?;
+        // What the pool has no place for is found out here.
+        let component = cache::load_compiled(engine, &code).map_err(|error| {
+            LoadError::Invalid(printable(&format!("{error:#}"), REASON_BYTES_MAX))
+        })?;
         if let Some(cache) = cache {
-            cache.put(engine, hash, &component);
+            cache.put(engine, hash, &code);
         }
         Ok(component)
     }
-}
-
-/// Compiles in this process. A component that makes the compiler panic is refused like one that
-/// is not valid; one that makes it slow or hungry is bounded by the checks before.
-fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadError> {
-    let compiled = catch_unwind(AssertUnwindSafe(|| Component::from_binary(engine, bytes)));
-    let reason = match compiled {
-        Ok(Ok(component)) => return Ok(component),
-        Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => "the compiler failed on it".to_owned(),
-    };
-    Err(LoadError::Invalid(printable(&reason, REASON_BYTES_MAX)))
-}
-
-/// Locks, also after a panic of another thread: what our mutexes guard is never half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

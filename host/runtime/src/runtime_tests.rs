@@ -2,7 +2,7 @@ use std::fs;
 use std::thread;
 
 use super::*;
-use crate::{CacheConfig, Packed};
+use crate::{CacheConfig, CompilerProcess, Packed};
 use guest::Guest;
 
 // Not all of it is needed here.
@@ -162,4 +162,50 @@ fn many_objects_in_one_instance_come_and_go() {
         instance.release(handle).unwrap();
     }
     assert_eq!(instance.objects_count(), 0);
+}
+
+/// A runtime whose compiler writes a line and then ends as `script` says.
+#[cfg(unix)]
+fn with_compiler(attempts: &std::path::Path, script: &str) -> Runtime {
+    let script = format!("echo attempt >> {}; {script}", attempts.display());
+    Runtime::new(RuntimeConfig {
+        compiler: Some(CompilerProcess {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            ..CompilerProcess::this_program(["compile"]).unwrap()
+        }),
+        ..RuntimeConfig::small()
+    })
+    .unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_component_that_is_too_hard_for_the_compiler_is_tried_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let attempts = folder.path().join("attempts");
+    let runtime = with_compiler(&attempts, "kill -ABRT $$");
+    for _ in 0..3 {
+        let bytes = Guest::new("hard").build();
+        let error = runtime.load(&bytes, Limits::default()).unwrap_err();
+        assert!(matches!(error, LoadError::TooHard { .. }), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&attempts).unwrap(), "attempt\n");
+    let other = Guest::new("other").build();
+    runtime.load(&other, Limits::default()).unwrap_err();
+    assert_eq!(fs::read_to_string(&attempts).unwrap().lines().count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failure_of_the_machine_is_not_held_against_the_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let attempts = folder.path().join("attempts");
+    let runtime = with_compiler(&attempts, "exit 1");
+    let bytes = Guest::new("unlucky").build();
+    for _ in 0..2 {
+        let error = runtime.load(&bytes, Limits::default()).unwrap_err();
+        assert!(matches!(error, LoadError::Compiler(_)), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&attempts).unwrap().lines().count(), 2);
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::logs::LogArguments;
 use crate::open_files;
 use crate::output;
+use crate::sandbox;
 use crate::signals::Signals;
 
 #[derive(Args)]
@@ -165,6 +166,7 @@ impl ServeArguments {
         config.join.clone_from(&self.join);
         config.restored = self.restored;
         config.compiled_modules.clone_from(&self.compiled_modules);
+        config.compiler = sandbox::compiler();
         config.advertise.clone_from(&self.advertise);
         config.probe_interval = Duration::from_millis(self.probe_interval_ms);
         config

@@ -405,9 +405,7 @@ impl Desk {
 
     fn compile(&self, bytes: &[u8], limits: Limits) -> Result<Module, NodeError> {
         let loaded = self.resources.runtime.load(bytes, limits);
-        loaded.map_err(|error| NodeError::ModuleInvalid {
-            reason: error.to_string(),
-        })
+        loaded.map_err(super::not_loaded)
     }
 
     fn insert(

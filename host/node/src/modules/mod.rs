@@ -26,3 +26,16 @@ mod tests;
 pub use archive::Archive;
 pub use librarian::{Librarian, ModuleChanges, ModuleNetwork, Resources};
 pub use registry::Registry;
+
+use replicant_runtime::LoadError;
+
+use crate::vocabulary::NodeError;
+
+/// Tells whose fault it is that a module was not loaded.
+fn not_loaded(error: LoadError) -> NodeError {
+    let reason = error.to_string();
+    match error {
+        LoadError::Compiler(_) => NodeError::Sandbox { reason },
+        _ => NodeError::ModuleInvalid { reason },
+    }
+}

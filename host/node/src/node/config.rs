@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use replicant_runtime::CompilerProcess;
+
 use super::NodeError;
 
 /// How to start a node. [`NodeConfig::new`] gives defaults that fit a small cluster; every limit
@@ -15,6 +17,10 @@ pub struct NodeConfig {
     /// Where compiled modules are kept; several nodes of one user may share it. None: in the data
     /// folder. What is in it becomes machine code: nobody else may write there.
     pub compiled_modules: Option<PathBuf>,
+    /// Compiles modules in a child process, so that one that is made to hurt the compiler cannot
+    /// hurt the node. None: in this process. See
+    /// [`CompilerProcess::this_program`](crate::CompilerProcess::this_program).
+    pub compiler: Option<CompilerProcess>,
     /// Where to listen for nodes. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Where other nodes find this one (`host:port`). None: the address that it listens on; give
@@ -74,6 +80,7 @@ impl NodeConfig {
         Self {
             data: data.into(),
             compiled_modules: None,
+            compiler: None,
             listen,
             advertise: None,
             join: Vec::new(),

@@ -295,6 +295,7 @@ fn runtime_config(config: &NodeConfig, folder: &Folder) -> RuntimeConfig {
     let instances = u32::try_from(instances).unwrap_or(u32::MAX / 8);
     RuntimeConfig {
         cache: Some(CacheConfig::new(compiled)),
+        compiler: config.compiler.clone(),
         instances_max: instances,
         core_instances_max: instances * 4,
         memories_max: instances * 2,

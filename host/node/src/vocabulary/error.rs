@@ -212,8 +212,8 @@ pub enum NodeError {
         /// Which setting, and what would be accepted.
         reason: String,
     },
-    /// The sandbox cannot be set up on this machine.
-    #[error("the sandbox cannot start: {reason}")]
+    /// The sandbox cannot be set up on this machine, or its compiler fails here.
+    #[error("the sandbox does not work: {reason}")]
     Sandbox {
         /// What the runtime said.
         reason: String,
