@@ -1,5 +1,7 @@
 //! The trait that a type implements.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -53,6 +55,31 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     type Value: Serialize;
     /// What somebody who watches the object is told; `()` if nothing.
     type Event: Serialize;
+
+    /// Returns [`SUMMARY`](Self::SUMMARY); a type that is made of others adds what they say.
+    fn summary() -> Cow<'static, str> {
+        Self::SUMMARY.into()
+    }
+
+    /// Returns [`COMMAND_SCHEMA`](Self::COMMAND_SCHEMA), or what it is made of.
+    fn command_schema() -> Cow<'static, str> {
+        Self::COMMAND_SCHEMA.into()
+    }
+
+    /// Returns [`QUERY_SCHEMA`](Self::QUERY_SCHEMA), or what it is made of.
+    fn query_schema() -> Cow<'static, str> {
+        Self::QUERY_SCHEMA.into()
+    }
+
+    /// Returns [`VALUE_SCHEMA`](Self::VALUE_SCHEMA), or what it is made of.
+    fn value_schema() -> Cow<'static, str> {
+        Self::VALUE_SCHEMA.into()
+    }
+
+    /// Returns [`EVENT_SCHEMA`](Self::EVENT_SCHEMA), or what it is made of.
+    fn event_schema() -> Cow<'static, str> {
+        Self::EVENT_SCHEMA.into()
+    }
 
     /// Turns a command into the op that carries it out, without changing anything.
     ///
@@ -194,7 +221,7 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
         Refusal::new(format!(
             "this is no command of {}: {error}; JSON Schema of what is accepted: {}",
             Self::NAME,
-            Self::COMMAND_SCHEMA,
+            Self::command_schema(),
         ))
     }
 }

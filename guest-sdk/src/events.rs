@@ -32,6 +32,21 @@ impl<E> Events<E> {
         }
     }
 
+    /// Lets `work` emit events of a part, and emits what `wrap` makes of each.
+    pub(crate) fn within<P, R>(
+        &mut self,
+        wrap: impl Fn(P) -> E,
+        work: impl FnOnce(&mut Events<P>) -> R,
+    ) -> R {
+        let mut events = Events {
+            wanted: self.wanted,
+            list: Vec::new(),
+        };
+        let done = work(&mut events);
+        self.list.extend(events.list.into_iter().map(wrap));
+        done
+    }
+
     /// Says whether somebody watches.
     #[inline]
     pub fn wanted(&self) -> bool {

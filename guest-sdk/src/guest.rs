@@ -86,11 +86,11 @@ fn description<T: Crdt>() -> types::Description {
     types::Description {
         name: T::NAME.into(),
         version: format!("{}{BUILD}", T::VERSION),
-        summary: T::SUMMARY.into(),
-        command_schema: T::COMMAND_SCHEMA.into(),
-        query_schema: T::QUERY_SCHEMA.into(),
-        value_schema: T::VALUE_SCHEMA.into(),
-        event_schema: T::EVENT_SCHEMA.into(),
+        summary: T::summary().into(),
+        command_schema: T::command_schema().into(),
+        query_schema: T::query_schema().into(),
+        value_schema: T::value_schema().into(),
+        event_schema: T::event_schema().into(),
         writes: T::WRITES,
         reads: T::READS.to_vec(),
     }

@@ -50,6 +50,7 @@
 //! replicant_sdk::export!(HighScore);
 //! ```
 //!
+//! Types are put together from others with what is in [`compose`]: a map of counters needs no code.
 //! A type that is rather a state with a merge than a set of ops implements [`DeltaCrdt`], and is
 //! exported with [`export_delta!`].
 
@@ -63,6 +64,7 @@ mod refusal;
 mod version;
 
 pub mod cbor;
+pub mod compose;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
@@ -82,11 +84,16 @@ pub use refusal::{LoadError, Malformed, Refusal};
 
 /// Makes the crate a component that implements `$type`, which must implement [`Crdt`].
 ///
-/// Only the WebAssembly build is affected; for any other target it expands to nothing.
+/// Only the WebAssembly build is affected; for any other target it checks that `$type` is one.
 #[cfg(not(target_arch = "wasm32"))]
 #[macro_export]
 macro_rules! export {
-    ($type:ty) => {};
+    ($type:ty) => {
+        const _: () = {
+            const fn is_a_type<T: $crate::Crdt>() {}
+            is_a_type::<$type>()
+        };
+    };
 }
 
 /// Makes the crate a component that implements `$type`, which must implement [`Crdt`].
@@ -106,11 +113,16 @@ macro_rules! export {
 /// Makes the crate a component that implements the state-based `$type`, which must implement
 /// [`DeltaCrdt`].
 ///
-/// Only the WebAssembly build is affected; for any other target it expands to nothing.
+/// Only the WebAssembly build is affected; for any other target it checks that `$type` is one.
 #[cfg(not(target_arch = "wasm32"))]
 #[macro_export]
 macro_rules! export_delta {
-    ($type:ty) => {};
+    ($type:ty) => {
+        const _: () = {
+            const fn is_a_type<T: $crate::DeltaCrdt>() {}
+            is_a_type::<$type>()
+        };
+    };
 }
 
 /// Makes the crate a component that implements the state-based `$type`, which must implement

@@ -220,7 +220,7 @@ impl<T: Crdt> Object<T> {
                     Refusal::new(format!(
                         "this is no query of {}: {error}; JSON Schema of what is accepted: {}",
                         T::NAME,
-                        T::QUERY_SCHEMA,
+                        T::query_schema(),
                     ))
                 })?;
                 cbor::encode(&self.state.query(query)?, &mut answer)

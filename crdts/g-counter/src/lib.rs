@@ -52,6 +52,7 @@ impl Crdt for GCounter {
     }
 }
 
+#[cfg(feature = "component")]
 replicant_sdk::export!(GCounter);
 
 #[cfg(test)]

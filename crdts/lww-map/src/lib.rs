@@ -156,6 +156,7 @@ impl DeltaCrdt for LwwMap {
     }
 }
 
+#[cfg(feature = "component")]
 replicant_sdk::export_delta!(LwwMap);
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ impl Crdt for LwwRegister {
     }
 }
 
+#[cfg(feature = "component")]
 replicant_sdk::export!(LwwRegister);
 
 #[cfg(test)]

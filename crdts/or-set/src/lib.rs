@@ -215,6 +215,7 @@ impl OrSet {
     }
 }
 
+#[cfg(feature = "component")]
 replicant_sdk::export!(OrSet);
 
 #[cfg(test)]

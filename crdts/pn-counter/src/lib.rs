@@ -80,6 +80,7 @@ impl Crdt for PnCounter {
     }
 }
 
+#[cfg(feature = "component")]
 replicant_sdk::export!(PnCounter);
 
 #[cfg(test)]

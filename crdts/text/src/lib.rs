@@ -264,6 +264,7 @@ impl de::Visitor<'_> for Saved {
     }
 }
 
+#[cfg(feature = "component")]
 replicant_sdk::export!(Text);
 
 #[cfg(test)]

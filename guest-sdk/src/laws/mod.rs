@@ -333,4 +333,6 @@ macro_rules! delta_laws {
 }
 
 #[cfg(test)]
+mod lattice_tests;
+#[cfg(test)]
 mod tests;
