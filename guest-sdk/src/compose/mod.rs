@@ -2,13 +2,13 @@
 //!
 //! | combinator | is |
 //! | --- | --- |
-//! | [`Map<K, V>`] | a part for each key; a removed key comes back with what was updated concurrently |
-//! | [`Map<K, V, ResetWins>`] | the same, but a removal takes concurrent updates away too |
+//! | [`Map<K, V>`] | a part for each key; updates that are concurrent to its removal stay |
+//! | [`Map<K, V, ResetWins>`] | the same, but its removal takes concurrent updates away too |
 //! | [`Optional<T>`] | a part that is there or not, in either flavour |
 //! | [`Pair<A, B>`] | two parts |
 //!
-//! Each is a [`Crdt`] whose parts are any that are, combinators included; [`Composed`] gives one a
-//! name, so that it can be exported:
+//! Each is a [`Crdt`](crate::Crdt) whose parts are any that are, combinators included; [`Composed`]
+//! gives one a name, so that it can be exported:
 //!
 //! ```
 //! use replicant_sdk::compose::{Compose, Composed, Map};

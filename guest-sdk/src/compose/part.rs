@@ -22,7 +22,7 @@ impl PartOp {
         context: &Context,
         command: T::Command,
     ) -> Result<Option<Self>, Refusal> {
-        let context = of_part::<T>(context, T::WRITES);
+        let context = of_part(context, T::WRITES);
         let op = part.prepare(&context, command)?;
         Ok(op.map(|op| {
             let mut bytes = Vec::new();
@@ -50,11 +50,12 @@ impl PartOp {
                 self.schema
             )));
         }
-        part.apply_bytes(&of_part::<T>(context, self.schema), &self.op.0, events)
+        part.apply_bytes(&of_part(context, self.schema), &self.op.0, events)
     }
 }
 
-fn of_part<T: Crdt>(context: &Context, schema: u32) -> Context {
+/// The context of a part's op: that of the whole op, with the schema of the part.
+fn of_part(context: &Context, schema: u32) -> Context {
     Context { schema, ..*context }
 }
 

@@ -27,9 +27,7 @@ fn main() {
     let deltas = component("replicant-pn-counter-delta");
     let load = |bytes: &[u8]| runtime.load(bytes, Limits::default()).unwrap();
     let (ops, deltas) = (load(&ops), load(&deltas));
-    println!(
-        "| writers | type | bytes of an op | saved bytes | applied, native | in the sandbox | fuel |"
-    );
+    println!("| writers | type | bytes an op | saved bytes | native | in the sandbox | fuel |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for writers in [1, 3, 100, 1_000] {
         measure::<PnCounter>(&ops, writers);
