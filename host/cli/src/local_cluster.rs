@@ -1,5 +1,6 @@
 //! A cluster of real `replicant serve` processes on loopback, for the demo and the benchmarks.
 
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -49,7 +50,9 @@ impl LocalCluster {
             let seed = cluster.nodes.first().map(|node| node.listen.clone());
             let data = cluster.folder.join(name);
             run_init(&data)?;
-            let node = LocalNode::start(name, data, "127.0.0.1:0", "127.0.0.1:0", seed.as_deref())?;
+            let further = seed.map(|seed| ["--join".into(), OsString::from(seed)]);
+            let further = further.into_iter().flatten().collect();
+            let node = LocalNode::start(name, data, "127.0.0.1:0", "127.0.0.1:0", further)?;
             cluster.nodes.push(node);
         }
         Ok(cluster)
@@ -78,7 +81,7 @@ impl LocalCluster {
     pub(crate) fn restart(&mut self, index: usize) -> Result<()> {
         let node = &mut self.nodes[index];
         let (data, listen, api) = (node.data.clone(), node.listen.clone(), node.api.clone());
-        *node = LocalNode::start(node.name, data, &listen, &api, None)?;
+        *node = LocalNode::start(node.name, data, &listen, &api, Vec::new())?;
         Ok(())
     }
 
@@ -152,12 +155,23 @@ impl LocalNode {
         }
     }
 
-    /// Starts one process by itself, whose folder is made if it is not there.
-    pub(crate) fn start_alone(data: &Path, listen: &str, api: &str) -> Result<Self> {
+    /// Starts one process by itself, whose folder is made if it is not there; compiled modules can
+    /// be kept elsewhere.
+    pub(crate) fn start_alone(
+        data: &Path,
+        listen: &str,
+        api: &str,
+        compiled_modules: Option<PathBuf>,
+    ) -> Result<Self> {
         if !data.exists() {
             run_init(data)?;
         }
-        Self::start("dev", data.to_path_buf(), listen, api, None)
+        let further = compiled_modules.map(|folder| {
+            let option = OsString::from("--compiled-modules");
+            [option, folder.into_os_string()]
+        });
+        let further = further.into_iter().flatten().collect();
+        Self::start("dev", data.to_path_buf(), listen, api, further)
     }
 
     /// Where its API is.
@@ -193,7 +207,7 @@ impl LocalNode {
         data: PathBuf,
         listen: &str,
         api: &str,
-        seed: Option<&str>,
+        further: Vec<OsString>,
     ) -> Result<Self> {
         let ready = data.join("ready.json");
         // A ready file of an earlier start would be read too soon.
@@ -213,9 +227,7 @@ impl LocalNode {
             .arg(&data)
             .arg("--ready-file")
             .arg(&ready);
-        if let Some(seed) = seed {
-            command.args(["--join", seed]);
-        }
+        command.args(further);
         let mut process = command
             // Ends with this process, whatever ends it.
             .stdin(Stdio::piped())

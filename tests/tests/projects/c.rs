@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::place::{build_and_check, example, place, replicant, scaffold, text};
+use crate::place::{build_and_check, example, load_and_use, place, replicant, scaffold, text};
 use crate::tools::Tools;
 
 #[test]
@@ -15,9 +15,11 @@ fn a_new_project_in_c_builds_and_converges() {
 }
 
 #[test]
-fn the_example_in_c_builds_and_converges() {
+fn the_example_in_c_builds_converges_and_runs_in_a_node() {
     if Tools::C.are_there() {
-        build_and_check(&example("bit-set"), "bit-set", "400");
+        let folder = example("bit-set");
+        build_and_check(&folder, "bit-set", "400");
+        load_and_use(&folder, "bit-set", "{\"set\": 7}", "[7]");
     }
 }
 
@@ -38,5 +40,26 @@ fn what_the_compiler_says_is_told_and_the_last_component_stays() {
         let built = replicant().run(["build", text(&folder)]);
         built.fails(1, &["type.c", "worst"]);
         assert_eq!(fs::read_to_string(&last).unwrap(), "the last one");
+    }
+}
+
+#[test]
+fn the_checker_finds_what_is_wrong_in_c() {
+    if Tools::C.are_there() {
+        let folder = place("c-wrong").join("marble-run");
+        scaffold(&folder, "c");
+        let source = folder.join("type.c");
+        let code = fs::read_to_string(&source).unwrap();
+        // The score that came last, instead of the best.
+        let wrong = code.replace("if (reported <= score->best) return false;", "");
+        assert_ne!(code, wrong);
+        fs::write(&source, wrong).unwrap();
+        replicant().run(["build", text(&folder)]).succeeds();
+        let component = folder.join("marble-run.wasm");
+        let saved = folder.join("history.json");
+        let checked = replicant().run(["check", text(&component), "--save", text(&saved)]);
+        assert_eq!(checked.code, Some(1), "{checked:#?}");
+        let told = "concurrent-ops-commute is BROKEN";
+        assert!(checked.stdout.contains(told), "{checked:#?}");
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod c;
+mod cbor;
 mod dev;
 mod javascript;
 mod misuse;

@@ -4,7 +4,7 @@ use std::fs;
 
 use replicant_project::BUILT_IN;
 
-use crate::place::{replicant, text};
+use crate::place::{replicant, scaffold, text};
 
 #[test]
 fn names_that_no_type_can_have_and_folders_that_are_there_are_refused() {
@@ -39,4 +39,28 @@ fn a_folder_without_a_project_is_told_apart_from_a_project_that_does_not_build()
     let empty = text(place.path());
     let ran = replicant().run(["build", empty]);
     ran.fails(1, &["holds no project", "Cargo.toml", "replicant new"]);
+}
+
+#[test]
+fn what_is_missing_on_the_machine_is_named_with_ways_to_get_it() {
+    for (language, said) in [
+        (
+            "js",
+            ["Node.js (node) is missing", "apt-get install nodejs npm"],
+        ),
+        (
+            "python",
+            ["Python (python3) is missing", "apt-get install python3"],
+        ),
+        (
+            "c",
+            ["C compiler for WebAssembly", "apt-get install clang lld"],
+        ),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("one");
+        scaffold(&folder, language);
+        let bare = replicant().with("PATH", text(place.path()));
+        bare.run(["build", text(&folder)]).fails(1, &said);
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use replicant_tests::process::{Ran, Replicant};
+use replicant_tests::process::{NodeProcess, Ran, Replicant, binary};
 
 /// A folder in Cargo's target folder, for one test. What is compiled and installed in it survives
 /// until the next run.
@@ -21,9 +21,12 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The command in an environment where builds in Rust share what does not differ, and what is kept
-/// for next time stays in Cargo's target folder.
+/// The command in an environment where builds in Rust share what does not differ, and compiled
+/// modules are those of the nodes of tests.
 pub(crate) fn replicant() -> Replicant {
+    let nodes = binary().with_file_name("compiled-modules");
+    // Another test may have made it just now.
+    let _ = std::os::unix::fs::symlink(nodes, place("cache/replicant").join("compiled-modules"));
     Replicant::new()
         .with("REPLICANT_GUEST_TARGET_DIR", text(&place("guests")))
         .with("XDG_CACHE_HOME", text(&place("cache")))
@@ -62,4 +65,16 @@ pub(crate) fn build_and_check(folder: &Path, name: &str, runs: &str) -> Ran {
     built.mentions(&[text(&component), &format!("{name}@0.1.0")]);
     let checked = replicant().run(["check", text(&component), "--runs", runs]);
     checked.mentions(&["every law holds"])
+}
+
+/// Loads the component of a project into a node, gives an object a command, and reads its value.
+pub(crate) fn load_and_use(folder: &Path, name: &str, command: &str, value: &str) {
+    let node = NodeProcess::alone();
+    let component = folder.join(format!("{name}.wasm"));
+    let loaded = node.replicant.run(["module", "load", text(&component)]);
+    loaded.mentions(&[name]);
+    let update = ["update", "fair", "one", command, "--type", name];
+    node.replicant.run(update).succeeds();
+    let read = node.replicant.run(["get", "fair", "one", "--json"]).json();
+    assert_eq!(read["value"].to_string(), value);
 }

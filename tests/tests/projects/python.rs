@@ -1,6 +1,6 @@
 //! A new project in Python, and the example. Components are large here: few are made.
 
-use crate::place::{build_and_check, example, place, scaffold};
+use crate::place::{build_and_check, example, load_and_use, place, scaffold};
 use crate::tools::Tools;
 
 #[test]
@@ -13,8 +13,10 @@ fn a_new_project_in_python_builds_and_converges() {
 }
 
 #[test]
-fn the_example_in_python_builds_and_converges() {
+fn the_example_in_python_builds_converges_and_runs_in_a_node() {
     if Tools::Python.are_there() {
-        build_and_check(&example("two-phase-set"), "two-phase-set", "8");
+        let folder = example("two-phase-set");
+        build_and_check(&folder, "two-phase-set", "8");
+        load_and_use(&folder, "two-phase-set", "{\"add\": \"x\"}", "[\"x\"]");
     }
 }

@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 use crate::source::{repository, sources};
 
 /// Crates that a crate of ours must never depend on, directly.
-const NEVER: [(&str, &[&str]); 6] = [
+const NEVER: [(&str, &[&str]); 7] = [
     (
         "replicant-protocol",
         &[
@@ -37,6 +37,10 @@ const NEVER: [(&str, &[&str]); 6] = [
             "replicant-runtime",
             "replicant",
         ],
+    ),
+    (
+        "replicant-project",
+        &["tokio", "wasmtime", "replicant-runtime", "replicant"],
     ),
     (
         "replicant",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use replicant_check::{Limits, Module, Runtime};
-use replicant_project::{Build, Project};
+use replicant_project::{Build, BuildError, Language, Project};
 
 use crate::output::{self, printable, size};
 use crate::{progress, sandbox};
@@ -45,7 +45,7 @@ pub(crate) fn build(
     build: &Build,
     output: Option<&Path>,
 ) -> Result<Built> {
-    let made = project.build(build, &mut |step| eprintln!("{step}"))?;
+    let made = make(project, build)?;
     let bytes = fs::read(&made).with_context(|| format!("cannot read {}", made.display()))?;
     let examined = progress::counter("compiling the component as a node does");
     let module = runtime.load(&bytes, Limits::default());
@@ -64,6 +64,17 @@ pub(crate) fn build(
         bytes,
         module,
     })
+}
+
+/// Builds a project, and shows that it takes a while. Cargo shows that by itself.
+fn make(project: &Project, build: &Build) -> Result<PathBuf, BuildError> {
+    if project.language == Language::Rust {
+        return project.build(build, &mut |step| eprintln!("{step}"));
+    }
+    let working = progress::counter("building");
+    let made = project.build(build, &mut |step| working.suspend(|| eprintln!("{step}")));
+    working.finish_and_clear();
+    made
 }
 
 /// Whoever reads the file sees the old component or the new one.

@@ -1,6 +1,6 @@
 //! The node that runs while somebody develops, and what its objects make of a new version.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use replicant_check::Module;
@@ -8,6 +8,7 @@ use replicant_check::Module;
 use crate::client::{module_path, object_path, topic_path, with_query};
 use crate::local_cluster::LocalNode;
 use crate::output::text;
+use crate::sandbox;
 
 /// Objects that are looked at after a reload.
 const OBJECTS_MAX: usize = 1_000;
@@ -17,12 +18,14 @@ const BUILDS: &str = "dev-builds";
 /// One node, on this machine.
 pub(crate) struct Running {
     pub(crate) node: LocalNode,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
 }
 
 impl Running {
     pub(crate) fn start(folder: &Path, listen: &str, api: &str) -> Result<Self> {
-        let node = LocalNode::start_alone(folder, listen, api)?;
+        // What was compiled to be checked need not be compiled again to be loaded.
+        let compiled = sandbox::compiled_modules().filter(|folder| folder.is_dir());
+        let node = LocalNode::start_alone(folder, listen, api, compiled)?;
         Ok(Self {
             node,
             folder: folder.to_path_buf(),
