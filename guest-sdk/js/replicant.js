@@ -6,10 +6,15 @@
 // What the class must have stands in `Crdt`, below. Everything else, such as batches, refusals and
 // CBOR, is done here.
 
+import { write } from "replicant:crdt/log@0.1.0";
+
 import { BUILD } from "./build.js";
 import { decode, encode } from "./cbor.js";
 
 export { decode, encode };
+
+/** The level of the log for what went wrong. */
+const ERROR = 0;
 
 /** Throw it in `prepare` or `query`: whoever sent the command or the query reads the message. */
 export class Refusal extends Error {}
@@ -133,7 +138,7 @@ export function define(about, Type) {
       version: described.version + BUILD,
       reads: Uint32Array.from(described.reads),
     }),
-    Object: class extends ObjectOf {
+    Object: class extends telling(ObjectOf) {
       constructor() {
         super(new Type(), described);
       }
@@ -158,6 +163,25 @@ export function define(about, Type) {
 function series(version) {
   const [major, minor] = version.split(".");
   return major === "0" ? `0.${minor}` : major;
+}
+
+/**
+ * The same calls; but what they throw, and do not mean to, is told to the node's log. It ends the
+ * call as a trap, which has no words of its own.
+ */
+function telling(Calls) {
+  class Telling extends Calls {}
+  for (const name of ["update", "apply", "save", "compact", "sample"]) {
+    Telling.prototype[name] = function (...parameters) {
+      try {
+        return Calls.prototype[name].apply(this, parameters);
+      } catch (error) {
+        write(ERROR, `${name}: ${error}\n${error?.stack ?? ""}`);
+        throw error;
+      }
+    };
+  }
+  return Telling;
 }
 
 /** The resource `object`: one state, and the calls that the host makes. */

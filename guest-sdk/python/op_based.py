@@ -3,6 +3,7 @@
 The module must have this name, which is that of the interface.
 """
 
+import functools
 import json
 
 import app
@@ -10,7 +11,37 @@ from componentize_py_types import Err
 from sdk.cbor import decode, encode
 from sdk.replicant import Context, Random, Refusal, Stable
 from wit_world.exports import op_based
-from wit_world.imports import types
+from wit_world.imports import log, types
+
+ERROR = 0
+"""The level of the log for what went wrong."""
+
+
+def telling(call):
+    """The same call; but what it raises, and does not mean to, is told to the node's log. It ends the
+    call as a trap, which has no words of its own.
+    """
+
+    @functools.wraps(call)
+    def told(self, *arguments):
+        try:
+            return call(self, *arguments)
+        except Err:
+            raise
+        except Exception as error:
+            log.write(ERROR, f"{error!r}{_place_of(error)}")
+            raise
+
+    return told
+
+
+def _place_of(error: Exception) -> str:
+    """Where an exception was raised. (The module `traceback` would look for the source files.)"""
+    place, step = "", error.__traceback__
+    while step is not None:
+        place = f" ({step.tb_frame.f_code.co_filename}, line {step.tb_lineno})"
+        step = step.tb_next
+    return place
 
 
 class Object(op_based.Object):
@@ -29,6 +60,7 @@ class Object(op_based.Object):
             raise Err(f"these bytes are no saved state of {about.name}: {error}") from None
         return loaded
 
+    @telling
     def update(self, context, commands, events: bool):
         ops, made, refusals, told = [], [], [], []
         for index, command in enumerate(_unpack(commands)):
@@ -47,12 +79,14 @@ class Object(op_based.Object):
             made.append(index)
         return types.Updated(_pack(ops), made, refusals, _pack(told if events else []))
 
+    @telling
     def apply(self, run, events: bool):
         told = []
         for counter, op in zip(run.counters, _unpack(run.ops)):
             self._effect(Context(run.timestamp, run.replica, counter), op, told)
         return _pack(told if events else [])
 
+    @telling
     def query(self, query):
         try:
             question = "value" if query is None else decode(query)
@@ -61,13 +95,16 @@ class Object(op_based.Object):
             raise Err(str(error)) from None
         return encode(answer)
 
+    @telling
     def save(self) -> bytes:
         return encode(self.state.save())
 
+    @telling
     def compact(self, stable, floor: int, number: int) -> bool:
         counters = {dot.replica: dot.counter for dot in stable}
         return self.state.compact(Stable(counters), floor, number)
 
+    @telling
     def sample(self, seed: int) -> bytes:
         return encode(self.state.sample(Random(seed)))
 
