@@ -22,6 +22,9 @@ pub(crate) struct Interrupted;
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Sent where a limit of the system (`ulimit -f`) refuses a write. Somebody who listens to it
+    /// gets the error from the write; else it ends the process.
+    _file_too_large: Signal,
     /// Resolves when standard input ends, for those who want to know.
     end_of_input: Option<oneshot::Receiver<()>>,
 }
@@ -32,6 +35,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             end_of_input: None,
         })
     }

@@ -19,6 +19,8 @@ pub struct Start {
     pub addresses: Option<(String, String)>,
     /// Further arguments of `replicant serve`.
     pub arguments: Vec<String>,
+    /// The largest file that the system lets it write, in blocks of 512 bytes.
+    pub file_blocks_max: Option<u64>,
 }
 
 /// A running node and the command that talks to it. Killed when dropped; its folder is removed if
@@ -31,6 +33,17 @@ pub struct NodeProcess {
     temporary: Option<TempDir>,
     /// The command, set to talk to this node.
     pub replicant: Replicant,
+}
+
+/// The command under a limit of the system for the files that it writes.
+fn limited(file_blocks_max: u64) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args([
+        "-c",
+        &format!("ulimit -f {file_blocks_max}; exec \"$0\" \"$@\""),
+    ]);
+    command.arg(binary());
+    command
 }
 
 impl NodeProcess {
@@ -56,7 +69,10 @@ impl NodeProcess {
         let log = folder.join("node.log");
         let free = || "127.0.0.1:0".to_owned();
         let (listen, api) = start.addresses.clone().unwrap_or_else(|| (free(), free()));
-        let mut command = Command::new(binary());
+        let mut command = match start.file_blocks_max {
+            Some(blocks) => limited(blocks),
+            None => Command::new(binary()),
+        };
         command
             .args([
                 "serve", "--json", "--listen", &listen, "--api", &api, "--data",

@@ -256,3 +256,25 @@ fn a_second_node_joins_and_sees_what_the_first_has() {
     let cluster = |node: &NodeProcess| node.run(["status", "--json"]).json()["cluster"].clone();
     assert_eq!(cluster(&first), cluster(&second));
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_refuses_writes_and_ends_nothing() {
+    let start = Start {
+        file_blocks_max: Some(16_384),
+        ..Start::default()
+    };
+    let mut node = NodeProcess::fresh(&start);
+    let add = |element: &str| {
+        let command = format!(r#"{{"add": "{element}"}}"#);
+        node.run(["update", "t", "x", &command, "--type", "or-set"])
+    };
+    add("first").succeeds();
+    let large = "x".repeat(100_000);
+    let refused = (0..200).map(|number| add(&format!("{number}{large}")));
+    let refused = refused.into_iter().find(|ran| ran.code != Some(0));
+    let refused = refused.expect("the limit was reached");
+    assert!(refused.stderr.contains("too large"), "{}", refused.stderr);
+    let length = node.run(["query", "t", "x", r#"{"contains": "first"}"#]);
+    assert!(length.succeeds().stdout.contains("true"));
+    assert!(node.terminate().success());
+}

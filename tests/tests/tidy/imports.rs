@@ -91,7 +91,8 @@ fn protocol_layers_do_not_import_each_other() {
         let Some(layer) = layer.filter(|layer| LAYERS[..5].contains(layer)) else {
             continue;
         };
-        let used = used_of_crate(&source.text);
+        let is_at_root = !source.path["host/protocol/src/".len()..].contains('/');
+        let used = used_of_crate(&source.text, is_at_root);
         let others = LAYERS.iter().filter(|other| **other != layer);
         for other in others.chain([&"*"]) {
             if used.contains(*other) {
@@ -104,7 +105,8 @@ fn protocol_layers_do_not_import_each_other() {
 
 #[test]
 fn every_way_to_name_a_layer_is_seen() {
-    let used = |text: &str| used_of_crate(text).into_iter().collect::<Vec<_>>();
+    let used = |text: &str| Vec::from_iter(used_of_crate(text, false));
+    let used_at_root = |text: &str| Vec::from_iter(used_of_crate(text, true));
     assert_eq!(used("use crate::content::Part;"), ["content"]);
     assert_eq!(used("use crate::{ids, wire as w};"), ["ids", "wire"]);
     assert_eq!(used("use crate::{self, a::{b, c}, *};"), ["*", "a", "self"]);
@@ -120,42 +122,134 @@ fn every_way_to_name_a_layer_is_seen() {
         used("use super::content; // crate::session"),
         [] as [&str; 0]
     );
+    assert_eq!(used_at_root("use super::content as c;"), ["content"]);
+    assert_eq!(used_at_root("fn f(_: super::wire::Message) {}"), ["wire"]);
+    assert_eq!(used_at_root("use self::part::Part;"), [] as [&str; 0]);
 }
 
-/// The modules at the root of its own crate that a file names.
-fn used_of_crate(text: &str) -> BTreeSet<String> {
-    let file = syn::parse_file(text).expect("the file parses");
-    let mut used = OfCrate::default();
-    used.visit_file(&file);
-    used.0
-}
+/// Modules of the standard library that lead out of the process, or to its time and threads.
+const OUTSIDE: [&str; 6] = ["net", "thread", "fs", "process", "env", "time"];
+/// What is in them and only a value.
+const VALUES: [&str; 7] = [
+    "Duration",
+    "IpAddr",
+    "Ipv4Addr",
+    "Ipv6Addr",
+    "SocketAddr",
+    "SocketAddrV4",
+    "SocketAddrV6",
+];
 
-#[derive(Default)]
-struct OfCrate(BTreeSet<String>);
-
-impl OfCrate {
-    fn add(&mut self, tree: &syn::UseTree) {
-        match tree {
-            syn::UseTree::Path(path) => drop(self.0.insert(path.ident.to_string())),
-            syn::UseTree::Name(name) => drop(self.0.insert(name.ident.to_string())),
-            syn::UseTree::Rename(name) => drop(self.0.insert(name.ident.to_string())),
-            syn::UseTree::Glob(_) => drop(self.0.insert("*".to_owned())),
-            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.add(tree)),
+#[test]
+fn the_protocol_crate_names_no_socket_thread_file_or_clock() {
+    let mut complaints = Vec::new();
+    for source in sources() {
+        if source.path.starts_with("host/protocol/src/") && !source.path.contains("tests") {
+            let named = named_of_the_system(&source.text).into_iter();
+            complaints.extend(named.map(|name| format!("{}: {name}", source.path)));
         }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_way_to_name_the_system_is_seen() {
+    let named = |text: &str| Vec::from_iter(named_of_the_system(text));
+    assert_eq!(named("use std::net::TcpStream;"), ["net::TcpStream"]);
+    assert_eq!(named("use std::{fs as f, fmt};"), ["fs"]);
+    assert_eq!(
+        named("fn f() { std::thread::scope(|_| ()); }"),
+        ["thread::scope"]
+    );
+    assert_eq!(
+        named("use std::time::{Duration, Instant};"),
+        ["time::Instant"]
+    );
+    assert_eq!(
+        named("type T = std::time::SystemTime;"),
+        ["time::SystemTime"]
+    );
+    let values = "use std::{net::{IpAddr, SocketAddr}, time::Duration};";
+    assert_eq!(named(values), [] as [&str; 0]);
+}
+
+/// The parts of the standard library in a file that a protocol must do without.
+fn named_of_the_system(text: &str) -> BTreeSet<String> {
+    let file = syn::parse_file(text).expect("the file parses");
+    let mut used = Of::new("std");
+    used.visit_file(&file);
+    let outside = |it: &&(String, String)| {
+        OUTSIDE.contains(&it.0.as_str()) && !VALUES.contains(&it.1.as_str())
+    };
+    let name = |it: &(String, String)| match it.1.as_str() {
+        "" => it.0.clone(),
+        inside => format!("{}::{inside}", it.0),
+    };
+    used.named.iter().filter(outside).map(name).collect()
+}
+
+/// The modules at the root of its own crate that a file names; for a file that lies at the root,
+/// `super` leads there too.
+fn used_of_crate(text: &str, is_at_root: bool) -> BTreeSet<String> {
+    let file = syn::parse_file(text).expect("the file parses");
+    let mut named = BTreeSet::new();
+    for word in ["crate", "super"] {
+        if word == "crate" || is_at_root {
+            let mut used = Of::new(word);
+            used.visit_file(&file);
+            named.extend(used.named.into_iter().map(|(first, _)| first));
+        }
+    }
+    named
+}
+
+/// What stands behind a word at the start of the paths of a file: the name behind it, and the one
+/// behind that, or nothing.
+struct Of {
+    word: &'static str,
+    named: BTreeSet<(String, String)>,
+}
+
+impl Of {
+    fn new(word: &'static str) -> Self {
+        let named = BTreeSet::new();
+        Self { word, named }
+    }
+
+    fn add(&mut self, tree: &syn::UseTree, first: Option<&str>) {
+        let name = match tree {
+            syn::UseTree::Path(path) if first.is_none() => {
+                return self.add(&path.tree, Some(&path.ident.to_string()));
+            }
+            syn::UseTree::Group(group) => {
+                return group.items.iter().for_each(|tree| self.add(tree, first));
+            }
+            syn::UseTree::Path(path) => path.ident.to_string(),
+            syn::UseTree::Name(name) => name.ident.to_string(),
+            syn::UseTree::Rename(name) => name.ident.to_string(),
+            syn::UseTree::Glob(_) => "*".to_owned(),
+        };
+        self.named.insert(match first {
+            Some(first) => (first.to_owned(), name),
+            None => (name, String::new()),
+        });
     }
 }
 
-impl<'ast> Visit<'ast> for OfCrate {
+impl<'ast> Visit<'ast> for Of {
     fn visit_use_path(&mut self, path: &'ast syn::UsePath) {
-        if path.ident == "crate" {
-            self.add(&path.tree);
+        if path.ident == self.word {
+            self.add(&path.tree, None);
         }
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let mut segments = path.segments.iter().map(|segment| &segment.ident);
-        if segments.next().is_some_and(|first| first == "crate") {
-            self.0.extend(segments.next().map(ToString::to_string));
+        let mut segments = path.segments.iter().map(|it| it.ident.to_string());
+        if segments.next().is_some_and(|first| first == self.word)
+            && let Some(first) = segments.next()
+        {
+            self.named
+                .insert((first, segments.next().unwrap_or_default()));
         }
         visit::visit_path(self, path);
     }

@@ -98,7 +98,7 @@ impl FromRequest<Arc<Api>> for Component {
     type Rejection = ErrorReply;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ErrorReply> {
-        let accepted = "application/wasm";
+        let accepted = COMPONENT;
         if content_type(request.headers()) != Some(ContentType::Wasm) {
             return Err(unsupported(accepted));
         }
@@ -109,6 +109,9 @@ impl FromRequest<Arc<Api>> for Component {
         })
     }
 }
+
+/// The content type of a component.
+const COMPONENT: &str = "application/wasm";
 
 struct Whole {
     bytes: Vec<u8>,
@@ -126,7 +129,15 @@ async fn read(
     if !encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(unsupported(accepted));
     }
-    within(api.config.body_wait, collect(body, max, &api.body_bytes)).await
+    let what = match accepted {
+        COMPONENT => "component",
+        _ => "body",
+    };
+    within(
+        api.config.body_wait,
+        collect(body, what, max, &api.body_bytes),
+    )
+    .await
 }
 
 async fn within<T>(
@@ -152,18 +163,23 @@ pub(crate) fn budget(bytes_max: usize) -> Arc<Semaphore> {
     ))
 }
 
-async fn collect(mut body: Body, max: usize, budget: &Arc<Semaphore>) -> Result<Whole, ErrorReply> {
+async fn collect(
+    mut body: Body,
+    what: &str,
+    max: usize,
+    budget: &Arc<Semaphore>,
+) -> Result<Whole, ErrorReply> {
     let announced = axum::body::HttpBody::size_hint(&body).lower();
     if usize::try_from(announced).map_or(true, |announced| announced > max) {
         drain(body).await;
-        return Err(ErrorReply::too_large("body", max));
+        return Err(ErrorReply::too_large(what, max));
     }
     let mut bytes = Vec::new();
     let mut held: Option<OwnedSemaphorePermit> = None;
     while let Some(chunk) = next_chunk(&mut body).await? {
         if bytes.len() + chunk.len() > max {
             drain(body).await;
-            return Err(ErrorReply::too_large("body", max));
+            return Err(ErrorReply::too_large(what, max));
         }
         let needed = (bytes.len() + chunk.len()).div_ceil(BLOCK_BYTES);
         let missing = needed - held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -260,14 +276,16 @@ mod tests {
     #[tokio::test]
     async fn a_body_of_the_largest_size_is_taken_and_one_more_byte_is_not() {
         let budget = budget(1 << 20);
-        let whole = collect(chunks(&[60, 40]), 100, &budget).await.unwrap();
+        let whole = collect(chunks(&[60, 40]), "body", 100, &budget)
+            .await
+            .unwrap();
         assert_eq!(whole.bytes.len(), 100);
-        let error = collect(chunks(&[60, 41]), 100, &budget)
+        let error = collect(chunks(&[60, 41]), "body", 100, &budget)
             .await
             .err()
             .unwrap();
         assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
-        let known = collect(Body::from(vec![7; 101]), 100, &budget)
+        let known = collect(Body::from(vec![7; 101]), "body", 100, &budget)
             .await
             .err()
             .unwrap();
@@ -277,23 +295,33 @@ mod tests {
     #[tokio::test]
     async fn an_endless_body_is_cut_off() {
         let endless = stream::repeat_with(|| Ok::<_, axum::Error>(vec![0; 1 << 16]));
-        let error = collect(Body::from_stream(endless), 1 << 20, &budget(16 << 20)).await;
+        let error = collect(
+            Body::from_stream(endless),
+            "body",
+            1 << 20,
+            &budget(16 << 20),
+        )
+        .await;
         assert_eq!(error.err().unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[tokio::test]
     async fn bodies_share_a_budget_and_give_it_back() {
         let budget = budget(10 * BLOCK_BYTES);
-        let first = collect(chunks(&[4_000, 4_000]), 1 << 20, &budget)
+        let first = collect(chunks(&[4_000, 4_000]), "body", 1 << 20, &budget)
             .await
             .unwrap();
-        let second = collect(chunks(&[4_000]), 1 << 20, &budget)
+        let second = collect(chunks(&[4_000]), "body", 1 << 20, &budget)
             .await
             .err()
             .unwrap();
         assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
         drop(first);
-        assert!(collect(chunks(&[10_240]), 1 << 20, &budget).await.is_ok());
+        assert!(
+            collect(chunks(&[10_240]), "body", 1 << 20, &budget)
+                .await
+                .is_ok()
+        );
         assert_eq!(budget.available_permits(), 10);
     }
 
@@ -301,7 +329,7 @@ mod tests {
     async fn a_body_that_never_comes_is_given_up() {
         let never = Body::from_stream(stream::pending::<Result<Vec<u8>, axum::Error>>());
         let budget = budget(1 << 20);
-        let reading = within(Duration::ZERO, collect(never, 100, &budget));
+        let reading = within(Duration::ZERO, collect(never, "body", 100, &budget));
         assert_eq!(
             reading.await.err().unwrap().status(),
             StatusCode::REQUEST_TIMEOUT

@@ -36,15 +36,28 @@ impl ErrorReply {
         }
     }
 
-    /// Every command of an update was refused; the message is what the type said to the first.
-    pub(crate) fn refused(message: String, outcomes: Vec<OutcomeView>) -> Self {
-        let hint = match outcomes.len() {
-            1 => "nothing was changed; correct the command".to_owned(),
-            count => format!("all {count} commands were refused and nothing was changed"),
+    /// Gives the outcomes of an update back; an error if every command was refused or failed. Its
+    /// message and code are those of the first.
+    pub(crate) fn unless_nothing_was_done(
+        outcomes: Vec<OutcomeView>,
+    ) -> Result<Vec<OutcomeView>, Self> {
+        use OutcomeView::{Failed, Refused};
+        let is_undone = |it: &OutcomeView| matches!(it, Refused(_) | Failed(_));
+        let (code, message, next) = match outcomes.first() {
+            Some(Refused(said)) => (Code::Refused, said.clone(), "correct the command"),
+            Some(Failed(said)) => (Code::ModuleFault, said.clone(), "correct the module"),
+            _ => return Ok(outcomes),
         };
-        let mut reply = Self::new(Code::Refused, message, hint);
+        if !outcomes.iter().all(is_undone) {
+            return Ok(outcomes);
+        }
+        let hint = match outcomes.len() {
+            1 => format!("nothing was changed; {next}"),
+            count => format!("none of {count} commands was carried out; {next}"),
+        };
+        let mut reply = Self::new(code, message, hint);
         reply.view.outcomes = Some(outcomes);
-        reply
+        Err(reply)
     }
 
     pub(crate) fn bad_request(message: impl Into<String>, hint: &str) -> Self {
@@ -59,7 +72,10 @@ impl ErrorReply {
         Self::new(
             Code::TooLarge,
             format!("the {what} is larger than {max} bytes"),
-            "send less at a time",
+            match what {
+                "component" => "build it smaller: optimised for size, without debug information",
+                _ => "send less at a time",
+            },
         )
     }
 

@@ -251,6 +251,13 @@ impl Engine {
         };
         match slot.update(&mut bench, &key, update.commands, events) {
             Ok(made) => Ok((key, made)),
+            // It is not there and cannot be made: no object has failed.
+            Err(Unavailable::Faulted(fault))
+                if !bench.staged.numbers.contains_key(&key)
+                    && matches!(bench.find(&key), Ok(None)) =>
+            {
+                Err(NodeError::GuestFault { fault })
+            }
             Err(unavailable) => Err(self.unavailable(tools.context, &key, unavailable)),
         }
     }

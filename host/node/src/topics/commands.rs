@@ -65,7 +65,7 @@ impl Slot {
             if faults == FAULTS_MAX {
                 let reason =
                     format!("not tried, since {FAULTS_MAX} commands of the request failed");
-                made.outcomes.push(Outcome::Refused(reason));
+                made.outcomes.push(Outcome::Failed(reason));
                 continue;
             }
             match self.attempt_update(bench, key, std::slice::from_ref(command), events) {
@@ -75,12 +75,11 @@ impl Slot {
                 }
                 Err(Failure::Call(reason)) => {
                     faults += 1;
-                    made.outcomes.push(Outcome::Refused(reason));
+                    made.outcomes.push(Outcome::Failed(reason));
                 }
                 Err(Failure::Unavailable(unavailable)) => {
                     faults = FAULTS_MAX;
-                    made.outcomes
-                        .push(Outcome::Refused(unavailable.to_string()));
+                    made.outcomes.push(Outcome::Failed(unavailable.to_string()));
                 }
             }
         }
@@ -209,7 +208,7 @@ pub(super) fn count(counters: &super::counters::Counters, outcomes: &[Outcome]) 
         .count();
     let refused = outcomes
         .iter()
-        .filter(|o| matches!(o, Outcome::Refused(_)))
+        .filter(|o| matches!(o, Outcome::Refused(_) | Outcome::Failed(_)))
         .count();
     counters.add(Count::Updates, 1);
     counters.add(Count::CommandsApplied, applied as u64);

@@ -167,7 +167,10 @@ pub enum NodeError {
         address: String,
     },
     /// A new node found nobody to join within the time allowed. The data folder stays as it was.
-    #[error("none of the nodes to join answered: {reason}")]
+    #[error(
+        "none of the nodes to join answered: {reason}; the first node of a cluster is started \
+         without one to join"
+    )]
     JoinFailed {
         /// What the last attempt said, for each address.
         reason: String,

@@ -33,8 +33,11 @@ pub enum Outcome {
     Applied(Dot),
     /// It was accepted and there was nothing to change.
     Unchanged,
-    /// It was refused and changed nothing; the message is the type's own, or names the fault.
+    /// It was refused and changed nothing; the message is the type's own.
     Refused(String),
+    /// The type's code failed on it, or was not tried any more; nothing changed. The message names
+    /// module, export and limit.
+    Failed(String),
 }
 
 /// An object's value at a version.

@@ -44,7 +44,7 @@ async fn only_the_command_that_traps_is_refused() {
     let updated = first.update("t", "x", "fragile", &commands).await.unwrap();
     let [
         Outcome::Applied(_),
-        Outcome::Refused(reason),
+        Outcome::Failed(reason),
         Outcome::Applied(_),
     ] = &updated.outcomes[..]
     else {
@@ -71,7 +71,7 @@ async fn commands_that_all_trap_do_not_hold_the_shard() {
         updated
             .outcomes
             .iter()
-            .all(|outcome| matches!(outcome, Outcome::Refused(_)))
+            .all(|outcome| matches!(outcome, Outcome::Failed(_)))
     );
     let faults = node.count("guest_faults_total");
     assert!(faults < 20, "{faults} faults for one request");

@@ -129,6 +129,9 @@ impl Report {
             "   {:<10} {:>8} {:>9} {:>10}   digest on each node",
             "topic", "objects", "ops", "bytes"
         ));
+        if self.topics.is_empty() {
+            tell("   nothing was compared at the end: the demo did not come that far");
+        }
         for proof in &self.topics {
             let digests = proof.digests.iter().map(|digest| short(digest));
             tell(&format!(

@@ -47,9 +47,18 @@ impl Trace {
                 let bytes =
                     read_file(path).with_context(|| format!("cannot read {}", path.display()))?;
                 Self::parse(bytes, edits_max)
+                    .and_then(Self::checked)
                     .with_context(|| format!("{} cannot be typed", path.display()))
             }
             None => Self::parse(PAPER.to_vec(), edits_max),
+        }
+    }
+
+    /// Refuses a trace whose end is not what its edits lead to: the demo would blame the cluster.
+    fn checked(self) -> Result<Self> {
+        match typed(&self.edits) == self.end {
+            true => Ok(self),
+            false => bail!("its edits lead to another text than its `endContent`"),
         }
     }
 
@@ -69,12 +78,12 @@ impl Trace {
         if length != file.end_content.chars().count() {
             bail!("its edits lead to {length} characters, and its end has another number");
         }
-        let end = if edits.len() > edits_max {
-            edits.truncate(edits_max);
-            typed(&edits)
-        } else {
-            file.end_content
-        };
+        if edits.len() <= edits_max {
+            let end = file.end_content;
+            return Ok(Self { edits, end });
+        }
+        edits.truncate(edits_max);
+        let end = typed(&edits);
         Ok(Self { edits, end })
     }
 

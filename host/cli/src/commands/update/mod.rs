@@ -193,11 +193,15 @@ impl<'a> Stream<'a> {
             );
         }
         for (number, outcome) in numbers.iter().zip(outcomes) {
-            if let Some(message) = outcome["refused"].as_str() {
+            let of = |kind: &str| outcome[kind].as_str().map(one_line);
+            if let Some(message) = of("refused") {
                 self.refused += 1;
-                let message = one_line(message);
                 self.progress
                     .suspend(|| eprintln!("line {number} was refused: {message}"));
+            } else if let Some(message) = of("failed") {
+                self.refused += 1;
+                self.progress
+                    .suspend(|| eprintln!("line {number} failed: {message}"));
             } else if outcome.get("applied").is_some() {
                 self.applied += 1;
             } else {

@@ -13,7 +13,7 @@ use crate::api::body::Document;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
 use crate::api::names::{InObject, Query, ReadQuery, UpdateQuery};
-use crate::api::views::{AnswerView, ErrorView, ObjectView, OutcomeView, UpdatedView};
+use crate::api::views::{AnswerView, ErrorView, ObjectView, UpdatedView};
 use crate::data::split_commands;
 
 /// An [`ObjectView`] without its value, which is written behind it as it is.
@@ -108,20 +108,9 @@ pub(super) async fn update(
             commands,
         })
         .await?;
-    let updated = UpdatedView::from(updated);
-    match all_refused(&updated.outcomes) {
-        Some(message) => Err(ErrorReply::refused(message, updated.outcomes)),
-        None => format.reply(StatusCode::OK, &updated),
-    }
-}
-
-/// What the type said to the first command, if it refused every one.
-fn all_refused(outcomes: &[OutcomeView]) -> Option<String> {
-    let is_refused = |outcome: &OutcomeView| matches!(outcome, OutcomeView::Refused(_));
-    match outcomes.first() {
-        Some(OutcomeView::Refused(first)) if outcomes.iter().all(is_refused) => Some(first.clone()),
-        _ => None,
-    }
+    let mut updated = UpdatedView::from(updated);
+    updated.outcomes = ErrorReply::unless_nothing_was_done(updated.outcomes)?;
+    format.reply(StatusCode::OK, &updated)
 }
 
 /// Asks an object a query, as its type defines it. Changes nothing.

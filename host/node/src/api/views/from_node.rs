@@ -150,6 +150,7 @@ impl From<Outcome> for OutcomeView {
             },
             Outcome::Unchanged => Self::Unchanged(true),
             Outcome::Refused(message) => Self::Refused(message),
+            Outcome::Failed(message) => Self::Failed(message),
         }
     }
 }

@@ -268,6 +268,8 @@ pub enum OutcomeView {
     Unchanged(bool),
     /// It was refused and changed nothing: the type's own message.
     Refused(String),
+    /// The type's code failed on it, and nothing changed: module, export and limit.
+    Failed(String),
 }
 
 /// The data of a `change` event of a watch.
