@@ -1,7 +1,8 @@
 //! Content: which modules exist, and how a node gets the bytes of one it lacks.
 //!
-//! Guarantees: after peers have compared, all know the same announcements and agree on which one
-//! is active for a name and version; bytes that a fetch gives have the hash that was asked for.
+//! Guarantees: after peers have compared, all know the same announcements and switches, and agree
+//! on which module is active for a name and version and which version a type runs; bytes that a
+//! fetch gives have the hash that was asked for.
 //!
 //! *Announcements* ([`Announcement`]) are signed by their publisher. A new one goes to everyone by
 //! broadcast ([`OutEvent::Broadcast`]; the driver carries it), and peers compare what they have
@@ -18,6 +19,10 @@
 //! conflict names both), it runs in the same sandbox, and whoever may publish could as well have
 //! been first. Announcements that differ in nothing but publisher and time are one module, no
 //! conflict.
+//!
+//! *Which version runs* ([`Switch`]): signed and spread like announcements; the latest by (hybrid
+//! clock, issuer, id) counts. The eight latest of each type are kept: a history for people, and
+//! the way back. `docs/versions.md` says what follows from it.
 //!
 //! *Fetching*: a component is cut into chunks of 64 KiB, which are subtrees of its BLAKE3 hash
 //! tree. The list of their hashes ([`Manifest`]) is checked against the module's hash first, and
@@ -36,6 +41,9 @@ mod manifest;
 mod message;
 mod serving;
 mod state;
+mod statement;
+mod switch;
+mod switches;
 
 #[cfg(test)]
 mod bound_tests;
@@ -43,6 +51,8 @@ mod bound_tests;
 mod fetch_tests;
 #[cfg(test)]
 mod simulation_tests;
+#[cfg(test)]
+mod switch_tests;
 #[cfg(test)]
 mod tests;
 
@@ -58,6 +68,8 @@ pub use config::{CHUNK_BYTES, Config, MODULE_BYTES_MAX};
 pub use manifest::Manifest;
 pub use message::{MESSAGE_BYTES_MAX, Message, MessageError, Refusal};
 pub use state::{ContentError, Counts, State};
+pub use statement::Statement;
+pub use switch::{SWITCH_SCHEMAS_MAX, SignedSwitch, Switch};
 
 /// What a peer asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,10 +101,11 @@ pub enum OutEvent {
     /// Broadcast these bytes to everyone; those who get them call
     /// [`State::on_broadcast`].
     Broadcast(Arc<[u8]>),
-    /// An announcement became known. Store it, so that [`State::restore`] gets it after a restart.
-    Learned(Arc<SignedAnnouncement>),
-    /// An announcement is no longer kept, since others that came before it fill its place.
-    Forgotten(Arc<SignedAnnouncement>),
+    /// A statement became known. Store it, so that [`State::restore`] gets it after a restart. If
+    /// it is a switch, the latest of its type says what the type's objects run on.
+    Learned(Statement),
+    /// A statement is no longer kept, since others that come before it fill its place.
+    Forgotten(Statement),
     /// This announcement is now the active one for its name and version. If the node lacks the
     /// module it calls [`State::handle_want`]. `replaced` was active before: objects of that type
     /// have to be rebuilt with the new module.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
-use replicant_protocol::content::{Announcement, ModuleLimits, ModuleName, SignedAnnouncement};
+use replicant_protocol::content::{
+    Announcement, ModuleLimits, ModuleName, SignedAnnouncement, SignedSwitch, Switch,
+};
 use replicant_protocol::identity::{NodeIdentity, replica_id};
 use replicant_protocol::ids::{
     ClusterId, Counter, Generation, Hash, LineageId, ModuleHash, NodeId, SnapshotRef, TopicName,
@@ -111,6 +113,19 @@ fn announcement() -> SignedAnnouncement {
     SignedAnnouncement::sign(announcement, &alice()).unwrap()
 }
 
+fn switch() -> SignedSwitch {
+    let switch = Switch {
+        name: ModuleName {
+            name: "g-counter".parse().unwrap(),
+            version: "2.0.0".parse().unwrap(),
+        },
+        schemas: vec![1, 2],
+        issuer: alice().id(),
+        hlc: Hlc::from_u64(1_800_000_000_000 << 16),
+    };
+    SignedSwitch::sign(switch, &alice()).unwrap()
+}
+
 fn rumour() -> Rumour {
     let address = "192.0.2.1:7400".parse().unwrap();
     let record = Record::sign(&alice(), 2, false, Generation::new(0), address);
@@ -149,7 +164,9 @@ fn messages() -> Vec<(&'static str, Message)> {
     };
     let bundle = bundle();
     let payload = Payload::Bundle(bundle.as_bytes()).to_bytes().into();
-    let items = vec![announcement().as_bytes().to_vec()];
+    let items = |bytes: &[u8]| vec![bytes.to_vec()];
+    let announced = items(announcement().as_bytes());
+    let switched = items(switch().as_bytes());
     vec![
         (
             "ping",
@@ -162,7 +179,11 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("broadcast", broadcast::Message { hops: 1, payload }.into()),
         (
             "announcements",
-            content::Message::Announcements { items }.into(),
+            content::Message::Announcements { items: announced }.into(),
+        ),
+        (
+            "switch",
+            content::Message::Announcements { items: switched }.into(),
         ),
         (
             "sync-request",

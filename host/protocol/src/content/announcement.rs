@@ -4,20 +4,20 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::bounded;
 use crate::clock::Hlc;
-use crate::identity::{NodeIdentity, Signature};
+use crate::identity::NodeIdentity;
 use crate::ids::{Hash, ModuleHash, NodeId, TypeName};
 
+use super::statement::{decode, sign, unsigned, verify};
 use super::{MODULE_BYTES_MAX, ModuleName};
 
 const CONTEXT: &str = "replicant 2026-11 module announcement";
 
 /// The format that is written and read.
-const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 1;
 
 /// The longest version text, in bytes.
 pub const VERSION_BYTES_MAX: usize = 64;
@@ -99,7 +99,7 @@ pub enum AnnouncementError {
         /// What is wrong.
         what: &'static str,
     },
-    /// The publisher did not sign it.
+    /// The publisher, or the issuer of a switch, did not sign it.
     #[error("an announcement that {publisher} did not sign")]
     Signature {
         /// Who is named.
@@ -126,15 +126,6 @@ struct WireBody {
     publisher: NodeId,
     #[n(7)]
     hlc: Hlc,
-}
-
-#[derive(Encode, Decode)]
-#[cbor(array)]
-struct WireSigned {
-    #[n(0)]
-    body: ByteVec,
-    #[n(1)]
-    signature: Signature,
 }
 
 /// An announcement with its signature, checked.
@@ -170,15 +161,10 @@ impl SignedAnnouncement {
             publisher: announcement.publisher,
             hlc: announcement.hlc,
         });
-        let id = Hash::of(&body);
-        let signature = identity.sign(CONTEXT, &body);
-        let bytes = bounded::to_bytes(&WireSigned {
-            body: body.into(),
-            signature,
-        });
+        let (id, bytes) = sign(identity, CONTEXT, body);
         Ok(Self {
             announcement,
-            bytes: bytes.into(),
+            bytes,
             id,
         })
     }
@@ -189,14 +175,11 @@ impl SignedAnnouncement {
     /// # Errors
     /// [`AnnouncementError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, AnnouncementError> {
-        let malformed = |what| AnnouncementError::Malformed { what };
-        if bytes.len() > ANNOUNCEMENT_BYTES_MAX {
-            return Err(malformed("too long"));
-        }
-        let signed: WireSigned = decode(bytes)?;
+        let signed = unsigned(bytes)?;
         let wire: WireBody = decode(&signed.body)?;
         if wire.format != FORMAT {
-            return Err(malformed("unknown format"));
+            let what = "unknown format";
+            return Err(AnnouncementError::Malformed { what });
         }
         check_size(wire.size_bytes)?;
         let announcement = Announcement {
@@ -210,24 +193,12 @@ impl SignedAnnouncement {
             publisher: wire.publisher,
             hlc: wire.hlc,
         };
-        let publisher = announcement.publisher;
-        publisher
-            .verify(CONTEXT, &signed.body, &signed.signature)
-            .map_err(|_| AnnouncementError::Signature { publisher })?;
+        verify(announcement.publisher, CONTEXT, &signed)?;
         Ok(Self {
             id: Hash::of(&signed.body),
             announcement,
             bytes: bytes.into(),
         })
-    }
-
-    /// The id of an announcement that is not checked yet, to see whether it is known.
-    pub(super) fn id_of(bytes: &[u8]) -> Result<Hash, AnnouncementError> {
-        if bytes.len() > ANNOUNCEMENT_BYTES_MAX {
-            return Err(AnnouncementError::Malformed { what: "too long" });
-        }
-        let signed: WireSigned = decode(bytes)?;
-        Ok(Hash::of(&signed.body))
     }
 
     /// The bytes that [`from_bytes`](SignedAnnouncement::from_bytes) takes.
@@ -246,12 +217,12 @@ impl SignedAnnouncement {
     }
 
     /// The order in which announcements of one name win: lower is stronger.
-    pub(super) fn rank(&self) -> (Hlc, NodeId, Hash) {
+    pub fn rank(&self) -> (Hlc, NodeId, Hash) {
         (self.announcement.hlc, self.announcement.publisher, self.id)
     }
 
     /// Whether both register the same thing: same bytes, same limits.
-    pub(super) fn registers_the_same(&self, other: &Self) -> bool {
+    pub fn registers_the_same(&self, other: &Self) -> bool {
         let (a, b) = (&self.announcement, &other.announcement);
         a.module == b.module && a.limits == b.limits && a.size_bytes == b.size_bytes
     }
@@ -262,12 +233,4 @@ fn check_size(size_bytes: u32) -> Result<(), AnnouncementError> {
         return Ok(());
     }
     Err(AnnouncementError::Malformed { what: "size" })
-}
-
-fn decode<T>(bytes: &[u8]) -> Result<T, AnnouncementError>
-where
-    T: for<'b> Decode<'b, ()> + Encode<()>,
-{
-    let what = "not the expected CBOR in its one form";
-    bounded::from_bytes(bytes).map_err(|_| AnnouncementError::Malformed { what })
 }

@@ -1,16 +1,17 @@
-//! Which announcements are known, and which of them are active.
+//! Which announcements and switches are known, and which of them are active.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::ids::{Hash, ModuleHash, NodeId};
+use crate::ids::{Hash, ModuleHash, NodeId, TypeName};
 
 use super::message::IDS_MAX;
-use super::{Config, ModuleName, OutEvent, SignedAnnouncement};
+use super::switches::Switches;
+use super::{Config, ModuleName, OutEvent, SignedAnnouncement, SignedSwitch, Statement};
 
 type Known = Arc<SignedAnnouncement>;
 
-/// What became of an announcement.
+/// What became of a statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Inserted {
     /// It is kept.
@@ -28,10 +29,13 @@ pub(super) enum Inserted {
 /// the order in which they come does not matter, unless a bound on all or on a publisher is hit.
 #[derive(Debug)]
 pub(super) struct Catalogue {
-    by_id: BTreeMap<Hash, Known>,
+    by_id: BTreeMap<Hash, Statement>,
     /// Strongest first; never empty.
     by_name: BTreeMap<ModuleName, Vec<Known>>,
     per_publisher: BTreeMap<NodeId, usize>,
+    /// How many announcements there are.
+    count: usize,
+    switches: Switches,
     /// The hash over all ids, once somebody has asked for it.
     digest: OnceLock<Hash>,
     max: usize,
@@ -45,6 +49,8 @@ impl Catalogue {
             by_id: BTreeMap::new(),
             by_name: BTreeMap::new(),
             per_publisher: BTreeMap::new(),
+            count: 0,
+            switches: Switches::new(config),
             digest: OnceLock::new(),
             max: config.announcements_max,
             per_publisher_max: config.announcements_per_publisher_max,
@@ -56,7 +62,7 @@ impl Catalogue {
         self.by_id.contains_key(id)
     }
 
-    pub(super) fn get(&self, id: &Hash) -> Option<&Known> {
+    pub(super) fn get(&self, id: &Hash) -> Option<&Statement> {
         self.by_id.get(id)
     }
 
@@ -68,9 +74,14 @@ impl Catalogue {
         self.by_name.values().flatten()
     }
 
+    /// The switches of a type, latest first.
+    pub(super) fn switches(&self, name: &TypeName) -> &[Arc<SignedSwitch>] {
+        self.switches.of(name)
+    }
+
     /// Who announced this module.
     pub(super) fn publishers(&self, module: ModuleHash) -> impl Iterator<Item = NodeId> {
-        let all = self.by_id.values().map(|known| known.announcement());
+        let all = self.iter().map(|known| known.announcement());
         all.filter(move |of| of.module == module)
             .map(|of| of.publisher)
     }
@@ -99,16 +110,37 @@ impl Catalogue {
     }
 
     /// What is known above `after` up to `to`.
-    pub(super) fn range(&self, after: Hash, to: Hash) -> impl Iterator<Item = (&Hash, &Known)> {
+    pub(super) fn range(&self, after: Hash, to: Hash) -> impl Iterator<Item = (&Hash, &Statement)> {
         use std::ops::Bound::{Excluded, Included};
         self.by_id.range((Excluded(after), Included(to)))
     }
 
-    /// Takes an announcement in and reports what that changes.
-    pub(super) fn insert(&mut self, new: Known, events: &mut Vec<OutEvent>) -> Inserted {
+    /// Takes a statement in and reports what that changes.
+    pub(super) fn insert(&mut self, new: Statement, events: &mut Vec<OutEvent>) -> Inserted {
         if self.contains(&new.id()) {
             return Inserted::Known;
         }
+        match new {
+            Statement::Announcement(new) => self.insert_announcement(new, events),
+            Statement::Switch(new) => self.insert_switch(new, events),
+        }
+    }
+
+    fn insert_switch(&mut self, new: Arc<SignedSwitch>, events: &mut Vec<OutEvent>) -> Inserted {
+        let (inserted, gone) = self.switches.insert(new.clone());
+        if inserted == Inserted::New {
+            self.digest = OnceLock::new();
+            for old in gone {
+                self.by_id.remove(&old.id());
+                events.push(OutEvent::Forgotten(Statement::Switch(old)));
+            }
+            self.by_id.insert(new.id(), Statement::Switch(new.clone()));
+            events.push(OutEvent::Learned(Statement::Switch(new)));
+        }
+        inserted
+    }
+
+    fn insert_announcement(&mut self, new: Known, events: &mut Vec<OutEvent>) -> Inserted {
         let name = new.announcement().name.clone();
         let before = self.by_name.get(&name).cloned().unwrap_or_default();
         let after = merged(&before, &new, self.per_name_max);
@@ -123,11 +155,12 @@ impl Catalogue {
         for old in gone {
             self.by_id.remove(&old.id());
             self.count(old, false);
-            events.push(OutEvent::Forgotten(old.clone()));
+            events.push(OutEvent::Forgotten(Statement::Announcement(old.clone())));
         }
-        self.by_id.insert(new.id(), new.clone());
+        let statement = Statement::Announcement(new.clone());
+        self.by_id.insert(new.id(), statement.clone());
         self.count(&new, true);
-        events.push(OutEvent::Learned(new.clone()));
+        events.push(OutEvent::Learned(statement));
         report(&before, &after, &new, events);
         self.by_name.insert(name, after);
         Inserted::New
@@ -139,11 +172,15 @@ impl Catalogue {
             .iter()
             .filter(|old| old.announcement().publisher == publisher);
         let of_publisher = self.per_publisher.get(&publisher).copied().unwrap_or(0);
-        self.by_id.len() < self.max + gone.len()
-            && of_publisher < self.per_publisher_max + freed.count()
+        self.count < self.max + gone.len() && of_publisher < self.per_publisher_max + freed.count()
     }
 
     fn count(&mut self, known: &Known, is_added: bool) {
+        self.count = if is_added {
+            self.count + 1
+        } else {
+            self.count - 1
+        };
         let publisher = known.announcement().publisher;
         let count = self.per_publisher.entry(publisher).or_default();
         *count = if is_added { *count + 1 } else { *count - 1 };

@@ -20,6 +20,9 @@ pub struct Config {
     /// How many different modules are kept under one name and version; the lowest by (clock,
     /// publisher, id) stay. Part of what nodes have to agree on. Default 8: evidence enough.
     pub announcements_per_name_max: usize,
+    /// How many switches of one type are kept: the latest. Part of what nodes have to agree on.
+    /// Default 8. In all, and of one issuer, as many are kept as announcements.
+    pub switches_per_type_max: usize,
     /// How often announcements are compared with a random peer. Costs 50 bytes when nothing
     /// differs. Default 10 s; varied by a quarter.
     pub compare_interval: Duration,
@@ -59,6 +62,7 @@ impl Default for Config {
             announcements_max: 4_096,
             announcements_per_publisher_max: 512,
             announcements_per_name_max: 8,
+            switches_per_type_max: 8,
             compare_interval: Duration::from_secs(10),
             pages_interval: Duration::from_secs(1),
             peers_max: 4_096,
@@ -80,6 +84,7 @@ impl Config {
         self.announcements_max = self.announcements_max.max(1);
         self.announcements_per_publisher_max = self.announcements_per_publisher_max.max(1);
         self.announcements_per_name_max = self.announcements_per_name_max.max(1);
+        self.switches_per_type_max = self.switches_per_type_max.max(1);
         self.fetches_max = self.fetches_max.max(1);
         self.wants_max = self.wants_max.max(1);
         self.window_count = self.window_count.max(1);

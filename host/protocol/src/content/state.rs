@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::ids::{Hash, ModuleHash, NodeId};
+use crate::ids::{Hash, ModuleHash, NodeId, TypeName};
 
 use super::catalogue::{Catalogue, Inserted};
 use super::fetch::{Fetches, Outcome};
@@ -14,7 +14,7 @@ use super::message::{ANNOUNCEMENTS_MAX, IDS_MAX};
 use super::serving::{Admission, Serving};
 use super::{
     AnnouncementError, Config, Manifest, Message, MessageError, ModuleName, OutEvent, Part,
-    Refusal, SignedAnnouncement,
+    Refusal, SignedAnnouncement, SignedSwitch, Statement,
 };
 
 /// Why something was not taken from the caller. Nothing changed.
@@ -100,13 +100,13 @@ impl State {
         }
     }
 
-    /// Takes an announcement back from storage. Gives [`OutEvent::Activated`] and
+    /// Takes a statement back from storage. Gives [`OutEvent::Activated`] and
     /// [`OutEvent::Conflict`] as if it had just come, but nothing to store or send.
     ///
     /// # Errors
     /// [`AnnouncementError`] if the bytes are damaged; nothing changed.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), AnnouncementError> {
-        let known = Arc::new(SignedAnnouncement::from_bytes(bytes)?);
+        let known = Statement::from_bytes(bytes)?;
         let mut events = Vec::new();
         self.catalogue.insert(known, &mut events);
         let is_stored = |event: &OutEvent| matches!(event, OutEvent::Learned(_));
@@ -115,15 +115,15 @@ impl State {
         Ok(())
     }
 
-    /// Announces a module of this node to everyone. Gives whether that is news.
+    /// Tells everyone of a module or a switch of this node. Gives whether that is news.
     ///
     /// # Errors
     /// [`ContentError::Full`]: nothing changed.
     pub fn handle_announce(
         &mut self,
-        announcement: SignedAnnouncement,
+        statement: impl Into<Statement>,
     ) -> Result<bool, ContentError> {
-        let known = Arc::new(announcement);
+        let known: Statement = statement.into();
         match self.learn(known.clone()) {
             Inserted::New => {
                 let bytes = known.as_bytes().clone();
@@ -137,16 +137,16 @@ impl State {
         }
     }
 
-    /// Takes an announcement that came by broadcast. Gives whether to pass it on: it is news here.
+    /// Takes a statement that came by broadcast. Gives whether to pass it on: it is news here.
     ///
     /// # Errors
     /// [`MessageError`]: the fault of whoever sent it here; nothing changed.
     pub fn on_broadcast(&mut self, bytes: &[u8]) -> Result<bool, MessageError> {
-        let id = SignedAnnouncement::id_of(bytes)?;
+        let id = Statement::id_of(bytes)?;
         if self.catalogue.contains(&id) {
             return Ok(false);
         }
-        let known = Arc::new(SignedAnnouncement::from_bytes(bytes)?);
+        let known = Statement::from_bytes(bytes)?;
         let inserted = self.learn(known);
         if inserted == Inserted::Full {
             self.refused_count += 1;
@@ -300,6 +300,11 @@ impl State {
         self.catalogue.active(name)
     }
 
+    /// The switches of a type, latest first: the first one says what runs.
+    pub fn switches(&self, name: &TypeName) -> &[Arc<SignedSwitch>] {
+        self.catalogue.switches(name)
+    }
+
     /// The hash over all ids: equal where the same announcements are known.
     pub fn digest(&self) -> Hash {
         self.catalogue.digest()
@@ -318,7 +323,7 @@ impl State {
         self.events.extend(events);
     }
 
-    fn learn(&mut self, known: Arc<SignedAnnouncement>) -> Inserted {
+    fn learn(&mut self, known: Statement) -> Inserted {
         let mut events = Vec::new();
         let inserted = self.catalogue.insert(known, &mut events);
         self.events.extend(events);

@@ -113,7 +113,7 @@ fn a_first_announcement_is_stored_activated_and_told_to_all() {
     let announcement = Arc::new(signed("counter", b"module", 1, 7));
     assert_eq!(state.handle_announce((*announcement).clone()), Ok(true));
     let expected = [
-        OutEvent::Learned(announcement.clone()),
+        OutEvent::Learned(announcement.clone().into()),
         OutEvent::Activated {
             announcement: announcement.clone(),
             replaced: None,
@@ -141,7 +141,7 @@ fn the_earlier_of_two_modules_is_active_whichever_comes_first_and_both_are_repor
     assert_eq!(state.on_broadcast(late.as_bytes()), Ok(true));
     assert_eq!(
         events(&mut state),
-        [OutEvent::Learned(late.clone()), conflict.clone()]
+        [OutEvent::Learned(late.clone().into()), conflict.clone()]
     );
 
     let mut other = self::state(Config::default());
@@ -154,7 +154,7 @@ fn the_earlier_of_two_modules_is_active_whichever_comes_first_and_both_are_repor
     };
     assert_eq!(
         events(&mut other),
-        [OutEvent::Learned(early.clone()), activated, conflict]
+        [OutEvent::Learned(early.clone().into()), activated, conflict]
     );
     assert_eq!(state.digest(), other.digest());
     assert_eq!(other.active(&early.announcement().name), Some(&early));
@@ -171,7 +171,10 @@ fn the_same_module_from_two_publishers_is_no_conflict_and_is_kept_once() {
     events(&mut state);
     state.on_broadcast(early.as_bytes()).unwrap();
     let (early, late) = (Arc::new(early), Arc::new(late));
-    let expected = [OutEvent::Forgotten(late.clone()), OutEvent::Learned(early)];
+    let expected = [
+        OutEvent::Forgotten(late.clone().into()),
+        OutEvent::Learned(early.into()),
+    ];
     assert_eq!(events(&mut state), expected);
     assert_eq!(state.on_broadcast(late.as_bytes()), Ok(false));
 }

@@ -1,7 +1,7 @@
 //! What is decoded has these bytes and no others, and is within its limits.
 
 use replicant_protocol::bundle::{SignedBundle, limits};
-use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::content::Statement;
 use replicant_protocol::wire::{Message, Payload};
 
 pub(crate) fn bundle(bytes: &[u8]) {
@@ -32,7 +32,7 @@ pub(crate) fn message(bytes: &[u8]) {
 }
 
 pub(crate) fn announcement(bytes: &[u8]) {
-    if let Ok(announcement) = SignedAnnouncement::from_bytes(bytes) {
-        assert_eq!(&announcement.as_bytes()[..], bytes);
+    if let Ok(statement) = Statement::from_bytes(bytes) {
+        assert_eq!(&statement.as_bytes()[..], bytes);
     }
 }

@@ -3,7 +3,7 @@
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{
-    Announcement, Manifest, ModuleLimits, ModuleName, SignedAnnouncement,
+    Announcement, Manifest, ModuleLimits, ModuleName, SignedAnnouncement, SignedSwitch, Switch,
 };
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{
@@ -79,10 +79,23 @@ pub(crate) fn announcement(number: u8, module: &[u8]) -> SignedAnnouncement {
     SignedAnnouncement::sign(announcement, &identity(number)).unwrap()
 }
 
+fn switch(number: u8) -> SignedSwitch {
+    let switch = Switch {
+        name: ModuleName {
+            name: "counter".parse().unwrap(),
+            version: format!("{}.0", number % 3).parse().unwrap(),
+        },
+        schemas: vec![0, u32::from(number) + 1],
+        issuer: identity(number).id(),
+        hlc: Hlc::from_u64(u64::from(number)),
+    };
+    SignedSwitch::sign(switch, &identity(number)).unwrap()
+}
+
 pub(crate) fn announcements() -> Vec<Vec<u8>> {
-    [1, 2]
-        .map(|number| announcement(number, b"component").as_bytes().to_vec())
-        .into()
+    let announcements = [1, 2].map(|number| announcement(number, b"component").as_bytes().to_vec());
+    let switches = [1, 2].map(|number| switch(number).as_bytes().to_vec());
+    announcements.into_iter().chain(switches).collect()
 }
 
 pub(crate) fn rumour(node: u8, incarnation: u64, status: Status) -> Rumour {
