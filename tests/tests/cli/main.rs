@@ -7,5 +7,6 @@ mod reading;
 mod readme;
 mod serving;
 mod updating;
+mod upgrading;
 mod usage;
 mod watching;

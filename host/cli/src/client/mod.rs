@@ -112,14 +112,26 @@ impl Client {
 
     /// Loads a component into the cluster.
     pub(crate) fn load_module(&self, component: &[u8]) -> anyhow::Result<Value> {
-        Ok(self.parse(&self.load_module_text(component)?)?)
+        Ok(self.parse(&self.load_module_text(component, &[])?)?)
     }
 
-    /// Like [`load_module`](Self::load_module); the answer as the node wrote it.
-    pub(crate) fn load_module_text(&self, component: &[u8]) -> Result<String> {
+    /// Like [`load_module`](Self::load_module), with limits; the answer as the node wrote it.
+    pub(crate) fn load_module_text(
+        &self,
+        component: &[u8],
+        limits: &[(&str, Option<u64>)],
+    ) -> Result<String> {
+        let limits: Vec<(&str, Option<String>)> = limits
+            .iter()
+            .map(|(name, limit)| (*name, limit.map(|limit| limit.to_string())))
+            .collect();
+        let limits: Vec<(&str, Option<&str>)> = limits
+            .iter()
+            .map(|(name, limit)| (*name, limit.as_deref()))
+            .collect();
         let request = self
             .agent
-            .post(self.url("/v1/modules"))
+            .post(self.url(&with_query("/v1/modules", &limits)))
             .header("Accept", "application/json");
         self.answer(request.content_type("application/wasm").send(component))
     }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::arguments::ReadArguments;
-use crate::client::module_path;
+use crate::client::{module_path, with_query};
 use crate::output::{Table, line, number, printable, short, size, text, yes};
 
 #[derive(Subcommand)]
@@ -19,12 +19,25 @@ pub(crate) enum ModuleCommand {
     List(ListArguments),
     /// Show what a module takes and gives, and the limits it runs under
     Show(ShowArguments),
+    /// Have objects of a type run on a higher version, on every node
+    Upgrade(SwitchArguments),
+    /// Have objects of a type run on a lower version again, on every node
+    Rollback(SwitchArguments),
 }
 
 #[derive(Args)]
 pub(crate) struct LoadArguments {
     /// The component (.wasm)
     file: PathBuf,
+    /// Fuel of one call, before what its items and bytes add [default: 200000000]
+    #[arg(long, value_name = "NUMBER")]
+    fuel_per_call: Option<u64>,
+    /// Memory of one instance [default: 268435456]
+    #[arg(long, value_name = "BYTES")]
+    memory_bytes: Option<u64>,
+    /// Output of one call [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    output_bytes: Option<u64>,
     #[command(flatten)]
     read: ReadArguments,
 }
@@ -37,8 +50,20 @@ pub(crate) struct ListArguments {
 
 #[derive(Args)]
 pub(crate) struct ShowArguments {
-    /// The type's name, or name@version
+    /// The type's name, name@version, or the first digits of a hash
     name: String,
+    #[command(flatten)]
+    read: ReadArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct SwitchArguments {
+    /// The type's name, or name@version; without a version: the highest that is loaded, or the one
+    /// that ran before
+    name: String,
+    /// Also if there may be ops that the version does not read; their objects wait then
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     read: ReadArguments,
 }
@@ -48,6 +73,8 @@ pub(crate) fn run(command: &ModuleCommand) -> Result<()> {
         ModuleCommand::Load(arguments) => load(arguments),
         ModuleCommand::List(arguments) => arguments.read.read("/v1/modules", list),
         ModuleCommand::Show(arguments) => arguments.read.read(&module_path(&arguments.name), show),
+        ModuleCommand::Upgrade(arguments) => switch(arguments, "upgrade"),
+        ModuleCommand::Rollback(arguments) => switch(arguments, "rollback"),
     }
 }
 
@@ -56,31 +83,94 @@ fn load(arguments: &LoadArguments) -> Result<()> {
     let component =
         std::fs::read(&arguments.file).with_context(|| format!("cannot read {file}"))?;
     let client = arguments.read.client()?;
+    let limits = [
+        ("fuel_per_call", arguments.fuel_per_call),
+        ("memory_bytes", arguments.memory_bytes),
+        ("output_bytes", arguments.output_bytes),
+    ];
     let answer = client
-        .load_module_text(&component)
+        .load_module_text(&component, &limits)
         .with_context(|| format!("{file} was not loaded"))?;
     arguments.read.print(&client, &answer, |module| {
         let (name, version) = (text(module, "name"), text(module, "version"));
         line(&format!(
             "loaded {name}@{version}, hash {}",
             text(module, "hash")
-        ))
+        ))?;
+        match module["active"].as_bool() {
+            Some(false) => line(&format!(
+                "{name} runs another version: `replicant module upgrade {name}@{version}`"
+            )),
+            _ => Ok(()),
+        }
+    })
+}
+
+fn switch(arguments: &SwitchArguments, direction: &str) -> Result<()> {
+    let (name, version) = match arguments.name.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (arguments.name.as_str(), None),
+    };
+    let force = arguments.force.then_some("true");
+    let path = format!("{}/{direction}", module_path(name));
+    let path = with_query(&path, &[("version", version), ("force", force)]);
+    let client = arguments.read.client()?;
+    let answer = client.post_text(&path, "")?;
+    arguments.read.print(&client, &answer, |module| {
+        let (name, version) = (text(module, "name"), text(module, "version"));
+        line(&format!("{name} runs on {name}@{version}"))
     })
 }
 
 fn list(modules: &Value) -> io::Result<()> {
-    let mut table = Table::new(&["type", "version", "active", "built in", "size", "hash"]);
+    let mut table = Table::new(&[
+        "type",
+        "version",
+        "runs",
+        "here",
+        "size",
+        "hash",
+        "publisher",
+    ]);
+    let mut notes = Vec::new();
     for module in modules.as_array().into_iter().flatten() {
         table.row(&[
             text(module, "name"),
             text(module, "version"),
             yes(module, "active"),
-            yes(module, "built_in"),
+            here(module),
             &size(number(module, "size_bytes")),
             short(text(module, "hash")),
+            short(text(module, "publisher")),
         ]);
+        notes.extend(module["waits"].as_str().map(printable));
+        notes.extend(others(module));
     }
-    table.print("no modules")
+    table.print("no modules")?;
+    notes.iter().try_for_each(|note| line(note))
+}
+
+/// How a module came to this node, if it did.
+fn here(module: &Value) -> &'static str {
+    match (module["loaded"].as_bool(), module["built_in"].as_bool()) {
+        (Some(false), _) => "waits",
+        (_, Some(true)) => "built in",
+        _ => "loaded",
+    }
+}
+
+/// What else is announced under a module's name and version, a line each.
+fn others(module: &Value) -> impl Iterator<Item = String> {
+    let label = format!("{}@{}", text(module, "name"), text(module, "version"));
+    let others = module["others"].as_array().into_iter().flatten();
+    others.map(move |other| {
+        format!(
+            "{label} is also announced by node {} with other bytes or limits (hash {}); no node \
+             runs that: give it a version of its own",
+            text(other, "publisher"),
+            text(other, "hash"),
+        )
+    })
 }
 
 fn show(module: &Value) -> io::Result<()> {
@@ -94,8 +184,9 @@ fn show(module: &Value) -> io::Result<()> {
     let mut table = Table::new(&["what", "value"]);
     table.row(&["hash", text(module, "hash")]);
     table.row(&["size", &size(number(module, "size_bytes"))]);
-    table.row(&["active", yes(module, "active")]);
-    table.row(&["built in", yes(module, "built_in")]);
+    table.row(&["runs", yes(module, "active")]);
+    table.row(&["here", here(module)]);
+    table.row(&["publisher", text(module, "publisher")]);
     table.row(&["writes op encoding", &module["writes"].to_string()]);
     table.row(&["reads op encodings", &module["reads"].to_string()]);
     for list in ["imports", "exports"] {
@@ -109,7 +200,21 @@ fn show(module: &Value) -> io::Result<()> {
     for (name, limit) in module["limits"].as_object().into_iter().flatten() {
         table.row(&[format!("limit {name}"), limit.to_string()]);
     }
+    for switch in module["switches"].as_array().into_iter().flatten() {
+        let by = format!(
+            "{} by node {}",
+            number(switch, "at_ms"),
+            text(switch, "issuer")
+        );
+        table.row(&[format!("switch to {}", text(switch, "version")), by]);
+    }
     table.print("")?;
+    if let Some(waits) = module["waits"].as_str() {
+        line(&printable(waits))?;
+    }
+    for other in others(module) {
+        line(&printable(&other))?;
+    }
     for (name, schema) in module["schemas"].as_object().into_iter().flatten() {
         line(&format!(
             "\nJSON Schema, {name}:\n{}",

@@ -59,7 +59,9 @@ codes! {
     AmbiguousType = CONFLICT "ambiguous-type",
     /// The object needs a newer version of its type than the node has.
     NewerTypeNeeded = CONFLICT "newer-type-needed",
-    /// Another component has this name and version.
+    /// The type stays on the version that it runs on.
+    SwitchRefused = CONFLICT "switch-refused",
+    /// Another component has this name and version, or this one is registered with other limits.
     ModuleConflict = CONFLICT "module-conflict",
     /// More than a limit allows.
     TooLarge = PAYLOAD_TOO_LARGE "too-large",
@@ -77,6 +79,8 @@ codes! {
     MalformedAnswer = INTERNAL_SERVER_ERROR "malformed-answer",
     /// A fault of the node itself.
     Internal = INTERNAL_SERVER_ERROR "internal",
+    /// A module that is to run is not here yet, or not acceptable here.
+    WaitsForModule = SERVICE_UNAVAILABLE "waits-for-module",
     /// A limit on what is under way is reached.
     Busy = SERVICE_UNAVAILABLE "busy",
     /// The node is about to end.

@@ -158,7 +158,8 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
         ),
         NodeError::NewerTypeNeeded { .. } => (
             Code::NewerTypeNeeded,
-            "load the newer version of the type on this node",
+            "its ops are kept; see `GET /v1/modules` and switch the type to a version that reads \
+             them",
         ),
         NodeError::QueryRefused { .. } => (
             Code::Refused,
@@ -187,7 +188,7 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
             "`after` takes the `next` of an earlier page",
         ),
         NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
-        NodeError::ModuleConflict { .. } => (
+        NodeError::ModuleConflict { .. } | NodeError::LimitsConflict { .. } => (
             Code::ModuleConflict,
             "raise the version in the type's description",
         ),
@@ -198,6 +199,13 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
 /// Errors that come from the state of the node rather than from the request.
 fn classify_state(error: &NodeError) -> (Code, &'static str) {
     match error {
+        NodeError::SwitchRefused { .. } => (
+            Code::SwitchRefused,
+            "nothing was changed; see `GET /v1/modules` for the versions and what they read",
+        ),
+        NodeError::WaitsForModule { .. } => {
+            (Code::WaitsForModule, "its ops are kept; other types go on")
+        }
         NodeError::Busy { .. } => (Code::Busy, "try again in a moment"),
         NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),
         NodeError::NotYet => (

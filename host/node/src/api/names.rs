@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::ErrorReply;
-use crate::VersionToken;
 use crate::ids::{ObjectId, TopicName, TypeName};
+use crate::{Direction, LoadLimits, Switching, VersionToken};
 
 /// `{topic}` of the path.
 pub(crate) struct InTopic(pub(crate) TopicName);
@@ -129,6 +129,56 @@ pub(crate) struct UpdateQuery {
 impl UpdateQuery {
     pub(crate) fn type_name(&self) -> Result<Option<TypeName>, ErrorReply> {
         type_name(self.type_name.as_deref())
+    }
+}
+
+/// The limits that a module is registered with.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LoadQuery {
+    /// Fuel of one call, before what its items and bytes add. Default 200,000,000.
+    fuel_per_call: Option<u64>,
+    /// Memory of one instance, in bytes. Default 268,435,456.
+    memory_bytes: Option<u64>,
+    /// Output of one call, in bytes. Default 67,108,864.
+    output_bytes: Option<u64>,
+}
+
+impl LoadQuery {
+    pub(crate) fn limits(&self) -> LoadLimits {
+        LoadLimits {
+            fuel_per_call: self.fuel_per_call,
+            memory_bytes: self.memory_bytes,
+            output_bytes: self.output_bytes,
+        }
+    }
+}
+
+/// Which version a type is to run on.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SwitchQuery {
+    /// The version. Without it: up to the highest that is loaded on the node, or down to the one
+    /// that ran before.
+    version: Option<String>,
+    /// Also if there may be ops that the version does not read; their objects wait then.
+    force: Option<bool>,
+}
+
+impl SwitchQuery {
+    pub(crate) fn switching(
+        self,
+        name: &str,
+        direction: Direction,
+    ) -> Result<Switching, ErrorReply> {
+        Ok(Switching {
+            name: name.parse()?,
+            version: self.version,
+            direction,
+            force: self.force.unwrap_or(false),
+        })
     }
 }
 

@@ -6,18 +6,22 @@
 //! ([`ModuleEvent`](crate::network::ModuleEvent)) and what users load.
 //!
 //! *Which version runs.* For a name and version, all nodes agree on one module (the announcement
-//! that `replicant_protocol::content` says is active); a name's objects run on the highest version
-//! by Semantic Versioning that is loaded here. The types that ship with the release are announced
+//! that `replicant_protocol::content` says is active); a type's objects run on the version that the
+//! latest switch names, and without one on the version that was announced first ([`versions`]). If
+//! that module is not here they wait for it. The types that ship with the release are announced
 //! like all others, with the earliest timestamp: nodes that were built differently then see the
-//! conflict, and settle on the same bytes.
+//! conflict, and settle on the same bytes. `docs/versions.md` has the reasons.
 //!
 //! Not here: what an instance does (`topics`), how announcements and bytes travel (`network`).
 
 mod archive;
+mod desk;
 mod fetched;
 mod librarian;
 mod limits;
 mod registry;
+mod switching;
+mod versions;
 mod wanted;
 
 #[cfg(test)]

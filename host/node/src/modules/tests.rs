@@ -1,10 +1,15 @@
 //! The librarian with real components, real storage and a network that only takes notes.
 
+mod limits;
+mod switching;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use replicant_protocol::clock::Hlc;
-use replicant_protocol::content::{Announcement, SignedAnnouncement};
+use replicant_protocol::content::{
+    Announcement, SignedAnnouncement, SignedSwitch, Statement, Switch,
+};
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ModuleHash, TypeName};
 use replicant_runtime::{Limits, Runtime, RuntimeConfig};
@@ -13,21 +18,21 @@ use tempfile::TempDir;
 use super::*;
 use crate::network::ModuleEvent;
 use crate::storage::{RedbStorage, Storage, Writer};
-use crate::vocabulary::NodeError;
+use crate::vocabulary::{Direction, LoadLimits, ModuleInfo, NodeError, Switching};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was asked of the network, and which types changed.
 #[derive(Default, Clone)]
 struct Notes {
-    announced: Arc<Mutex<Vec<SignedAnnouncement>>>,
+    announced: Arc<Mutex<Vec<Statement>>>,
     wanted: Arc<Mutex<Vec<ModuleHash>>>,
     changed: Arc<Mutex<Vec<TypeName>>>,
 }
 
 impl ModuleNetwork for Notes {
-    fn announce(&self, announcement: SignedAnnouncement) -> bool {
-        self.announced.lock().unwrap().push(announcement);
+    fn announce(&self, statement: Statement) -> bool {
+        self.announced.lock().unwrap().push(statement);
         true
     }
 
@@ -96,12 +101,49 @@ impl Library {
         ModuleHash::from_bytes(self.registry.active(&name.parse().unwrap()).unwrap().hash())
     }
 
-    fn load(&self, bytes: Vec<u8>) -> Result<crate::vocabulary::ModuleInfo, NodeError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(self.librarian.load(bytes))
+    fn load(&self, bytes: Vec<u8>) -> Result<ModuleInfo, NodeError> {
+        self.load_with(bytes, LoadLimits::default())
     }
+
+    fn load_with(&self, bytes: Vec<u8>, limits: LoadLimits) -> Result<ModuleInfo, NodeError> {
+        wait_for(self.librarian.load(bytes, limits))
+    }
+
+    /// Switches `name` or `name@version`.
+    fn switch(&self, module: &str, direction: Direction) -> Result<ModuleInfo, NodeError> {
+        self.switch_with(module, direction, false)
+    }
+
+    fn switch_with(
+        &self,
+        module: &str,
+        direction: Direction,
+        force: bool,
+    ) -> Result<ModuleInfo, NodeError> {
+        let (name, version) = match module.split_once('@') {
+            Some((name, version)) => (name, Some(version.to_owned())),
+            None => (module, None),
+        };
+        wait_for(self.librarian.switch(Switching {
+            name: name.parse().unwrap(),
+            version,
+            direction,
+            force,
+        }))
+    }
+
+    /// The version that a type runs on, by its module.
+    fn running(&self, name: &str) -> Option<String> {
+        let module = self.registry.active(&name.parse().unwrap())?;
+        Some(module.description().version.clone())
+    }
+}
+
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(work)
 }
 
 fn publisher() -> NodeIdentity {
@@ -118,7 +160,24 @@ fn rebuilt(mut component: Vec<u8>) -> Vec<u8> {
     component
 }
 
+/// A node whose announcements win over those of `publisher` and of every lower number.
+fn stronger(number: usize) -> NodeIdentity {
+    let all = (1..100).map(|secret| NodeIdentity::from_secret(&[secret; 32]));
+    let mut all: Vec<NodeIdentity> = all.filter(|node| node.id() < publisher().id()).collect();
+    all.sort_by_key(|node| std::cmp::Reverse(node.id()));
+    all.swap_remove(number)
+}
+
 fn announced(name: &str, version: &str, bytes: &[u8]) -> Arc<SignedAnnouncement> {
+    announced_by(&stronger(0), name, version, bytes)
+}
+
+fn announced_by(
+    publisher: &NodeIdentity,
+    name: &str,
+    version: &str,
+    bytes: &[u8],
+) -> Arc<SignedAnnouncement> {
     let announcement = Announcement {
         name: replicant_protocol::content::ModuleName {
             name: name.parse().unwrap(),
@@ -127,10 +186,10 @@ fn announced(name: &str, version: &str, bytes: &[u8]) -> Arc<SignedAnnouncement>
         module: ModuleHash::of(bytes),
         size_bytes: bytes.len().try_into().unwrap(),
         limits: super::limits::announced(&Limits::default()),
-        publisher: publisher().id(),
+        publisher: publisher.id(),
         hlc: Hlc::ZERO,
     };
-    Arc::new(SignedAnnouncement::sign(announcement, &publisher()).unwrap())
+    Arc::new(SignedAnnouncement::sign(announcement, publisher).unwrap())
 }
 
 fn activated(announcement: &Arc<SignedAnnouncement>) -> ModuleEvent {
@@ -156,7 +215,7 @@ fn the_types_of_the_release_are_there_at_once_and_are_announced() {
     assert!(
         modules
             .iter()
-            .all(|module| module.built_in && module.active)
+            .all(|module| module.built_in && module.active && module.loaded)
     );
     wait_until(|| library.notes.announced.lock().unwrap().len() == modules.len());
 }
@@ -192,7 +251,7 @@ fn an_announced_module_is_fetched_replaces_the_one_before_and_survives_a_restart
 
     library
         .librarian
-        .tell(ModuleEvent::Learned(Arc::clone(&announcement)));
+        .tell(ModuleEvent::Learned(announcement.clone().into()));
     library.librarian.tell(activated(&announcement));
     wait_until(|| library.notes.wanted.lock().unwrap().contains(&module));
     library.notes.changed.lock().unwrap().clear();
@@ -233,7 +292,7 @@ fn what_is_announced_and_has_not_come_is_wanted_again_after_a_restart() {
     let announcement = announced("elsewhere", "1.0.0", b"a module that nobody has");
     library
         .librarian
-        .tell(ModuleEvent::Learned(Arc::clone(&announcement)));
+        .tell(ModuleEvent::Learned(announcement.clone().into()));
     library.librarian.tell(activated(&announcement));
     let module = announcement.announcement().module;
     wait_until(|| *library.notes.wanted.lock().unwrap() == [module]);
@@ -268,8 +327,8 @@ fn a_module_that_comes_when_another_has_its_name_is_not_used() {
     let first = rebuilt(built_in("g-counter"));
     let second = rebuilt(first.clone());
     let modules = [&first, &second].map(|bytes| ModuleHash::of(bytes));
-    for bytes in [&first, &second] {
-        let announcement = announced("g-counter", &version, bytes);
+    for (number, bytes) in [&first, &second].into_iter().enumerate() {
+        let announcement = announced_by(&stronger(number), "g-counter", &version, bytes);
         library.librarian.tell(activated(&announcement));
     }
     wait_until(|| *library.notes.wanted.lock().unwrap() == [modules[1]]);

@@ -38,12 +38,6 @@ impl Wanted {
         Some(module)
     }
 
-    /// The module that is wanted under a name.
-    pub(super) fn module(&self, name: &ModuleName) -> Option<ModuleHash> {
-        let announcement = self.by_name.get(name)?;
-        Some(announcement.announcement().module)
-    }
-
     /// The announcements that name a module.
     pub(super) fn of(
         &self,

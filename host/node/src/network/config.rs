@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId};
 use replicant_protocol::{broadcast, content, membership, session};
@@ -29,8 +29,8 @@ pub struct NetworkConfig {
     pub join_wait: Duration,
     /// Members of an earlier run: they are dialed like seeds.
     pub remembered: Vec<(NodeId, SocketAddr)>,
-    /// Module announcements of an earlier run.
-    pub announcements: Vec<Arc<SignedAnnouncement>>,
+    /// Announcements of modules and switches of an earlier run.
+    pub announcements: Vec<Statement>,
     /// Failure detection.
     pub membership: membership::Config,
     /// Flooding.

@@ -97,9 +97,9 @@ impl Driver {
         };
         let membership = Swim::new(config.membership.clone(), local, now, &mut rng);
         let mut content = content::State::new(config.content.clone(), now, &mut rng);
-        for announcement in &config.announcements {
+        for statement in &config.announcements {
             // Checked when it was made: it cannot fail here.
-            let _ = content.restore(announcement.as_bytes());
+            let _ = content.restore(statement.as_bytes());
         }
         let limits = &config.limits;
         let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
@@ -280,9 +280,9 @@ impl Driver {
     fn handle_request(&mut self, request: Request) {
         let now = self.shared.clock.now();
         match request {
-            Request::Announce(announcement) => {
-                if let Err(error) = self.content.handle_announce(announcement) {
-                    tracing::warn!("a module is not announced: {error}");
+            Request::Announce(statement) => {
+                if let Err(error) = self.content.handle_announce(statement) {
+                    tracing::warn!("a module or switch is not announced: {error}");
                 }
             }
             Request::Want(module, size_bytes) => {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use replicant_protocol::content::{Manifest, Part, SignedAnnouncement};
+use replicant_protocol::content::{Manifest, Part, SignedAnnouncement, Statement};
 use replicant_protocol::ids::{ModuleHash, NodeId};
 use replicant_protocol::replication;
 use replicant_protocol::wire;
@@ -29,11 +29,11 @@ impl From<TopicMessage> for wire::Message {
 /// Something about modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModuleEvent {
-    /// An announcement became known: store it, and hand it in at the next start
+    /// An announcement or a switch became known: store it, and hand it in at the next start
     /// ([`NetworkConfig::announcements`](super::NetworkConfig::announcements)).
-    Learned(Arc<SignedAnnouncement>),
-    /// An announcement is no longer kept.
-    Forgotten(Arc<SignedAnnouncement>),
+    Learned(Statement),
+    /// An announcement or a switch is no longer kept.
+    Forgotten(Statement),
     /// This is the active announcement for its name and version. If the module is not here, call
     /// [`NetworkHandle::want`](super::NetworkHandle::want).
     Activated {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::content::Statement;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId};
 use replicant_protocol::membership::Member;
 use replicant_protocol::session::CloseReason;
@@ -31,7 +31,7 @@ pub struct Busy;
 /// A request that must not be lost.
 #[derive(Debug)]
 pub(super) enum Request {
-    Announce(SignedAnnouncement),
+    Announce(Statement),
     Want(ModuleHash, u32),
     Unwant(ModuleHash),
     SetEnabled(bool, oneshot::Sender<()>),
@@ -137,12 +137,12 @@ impl NetworkHandle {
         is_queued
     }
 
-    /// Tells everybody of a module of this node.
+    /// Tells everybody of a module or a switch of this node.
     ///
     /// # Errors
     /// [`Busy`]; nothing changed.
-    pub fn announce(&self, announcement: SignedAnnouncement) -> Result<(), Busy> {
-        self.request(Request::Announce(announcement))
+    pub fn announce(&self, statement: impl Into<Statement>) -> Result<(), Busy> {
+        self.request(Request::Announce(statement.into()))
     }
 
     /// Fetches a module that is announced with this size. It comes as

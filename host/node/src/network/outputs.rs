@@ -112,8 +112,8 @@ impl Driver {
             content::OutEvent::Misbehaved { peer, module, what } => {
                 return self.on_misbehaved(peer, module, what);
             }
-            content::OutEvent::Learned(announcement) => ModuleEvent::Learned(announcement),
-            content::OutEvent::Forgotten(announcement) => ModuleEvent::Forgotten(announcement),
+            content::OutEvent::Learned(statement) => ModuleEvent::Learned(statement),
+            content::OutEvent::Forgotten(statement) => ModuleEvent::Forgotten(statement),
             content::OutEvent::Activated {
                 announcement,
                 replaced,

@@ -16,9 +16,7 @@ mod wiring;
 
 pub use crate::topics::Watch;
 pub use crate::vocabulary::{
-    Change, DigestInfo, MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, NodeError,
-    ObjectPage, ObjectRead, ObjectState, Outcome, QueryAnswer, Status, StorageInfo, TopicInfo,
-    Update, Updated, VersionToken, WatchEvent, WatchToken,
+    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, QueryAnswer, Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
 
@@ -275,33 +273,61 @@ impl Node {
     }
 
     /// Loads a component and makes it known to the cluster. The same bytes again change nothing.
+    /// The first version of a type runs at once; a further one when it is told to
+    /// ([`switch_module`](Self::switch_module)).
     ///
     /// # Errors
     /// [`NodeError::ModuleInvalid`], [`NodeError::ModuleConflict`], [`NodeError::StorageFailed`].
     pub async fn load_module(&self, bytes: Vec<u8>) -> Result<ModuleInfo, NodeError> {
+        self.load_module_with(bytes, LoadLimits::default()).await
+    }
+
+    /// Like [`load_module`](Self::load_module), with limits of its own. They are part of what is
+    /// registered: every node runs the module under them, or not at all.
+    ///
+    /// # Errors
+    /// Also [`NodeError::LimitsConflict`].
+    pub async fn load_module_with(
+        &self,
+        bytes: Vec<u8>,
+        limits: LoadLimits,
+    ) -> Result<ModuleInfo, NodeError> {
         let running = self.running()?;
         let held = running.uploads.hold(bytes.len())?;
         let librarian = running.librarian.clone();
         // Whoever asked may go away; the component waits all the same.
         let loading = tokio::spawn(async move {
-            let loaded = librarian.load(bytes).await;
+            let loaded = librarian.load(bytes, limits).await;
             drop(held);
             loaded
         });
         loading.await.unwrap_or(Err(NodeError::ShuttingDown))
     }
 
-    /// Lists the modules that are loaded here, by name and version.
+    /// Has a type run on another version, here and on every node that hears of it. Its objects
+    /// are made anew from the log. Shows the module that runs then.
+    ///
+    /// # Errors
+    /// [`NodeError::SwitchRefused`] if the version does not read ops that there may be;
+    /// [`NodeError::UnknownModule`], [`NodeError::WaitsForModule`] if it is not loaded here;
+    /// [`NodeError::StorageFailed`].
+    pub async fn switch_module(&self, switching: Switching) -> Result<ModuleInfo, NodeError> {
+        let librarian = self.running()?.librarian.clone();
+        librarian.switch(switching).await
+    }
+
+    /// Lists the modules that are known here, by name and version.
     pub fn modules(&self) -> Vec<ModuleInfo> {
         self.running()
             .map(|running| running.registry.list())
             .unwrap_or_default()
     }
 
-    /// Shows the module that objects of type `name` run on, or `name@version`.
+    /// Shows the module that objects of type `name` run on, `name@version`, or the module whose
+    /// hash begins so (8 digits or more).
     ///
     /// # Errors
-    /// [`NodeError::UnknownModule`].
+    /// [`NodeError::UnknownModule`]; [`NodeError::WaitsForModule`] if it is known and not loaded.
     pub fn module(&self, name: &str) -> Result<ModuleInfo, NodeError> {
         self.running()?.registry.show(name)
     }

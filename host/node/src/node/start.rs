@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use replicant_protocol::content::SignedAnnouncement;
+use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ClusterId, Generation};
 use replicant_protocol::membership;
@@ -319,8 +319,7 @@ fn network_config(
     // What cannot be read is passed over here and reported by the modules.
     let announcements = storage.announcements()?.into_iter();
     network.announcements = announcements
-        .filter_map(|(_, bytes)| SignedAnnouncement::from_bytes(&bytes).ok())
-        .map(Arc::new)
+        .filter_map(|(_, bytes)| Statement::from_bytes(&bytes).ok())
         .collect();
     network.membership = membership_config(config.probe_interval);
     let kept = kept_module_bytes(storage)?;

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use replicant_protocol::bundle::SignedBundle;
-use replicant_protocol::content::{Part, SignedAnnouncement};
+use replicant_protocol::content::{Part, Statement};
 use replicant_protocol::ids::{ModuleHash, NodeId, TopicName, TypeName};
 use replicant_protocol::replication::Message;
 use replicant_protocol::replication::anti_entropy;
 use replicant_protocol::version::VersionVector;
 use replicant_runtime::Module;
 
+use super::NodeError;
 use super::address_book::AddressBook;
 use super::comparison::Comparison;
 use crate::modules::{Archive, Librarian, ModuleChanges, ModuleNetwork, Registry};
@@ -23,6 +24,14 @@ use crate::topics::{Outlet, Topics, TypeSource};
 impl TypeSource for Registry {
     fn module(&self, name: &TypeName) -> Option<Module> {
         self.active(name)
+    }
+
+    fn missing(&self, name: &TypeName) -> NodeError {
+        Registry::missing(self, name)
+    }
+
+    fn reader(&self, name: &TypeName, schema: u32) -> Option<String> {
+        Registry::reader(self, name, schema)
     }
 }
 
@@ -196,9 +205,9 @@ impl ModuleChanges for TypeChanges {
 pub(super) struct ModuleLine(pub(super) Arc<Line>);
 
 impl ModuleNetwork for ModuleLine {
-    fn announce(&self, announcement: SignedAnnouncement) -> bool {
+    fn announce(&self, statement: Statement) -> bool {
         self.0
-            .with(|network| network.announce(announcement).is_ok())
+            .with(|network| network.announce(statement).is_ok())
             .unwrap_or(false)
     }
 

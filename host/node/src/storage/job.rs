@@ -233,8 +233,10 @@ pub enum General {
     Meta(&'static str, Vec<u8>),
     /// A component's bytes.
     Module(ModuleHash, Vec<u8>),
-    /// A module announcement, under its own hash.
+    /// An announcement of a module or a switch, under its own hash.
     Announcement(Hash, Vec<u8>),
+    /// An announcement is no longer kept.
+    ForgetAnnouncement(Hash),
     /// Two bundles that prove that a replica of a topic signed two histories.
     Proof(Proof),
     /// Where a member was last reached.
@@ -251,7 +253,7 @@ impl General {
             }
             Self::Proof(proof) => proof.first.len() + proof.second.len(),
             Self::Peer(_, address) => address.len(),
-            Self::ForgetPeer(_) => 0,
+            Self::ForgetAnnouncement(_) | Self::ForgetPeer(_) => 0,
         }
     }
 }

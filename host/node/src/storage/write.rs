@@ -210,6 +210,11 @@ fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> 
                 .open_table(ANNOUNCEMENTS)?
                 .insert(hash.as_bytes(), value.as_slice())?;
         }
+        General::ForgetAnnouncement(hash) => {
+            transaction
+                .open_table(ANNOUNCEMENTS)?
+                .remove(hash.as_bytes())?;
+        }
         General::Proof(proof) => write_proof(transaction, proof)?,
         General::Peer(id, address) => {
             let place = Place {

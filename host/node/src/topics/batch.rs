@@ -236,7 +236,7 @@ impl Engine {
         };
         let events = self.is_told();
         let Some(slot) = Self::slot(&mut self.slots, tools, &type_name) else {
-            return Err(NodeError::UnknownType { name: type_name });
+            return Err(tools.context.types.missing(&type_name));
         };
         let key = ObjectKey {
             type_name,
@@ -301,6 +301,7 @@ impl Engine {
                     id,
                     schema,
                     module,
+                    waits_for: context.types.reader(&key.type_name, schema),
                 }
             }
             Unavailable::Sandbox(fault) => NodeError::GuestFault { fault },

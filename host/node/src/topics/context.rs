@@ -16,11 +16,22 @@ use super::counters::Counters;
 use super::indexed::BundleCache;
 use super::watchers::HeldBytes;
 use crate::storage::{Job, Result, Storage, StorageError, TopicNumber, Writer, generation};
+use crate::vocabulary::NodeError;
 
 /// Where modules come from.
 pub trait TypeSource: Send + Sync + fmt::Debug {
     /// The module that objects of this type run on, if there is one here.
     fn module(&self, name: &TypeName) -> Option<Module>;
+
+    /// Why there is no module that objects of this type run on.
+    fn missing(&self, name: &TypeName) -> NodeError {
+        NodeError::UnknownType { name: name.clone() }
+    }
+
+    /// A module of this type that reads ops of an encoding, as `name@version`.
+    fn reader(&self, _name: &TypeName, _schema: u32) -> Option<String> {
+        None
+    }
 }
 
 /// Where what the topics have to say goes. No method waits.

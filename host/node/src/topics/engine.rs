@@ -11,6 +11,8 @@ use replicant_protocol::replication::{
     self, BoundaryLog, ChainHead, LogUnavailable, State, Writer,
 };
 
+use replicant_runtime::Module;
+
 use super::context::{Context, Tools};
 use super::counters::Count;
 use super::damage::Damage;
@@ -177,13 +179,17 @@ impl Engine {
         Some(slot)
     }
 
-    /// Another module for a type, or the first: its objects come back in it.
+    /// Another module for a type, or the first: its objects come back in it, out of the log. Or
+    /// none any more, since the one that is to run is not here: the objects wait for it.
     pub(super) fn change_type(&mut self, context: &Context, name: &TypeName) {
         let Some(module) = context.types.module(name) else {
+            if self.slots.remove(name).is_some() {
+                self.note_missing(name);
+            }
             return;
         };
         match self.slots.get_mut(name) {
-            Some(slot) if slot.module.hash() == module.hash() => return,
+            Some(slot) if runs_already(slot, &module) => return,
             Some(slot) => slot.replace_module(module),
             None if !self.missing_types.remove(name) => return,
             None => {}
@@ -248,6 +254,11 @@ impl Engine {
     pub(super) fn is_deliverable(&self, now: Duration) -> bool {
         self.state.has_deliverable() && self.retry_at.is_none_or(|at| at <= now)
     }
+}
+
+/// Whether a slot's objects are in this module, under these limits.
+fn runs_already(slot: &Slot, module: &Module) -> bool {
+    slot.module.hash() == module.hash() && slot.module.limits() == module.limits()
 }
 
 /// What is stored of a topic.

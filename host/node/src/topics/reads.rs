@@ -183,9 +183,7 @@ impl Engine {
         let key = self.existing(tools, id, type_name)?;
         let Some(slot) = Self::slot(&mut self.slots, tools, &key.type_name) else {
             self.note_missing(&key.type_name);
-            return Err(NodeError::UnknownType {
-                name: key.type_name,
-            });
+            return Err(tools.context.types.missing(&key.type_name));
         };
         let mut nothing = Staged::default();
         let mut bench = Bench {

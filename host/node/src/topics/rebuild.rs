@@ -99,7 +99,10 @@ impl Slot {
             let (fault, op) = match self.attempt(bench, key, number, (is_fresh, pace)) {
                 Ok(loaded) => return Ok(self.take_in(key, loaded, pace)),
                 Err(Attempt::Storage(error)) => return Err(error.into()),
-                Err(Attempt::Schema(schema)) => return Err(Unavailable::NewerType { schema }),
+                Err(Attempt::Schema(schema)) => {
+                    self.hold(&key.id, schema);
+                    return Err(Unavailable::NewerType { schema });
+                }
                 Err(Attempt::Fault(fault, op)) => (fault, op),
             };
             if !fault.is_guests() {

@@ -62,6 +62,9 @@ pub(super) struct Slot {
     pub(super) faulted: BTreeMap<ObjectId, String>,
     /// Ops since the last checkpoint that have no effect, since the guest fails on them.
     pub(super) voids: Voids,
+    /// Objects with ops of an encoding that the module does not read. They wait for another one:
+    /// their ops are in the log, and nothing is tried here until the module changes.
+    held: BTreeMap<ObjectId, u32>,
     /// How many objects to keep loaded; shrinks when an instance runs out of memory.
     pub(super) loaded_max: usize,
     /// When this slot was last used, by the shard's count of rounds.
@@ -84,6 +87,7 @@ impl Slot {
             loaded: BTreeMap::new(),
             faulted: BTreeMap::new(),
             voids: Voids::default(),
+            held: BTreeMap::new(),
             loaded_max,
             used_at: 0,
             uses: 0,
@@ -106,6 +110,9 @@ impl Slot {
         if let Some(fault) = self.faulted.get(&key.id) {
             return Err(Unavailable::Faulted(fault.clone()));
         }
+        if let Some(schema) = self.held.get(&key.id) {
+            return Err(Unavailable::NewerType { schema: *schema });
+        }
         self.rebuild(bench, key)
     }
 
@@ -119,7 +126,12 @@ impl Slot {
         events: bool,
     ) -> Option<Packed> {
         let has_room = self.loaded.len() < self.loaded_max || self.loaded.contains_key(&key.id);
-        if !self.module.description().reads.contains(&run.schema) || !has_room {
+        if !self.module.description().reads.contains(&run.schema) {
+            self.unload(&key.id);
+            self.hold(&key.id, run.schema);
+            return None;
+        }
+        if !has_room {
             self.unload(&key.id);
             return None;
         }
@@ -236,6 +248,7 @@ impl Slot {
 
     /// Drops an object from the instance.
     pub(super) fn unload(&mut self, id: &ObjectId) {
+        self.held.remove(id);
         let Some(loaded) = self.loaded.remove(id) else {
             return;
         };
@@ -254,6 +267,7 @@ impl Slot {
         self.counters
             .change(Count::ObjectsLoaded, -(self.loaded.len() as i64));
         self.loaded.clear();
+        self.held.clear();
         if self.instance.take().is_some() {
             self.counters.change(Count::Instances, -1);
         }
@@ -296,6 +310,13 @@ impl Slot {
         }
         self.counters.add(Count::InstancesLost, 1);
         self.reset();
+    }
+
+    /// Notes that an object waits for another module. Beyond the bound each use finds it again.
+    pub(super) fn hold(&mut self, id: &ObjectId, schema: u32) {
+        if self.held.len() < FAULTED_MAX {
+            self.held.insert(id.clone(), schema);
+        }
     }
 
     /// Notes that an object failed by itself.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use replicant_protocol::ids::{ClusterId, ModuleHash, ObjectId, TopicName, TypeName};
+use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
 
 /// Why a node did not do what it was asked. The message is for a person; what a program needs
 /// stands in the fields. Unless a variant says otherwise, nothing was changed.
@@ -45,9 +45,19 @@ pub enum NodeError {
         /// The type that is missing.
         name: TypeName,
     },
-    /// The object has ops of a version of its type that this node does not have. They are kept.
+    /// A module is to run here and cannot yet: its bytes have not come, or it asks for more than
+    /// this node grants. Ops of its type are kept and applied once it runs.
+    #[error("this node waits for module {module}: {reason}")]
+    WaitsForModule {
+        /// The module, as `name@version`.
+        module: String,
+        /// What stands in the way.
+        reason: String,
+    },
+    /// The object has ops of a version of its type that does not run here. They are kept.
     #[error(
-        "object `{id}` in topic {topic} has ops of encoding {schema}, which {module} does not read"
+        "object `{id}` in topic {topic} has ops of encoding {schema}, which {module} does not \
+         read; it waits for {}", reader(.waits_for)
     )]
     NewerTypeNeeded {
         /// The object's topic.
@@ -58,6 +68,8 @@ pub enum NodeError {
         schema: u32,
         /// The module that was tried, as `name@version`.
         module: String,
+        /// A module that is loaded here and reads it, as `name@version`.
+        waits_for: Option<String>,
     },
     /// The caller asked for a module that is not loaded here.
     #[error("no module {name} is loaded on this node")]
@@ -145,16 +157,43 @@ pub enum NodeError {
         reason: String,
     },
     /// Another component is already known under this name and version.
-    #[error("{name}@{version} is already {known}; {given} must have a version of its own")]
+    #[error(
+        "{module} is already {known}, announced by node {publisher}; {given} must have a version \
+         of its own"
+    )]
     ModuleConflict {
-        /// The type's name.
-        name: TypeName,
-        /// The type's version.
-        version: String,
+        /// Name and version, as `name@version`.
+        module: String,
         /// The component that is known.
         known: ModuleHash,
+        /// Who announced it.
+        publisher: NodeId,
         /// The component that was given.
         given: ModuleHash,
+    },
+    /// This component is registered under its name and version with other limits, which hold on
+    /// every node.
+    #[error(
+        "{module} is registered with other limits ({known}), announced by node {publisher}; with \
+         these ({given}) it must have a version of its own"
+    )]
+    LimitsConflict {
+        /// Name and version, as `name@version`.
+        module: String,
+        /// Who announced it.
+        publisher: NodeId,
+        /// The limits that are registered.
+        known: String,
+        /// The limits that were given.
+        given: String,
+    },
+    /// The type stays on the version that it runs on.
+    #[error("no switch to {module}: {reason}")]
+    SwitchRefused {
+        /// The version that was asked for or runs, as `name@version`.
+        module: String,
+        /// Why, and what can be done.
+        reason: String,
     },
     /// The data folder belongs to another cluster than the node to join.
     #[error("this node belongs to cluster {own}, the node at {address} to {other}")]
@@ -230,6 +269,13 @@ fn of_type(name: &Option<TypeName>) -> String {
     match name {
         Some(name) => format!(" of type {name}"),
         None => String::new(),
+    }
+}
+
+fn reader(waits_for: &Option<String>) -> String {
+    match waits_for {
+        Some(module) => format!("{module} to run"),
+        None => "a version that does".to_owned(),
     }
 }
 

@@ -8,9 +8,12 @@ mod token;
 mod watch;
 
 pub use error::NodeError;
-pub use report::{MemberInfo, MemberState, ModuleInfo, NetworkInfo, Status, StorageInfo};
+pub use report::{
+    MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, Status, StorageInfo, SwitchInfo,
+};
 pub use request::{
-    DigestInfo, ObjectPage, ObjectRead, Outcome, QueryAnswer, TopicInfo, Update, Updated,
+    DigestInfo, Direction, LoadLimits, ObjectPage, ObjectRead, Outcome, QueryAnswer, Switching,
+    TopicInfo, Update, Updated,
 };
 pub use token::VersionToken;
 pub use watch::{Change, Missed, ObjectState, WatchEvent, WatchToken};

@@ -122,6 +122,36 @@ pub struct ModuleInfo {
     pub exports: Vec<String>,
     /// Whether it ships with this release.
     pub built_in: bool,
-    /// Whether it is the version that objects of the type run on here.
+    /// Whether it is the version that objects of the type run on.
     pub active: bool,
+    /// Whether it is loaded here; if not, what describes it is empty.
+    pub loaded: bool,
+    /// Why what is announced is not loaded here.
+    pub waits: Option<String>,
+    /// The node whose announcement counts.
+    pub publisher: NodeId,
+    /// What else is announced under the same name and version.
+    pub others: Vec<OtherModule>,
+    /// The latest switches of the type, the one that counts first.
+    pub switches: Vec<SwitchInfo>,
+}
+
+/// A module that is announced under a name and version that another one has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherModule {
+    /// Hash of its bytes; the same as the other's if only the limits differ.
+    pub hash: ModuleHash,
+    /// The node that announced it.
+    pub publisher: NodeId,
+}
+
+/// A type was told to run on a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchInfo {
+    /// The version.
+    pub version: String,
+    /// The node that was asked.
+    pub issuer: NodeId,
+    /// When, by that node's clock, in milliseconds since 1970.
+    pub at_ms: u64,
 }

@@ -17,6 +17,39 @@ pub struct Update {
     pub commands: Vec<Vec<u8>>,
 }
 
+/// Limits that a module is registered with; what is left out has its default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// Fuel of one call, before what its items and bytes add.
+    pub fuel_per_call: Option<u64>,
+    /// Memory of one instance, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Output of one call, in bytes.
+    pub output_bytes: Option<u64>,
+}
+
+/// Which version a type is to run on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switching {
+    /// The type.
+    pub name: TypeName,
+    /// The version. None: up to the highest that is loaded, or down to the one that ran before.
+    pub version: Option<String>,
+    /// Which way; a version that lies the other way is refused.
+    pub direction: Direction,
+    /// Also if there may be ops that the version does not read: their objects wait then.
+    pub force: bool,
+}
+
+/// To a higher version or to a lower one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To a higher version.
+    Upgrade,
+    /// To a lower version.
+    Rollback,
+}
+
 /// What became of an [`Update`]. Everything in it is durable on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updated {

@@ -56,6 +56,8 @@ fn declared() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(node::network, node::set_network))
         .routes(routes!(modules::list, modules::load))
         .routes(routes!(modules::show))
+        .routes(routes!(modules::upgrade))
+        .routes(routes!(modules::rollback))
         .routes(routes!(topics::list))
         .routes(routes!(topics::objects))
         .routes(routes!(topics::digest))
@@ -152,6 +154,8 @@ mod tests {
             "GET /v1/modules",
             "POST /v1/modules",
             "GET /v1/modules/{name}",
+            "POST /v1/modules/{name}/rollback",
+            "POST /v1/modules/{name}/upgrade",
             "GET /v1/network",
             "PUT /v1/network",
             "GET /v1/status",

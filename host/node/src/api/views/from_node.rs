@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView, OutcomeView,
-    SchemasView, StatusView, StorageView, TopicView, UpdatedView,
+    DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView, OtherModuleView,
+    OutcomeView, SchemasView, StatusView, StorageView, SwitchView, TopicView, UpdatedView,
 };
 use crate::ids::TopicName;
 use crate::{
-    DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, Outcome, Status, TopicInfo,
-    Updated,
+    DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule, Outcome, Status,
+    SwitchInfo, TopicInfo, Updated,
 };
 
 impl StatusView {
@@ -81,6 +81,30 @@ impl From<ModuleInfo> for ModuleView {
             exports: module.exports,
             built_in: module.built_in,
             active: module.active,
+            loaded: module.loaded,
+            waits: module.waits,
+            publisher: module.publisher.to_string(),
+            others: module.others.into_iter().map(Into::into).collect(),
+            switches: module.switches.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<OtherModule> for OtherModuleView {
+    fn from(other: OtherModule) -> Self {
+        Self {
+            hash: other.hash.to_string(),
+            publisher: other.publisher.to_string(),
+        }
+    }
+}
+
+impl From<SwitchInfo> for SwitchView {
+    fn from(switch: SwitchInfo) -> Self {
+        Self {
+            version: switch.version,
+            issuer: switch.issuer.to_string(),
+            at_ms: switch.at_ms,
         }
     }
 }

@@ -131,8 +131,41 @@ pub struct ModuleView {
     pub exports: Vec<String>,
     /// Whether it ships with the release.
     pub built_in: bool,
-    /// Whether objects of the type run on this version here.
+    /// Whether objects of the type run on this version.
     pub active: bool,
+    /// Whether it is loaded here; if not, what describes it is empty.
+    pub loaded: bool,
+    /// Why what is announced is not loaded here; null if it is.
+    pub waits: Option<String>,
+    /// The node whose announcement counts: it was the first.
+    pub publisher: String,
+    /// What else is announced under the same name and version. No node runs it: it needs a version
+    /// of its own.
+    pub others: Vec<OtherModuleView>,
+    /// The latest switches of the type; the first one says which version runs.
+    pub switches: Vec<SwitchView>,
+}
+
+/// A module that is announced under a name and version that another one has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OtherModuleView {
+    /// BLAKE3 hash of its bytes; the same as the other's if only the limits differ.
+    pub hash: String,
+    /// The node that announced it.
+    pub publisher: String,
+}
+
+/// A type was told to run on a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchView {
+    /// The version.
+    pub version: String,
+    /// The node that was asked.
+    pub issuer: String,
+    /// When, by that node's clock, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// JSON Schemas (2020-12) of what a type takes and gives.

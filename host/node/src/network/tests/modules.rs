@@ -94,7 +94,7 @@ async fn a_module_whose_publisher_leaves_midway_comes_from_another() {
 async fn announcements_of_an_earlier_run_are_known_at_once() {
     let signed = Arc::new(announcement(1, b"module"));
     let mut config = config(1, &[]);
-    config.announcements = vec![signed.clone()];
+    config.announcements = vec![signed.clone().into()];
     let a = TestNode::start(config).await;
     eventually("it is known", || activated(&a).as_ref() == Some(&signed)).await;
     shut_down(&[&a]).await;

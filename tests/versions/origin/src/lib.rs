@@ -1,0 +1,13 @@
+//! A sum that grows, in versions that differ in ops, saved state, commands and value.
+
+mod named;
+mod plain;
+
+pub use named::Named;
+pub use plain::Plain;
+
+/// The encoding of ops of 1.x: a number.
+pub const PLAIN: u32 = 1;
+
+/// The encoding of ops of 2.x: a number, and who added it.
+pub const NAMED: u32 = 2;

@@ -1,0 +1,3 @@
+//! The first version: reads nothing but its own ops.
+
+replicant_sdk::export!(tally_origin::Plain<0>);
