@@ -236,7 +236,7 @@ fn a_second_component_under_a_name_and_version_is_refused_by_name_of_who_has_it(
         "load",
         tally("1.1.0"),
         "--memory-bytes",
-        "1000000",
+        "50000000",
     ];
     node.run(limited).fails(
         1,

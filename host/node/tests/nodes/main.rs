@@ -7,3 +7,4 @@ mod faults;
 mod harness;
 mod lost_history;
 mod single;
+mod versions;

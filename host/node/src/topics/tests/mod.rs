@@ -6,6 +6,7 @@ mod checkpoints;
 mod damage;
 mod disks;
 mod peers;
+mod versions;
 mod watching;
 mod writing;
 
@@ -266,6 +267,21 @@ impl Author {
             schema: object.schema,
             bytes: op.bytes.clone(),
         };
+        self.bundle_with(op, wall_ms)
+    }
+
+    /// An op of another encoding on the same object.
+    fn bundle_of(&mut self, like: &SignedBundle, schema: u32, bytes: Vec<u8>) -> SignedBundle {
+        let object = like.body().objects[0].key();
+        let op = LocalOp {
+            object,
+            schema,
+            bytes,
+        };
+        self.bundle_with(op, wall_ms())
+    }
+
+    fn bundle_with(&mut self, op: LocalOp, wall_ms: u64) -> SignedBundle {
         self.state
             .begin_batch(Duration::ZERO, wall_ms, &NoLog)
             .unwrap();
