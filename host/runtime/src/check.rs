@@ -1,12 +1,12 @@
 //! The promises of the interface, checked on what goes in and on what comes out.
 
 use crate::MESSAGE_BYTES_MAX;
-use crate::bindings::{self, PackedResult};
 use crate::fault::FaultKind;
 use crate::guest_log::cut;
 use crate::limits::Limits;
 use crate::packed::Packed;
 use crate::values::{Context, Description, Refusal, Run, Updated};
+use crate::worlds::v0_1_0::{self as bindings, PackedResult};
 
 /// Whether every command can get a dot.
 pub(crate) fn context(context: &Context, commands: &Packed) -> Result<(), String> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::bindings::Refusal as RawRefusal;
+use crate::worlds::v0_1_0::Refusal as RawRefusal;
 
 fn limits() -> Limits {
     Limits {

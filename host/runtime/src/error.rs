@@ -73,6 +73,17 @@ pub enum LoadError {
         /// How many there may be.
         limit: u64,
     },
+    /// It was made for a version of the interface that this host does not have.
+    #[error(
+        "the component was made for `{found}`; this host runs version {supported} of \
+         `replicant:crdt`: build it with an SDK of that version"
+    )]
+    UnsupportedVersion {
+        /// The first name of another version.
+        found: String,
+        /// The versions that there are.
+        supported: String,
+    },
     /// It imports what this host does not give.
     #[error(
         "the component imports {}; only `{}` may be imported", quoted(.names),

@@ -3,13 +3,13 @@
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
 
-use crate::bindings::{
-    Context, DeltaBased, DeltaBasedIndices, Description, Dot, OpBased, OpBasedIndices, PackedParam,
-    PackedResult, Run, Updated, first_mismatch,
-};
 use crate::sandbox::GuestState;
 use crate::values;
 use crate::world::World;
+use crate::worlds::v0_1_0::{
+    Context, DeltaBased, DeltaBasedIndices, Description, Dot, OpBased, OpBasedIndices, PackedParam,
+    PackedResult, Run, Updated, first_mismatch,
+};
 
 type Result<T> = wasmtime::Result<T>;
 

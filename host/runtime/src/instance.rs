@@ -3,7 +3,6 @@
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use crate::bindings::{self, PackedParam};
 use crate::check;
 use crate::fault::{CallError, Fault, FaultKind};
 use crate::guest::Guest;
@@ -13,6 +12,7 @@ use crate::module::Module;
 use crate::packed::Packed;
 use crate::sandbox::{Call, GuestState, Sandbox};
 use crate::values::{Context, Dot, Run, Updated};
+use crate::worlds::v0_1_0::{self as bindings, PackedParam};
 use crate::{Handle, MESSAGE_BYTES_MAX};
 
 /// One sandbox: memory of its own, and the objects that live in it. Calls block; an instance may

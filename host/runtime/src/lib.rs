@@ -48,10 +48,9 @@
 //! a child process if there is one, `cache` keeps compiled code, `engine` says which WebAssembly
 //! guests get, `sandbox` makes one call safe, `limiter` bounds memory, `world` says which
 //! interface a component implements, `guest` makes its calls the same for either, `check` holds
-//! guests and callers to the interface, `guest_log` is all that guests can import. Only `bindings`
+//! guests and callers to the interface, `guest_log` is all that guests can import. Only `worlds`
 //! knows the generated types; nothing of wasmtime is in the public interface.
 
-mod bindings;
 mod cache;
 mod check;
 mod compiler;
@@ -76,6 +75,7 @@ mod shape;
 mod values;
 mod wasi;
 mod world;
+mod worlds;
 
 pub use compiler::{CompilerProcess, compile_for_parent};
 pub use config::{CacheConfig, RuntimeConfig};

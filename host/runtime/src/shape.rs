@@ -12,6 +12,7 @@ use crate::complexity::{Complexity, PARAMETERS_MAX, RESULTS_MAX, check_count, in
 use crate::error::LoadError;
 use crate::wasi;
 use crate::world::World;
+use crate::worlds;
 
 /// Records that both sides share; an import of it brings no function.
 const TYPES_INTERFACE: &str = "replicant:crdt/types@0.1.0";
@@ -69,6 +70,7 @@ pub(crate) fn examine(bytes: &[u8], bytes_max: u64) -> Result<Shape, LoadError> 
         examiner.see(payload.map_err(invalid)?)?;
     }
     let shape = examiner.shape;
+    worlds::check(shape.exports.iter().chain(&shape.imports))?;
     check_imports(&shape.imports)?;
     World::of(&shape.exports)?;
     Ok(shape)

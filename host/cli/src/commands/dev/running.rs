@@ -49,12 +49,13 @@ impl Running {
         let about = module.description();
         let runs = client.module(&about.name)?;
         if text(&runs, "version") != about.version {
-            let path = format!(
-                "{}/upgrade?version={}",
-                module_path(&about.name),
-                about.version
-            );
-            client.post_text(&path, "")?;
+            // Objects with ops that it does not read wait, and are told of.
+            let asked = [
+                ("version", Some(about.version.as_str())),
+                ("force", Some("true")),
+            ];
+            let path = format!("{}/upgrade", module_path(&about.name));
+            client.post_text(&with_query(&path, &asked), "")?;
         }
         Ok(())
     }

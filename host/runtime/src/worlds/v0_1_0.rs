@@ -1,5 +1,5 @@
-//! The generated types of the interface, and their way to and from the public ones. Nothing
-//! outside of this crate sees them.
+//! Version 0.1.0 of the interface: its generated types, and their way to and from the public ones.
+//! Nothing outside of this crate sees them.
 
 use wasmtime::Store;
 use wasmtime::component::{
@@ -9,6 +9,9 @@ use wasmtime::component::{
 use crate::packed::{Packed, PackedError};
 use crate::values;
 use crate::world::World;
+
+/// The version, as it stands behind the names of the interface.
+pub(crate) const VERSION: &str = "0.1.0";
 
 // Generated code: its documentation stands in the WIT files, its lifetimes are elided as we do
 // not elide them, and its `unsafe` is the canonical ABI's.
