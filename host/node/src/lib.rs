@@ -17,7 +17,10 @@ pub mod topics;
 mod vocabulary;
 
 pub use node::{
-    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, QueryAnswer, Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
+    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo,
+    NetworkInfo, Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule,
+    Outcome, QueryAnswer, Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated,
+    VersionToken, Watch, WatchEvent, WatchToken, init,
 };
 pub use replicant_protocol::ids;
 pub use replicant_runtime::{CompilerProcess, compile_for_parent};

@@ -16,7 +16,10 @@ mod wiring;
 
 pub use crate::topics::Watch;
 pub use crate::vocabulary::{
-    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, QueryAnswer, Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, WatchEvent, WatchToken,
+    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo,
+    NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, QueryAnswer,
+    Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken,
+    WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
 

@@ -1,9 +1,9 @@
 //! The versions of the interface that a component may be made for: a file for each.
 //!
 //! A version's file has its generated types and their way to and from the public ones; the rest of
-//! the crate speaks of calls that every version has. A later version gets a file beside these, which
-//! turns its calls into the same ones, and an entry in [`SUPPORTED`]. So a component that was made
-//! for an older version stays loadable, and its ops stay what they were.
+//! the crate speaks of calls that every version has. A later version gets a file beside these,
+//! which turns its calls into the same ones, and an entry in [`SUPPORTED`]. So a component that was
+//! made for an older version stays loadable, and its ops stay what they were.
 
 pub(crate) mod v0_1_0;
 
