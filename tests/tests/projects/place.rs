@@ -12,6 +12,8 @@ pub(crate) fn place(name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("projects")
         .join(name);
+    // Without a `.` at its end, in which nothing can be made.
+    let place: PathBuf = place.components().collect();
     fs::create_dir_all(&place).unwrap();
     place
 }
