@@ -42,6 +42,11 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     /// The versions of the op encoding that it reads. An op of another one has no effect.
     const READS: &'static [u32] = &[1];
 
+    /// Whether ops name things by dots, and not by numbers that a state gives out one after the
+    /// other. If not, the type cannot be a part of which a removal takes some ops away and leaves
+    /// others: the numbers would be given again.
+    const NAMES_BY_DOT: bool = true;
+
     /// What a user asks for.
     type Command: Serialize + DeserializeOwned;
     /// What is replicated.

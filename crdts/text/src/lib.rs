@@ -105,6 +105,8 @@ impl Crdt for Text {
     const VALUE_SCHEMA: &'static str = r#"{"type": "string"}"#;
     const EVENT_SCHEMA: &'static str = command::EVENT_SCHEMA;
 
+    const NAMES_BY_DOT: bool = false;
+
     type Command = Command;
     type Op = EncodedOp;
     type Query = Query;

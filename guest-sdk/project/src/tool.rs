@@ -20,7 +20,23 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 pub(crate) fn find_above(folder: &Path, file: &str) -> Option<PathBuf> {
     let folder = std::path::absolute(folder).ok()?;
     let mut above = folder.ancestors().map(|folder| folder.join(file));
-    above.find(|path| path.is_file())
+    above.find(|path| path.is_file() && is_trusted(path, &folder))
+}
+
+/// What somebody else put into a folder above is not ours to run: only what belongs to whom the
+/// project belongs to, or to the system.
+#[cfg(unix)]
+fn is_trusted(file: &Path, project: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let owner = |found: std::io::Result<std::fs::Metadata>| found.ok().map(|it| it.uid());
+    let of_file = owner(std::fs::symlink_metadata(file));
+    of_file == Some(0) || of_file.is_some() && of_file == owner(std::fs::metadata(project))
+}
+
+#[cfg(not(unix))]
+fn is_trusted(_file: &Path, _project: &Path) -> bool {
+    true
 }
 
 /// Runs a tool to its end and returns what it said.

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Crdt, Events, Malformed, Random, Refusal, Stable};
+use crate::{
+    Context, Crdt, Events, LoadError, Malformed, Random, Refusal, Stable, postcard_bytes, version,
+};
 
 /// A type that is made of others, and what it is called.
 pub trait Compose: 'static {
@@ -16,6 +18,18 @@ pub trait Compose: 'static {
     const SUMMARY: &'static str;
     /// The type: combinators of parts.
     type Of: Crdt;
+    /// The op encoding; see [`Crdt::WRITES`]. A map and an optional part have that of their part. A
+    /// pair has 1: raise it here when one of its parts writes another one, or older versions take
+    /// its ops for malformed.
+    const WRITES: u32 = <Self::Of as Crdt>::WRITES;
+    /// The op encodings that it reads; see [`Crdt::READS`].
+    const READS: &'static [u32] = <Self::Of as Crdt>::READS;
+
+    /// Says whether states that a version saved can be read: those of compatible versions. Override
+    /// it where only parts have changed, which read what older versions of them saved.
+    fn reads_state_of(version: &str) -> bool {
+        version::check_compatible(Self::NAME, Self::VERSION, version).is_ok()
+    }
 }
 
 /// The type that `C` describes, ready to be exported.
@@ -40,8 +54,9 @@ impl<C: Compose> Crdt for Composed<C> {
     const NAME: &'static str = C::NAME;
     const VERSION: &'static str = C::VERSION;
     const SUMMARY: &'static str = C::SUMMARY;
-    const WRITES: u32 = C::Of::WRITES;
-    const READS: &'static [u32] = C::Of::READS;
+    const WRITES: u32 = C::WRITES;
+    const READS: &'static [u32] = C::READS;
+    const NAMES_BY_DOT: bool = C::Of::NAMES_BY_DOT;
     type Command = <C::Of as Crdt>::Command;
     type Op = <C::Of as Crdt>::Op;
     type Query = <C::Of as Crdt>::Query;
@@ -91,6 +106,22 @@ impl<C: Compose> Crdt for Composed<C> {
 
     fn query(&self, query: Self::Query) -> Result<Self::Answer, Refusal> {
         self.0.query(query)
+    }
+
+    fn load(saved: &[u8], from_version: &str) -> Result<Self, LoadError> {
+        if !C::reads_state_of(from_version) {
+            return Err(LoadError::new(format!(
+                "{} {} does not read what {from_version} saved",
+                C::NAME,
+                C::VERSION
+            )));
+        }
+        postcard_bytes::read(saved).map_err(|error| {
+            LoadError::new(format!(
+                "these bytes are no saved state of {}: {error}",
+                C::NAME
+            ))
+        })
     }
 
     fn compact(&mut self, stable: &Stable, floor: u64, number: u64) -> bool {

@@ -151,7 +151,8 @@ impl<K: Key, V: Crdt, R: Removal> Map<K, V, R> {
             Some(part) => part,
             None => {
                 key.check()?;
-                if self.cells.len() >= KEYS_MAX {
+                // A cell that only remembers a removal is no key.
+                if self.cells.len() >= KEYS_MAX && self.iter().count() >= KEYS_MAX {
                     return Err(format!("there are {KEYS_MAX} keys: remove some first").into());
                 }
                 new = V::default();
@@ -210,6 +211,9 @@ impl<K: Key, V: Crdt, R: Removal> Crdt for Map<K, V, R> {
     const NAME: &'static str = "map";
     const VERSION: &'static str = "0.1.0";
     const SUMMARY: &'static str = "A map with a part for each key.";
+    const WRITES: u32 = V::WRITES;
+    const READS: &'static [u32] = V::READS;
+    const NAMES_BY_DOT: bool = V::NAMES_BY_DOT;
     type Command = MapCommand<K, V::Command>;
     type Op = Op<K, V, R>;
     type Query = MapQuery<K, V::Query>;

@@ -57,7 +57,10 @@
 //! # What holds by construction
 //!
 //! - A part sees its own ops, each once, in causal order, with the dot and the timestamp of the
-//!   whole op. So what it promises for itself it keeps here.
+//!   whole op. So what it promises for itself it keeps here. A part whose ops name things by
+//!   numbers that its state gives out, as `text` does, would give them again after a removal that
+//!   leaves some ops: it can only be removed as [`ResetWins`] does; see
+//!   [`NAMES_BY_DOT`](crate::Crdt::NAMES_BY_DOT).
 //! - Removing makes no tombstone that stays: what a removal leaves is forgotten when it is stable.
 //! - Commands, queries, values, events and their schemas are those of the parts, with the path to
 //!   them around.

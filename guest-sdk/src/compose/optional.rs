@@ -92,6 +92,9 @@ impl<T: Crdt, R: Removal> Crdt for Optional<T, R> {
     const NAME: &'static str = "optional";
     const VERSION: &'static str = "0.1.0";
     const SUMMARY: &'static str = "A part that is there or not.";
+    const WRITES: u32 = T::WRITES;
+    const READS: &'static [u32] = T::READS;
+    const NAMES_BY_DOT: bool = T::NAMES_BY_DOT;
     type Command = OptionalCommand<T::Command>;
     type Op = OptionalOp<<R::Cell<T> as Cell<T>>::Seen, <R::Cell<T> as Cell<T>>::Observed>;
     type Query = T::Query;

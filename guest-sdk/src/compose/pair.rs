@@ -120,6 +120,7 @@ impl<A: Crdt, B: Crdt> Crdt for Pair<A, B> {
     const NAME: &'static str = "pair";
     const VERSION: &'static str = "0.1.0";
     const SUMMARY: &'static str = "Two parts that know nothing of each other.";
+    const NAMES_BY_DOT: bool = A::NAMES_BY_DOT && B::NAMES_BY_DOT;
     type Command = PairCommand<A::Command, B::Command>;
     type Op = PairOp;
     type Query = PairQuery<A::Query, B::Query>;

@@ -39,6 +39,12 @@ pub struct UpdateWinsCell<T: Crdt> {
 
 impl<T: Crdt> Default for UpdateWinsCell<T> {
     fn default() -> Self {
+        const {
+            assert!(
+                T::NAMES_BY_DOT,
+                "this part needs `ResetWins`: see `Crdt::NAMES_BY_DOT`"
+            );
+        }
         Self {
             part: Saved(T::default()),
             has_stable: false,
@@ -76,8 +82,12 @@ impl<T: Crdt> Cell<T> for UpdateWinsCell<T> {
     }
 
     fn remove(&mut self, _: &Context, observed: &Causes) {
-        self.has_stable = false;
+        let before = self.recent.len();
         self.recent.retain(|stamp, _| !observed.contains(stamp.dot));
+        if self.recent.len() == before && !self.has_stable {
+            return;
+        }
+        self.has_stable = false;
         self.part.0 = T::default();
         for (stamp, op) in &self.recent {
             let context = Context {

@@ -80,8 +80,8 @@ fn make(project: &Project, build: &Build) -> Result<PathBuf, BuildError> {
 /// Whoever reads the file sees the old component or the new one.
 fn put(bytes: &[u8], file: &Path) -> std::io::Result<()> {
     let fresh = file.with_extension(format!("{}.fresh", std::process::id()));
-    fs::write(&fresh, bytes)?;
-    fs::rename(&fresh, file).inspect_err(|_| {
+    let written = fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, file));
+    written.inspect_err(|_| {
         // It is of no use there.
         let _ = fs::remove_file(&fresh);
     })

@@ -7,7 +7,7 @@
 //!
 //! *Which version runs.* For a name and version, all nodes agree on one module (the announcement
 //! that `replicant_protocol::content` says is active); a type's objects run on the version that the
-//! latest switch names, and without one on the version that was announced first ([`versions`]). If
+//! latest switch names, and without one on the version that was announced first (`versions`). If
 //! that module is not here they wait for it. The types that ship with the release are announced
 //! like all others, with the earliest timestamp: nodes that were built differently then see the
 //! conflict, and settle on the same bytes. `docs/versions.md` has the reasons.

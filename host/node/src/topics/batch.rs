@@ -398,6 +398,8 @@ impl Engine {
         for key in flight.staged.numbers.keys() {
             if let Some(slot) = self.slots.get_mut(&key.type_name) {
                 slot.unload(&key.id);
+                // Its dots will be given again, to other ops.
+                slot.forget_voids(&key.id);
             }
         }
         let log = Log {

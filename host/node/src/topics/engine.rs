@@ -120,7 +120,7 @@ impl Engine {
         (self.number, self.counters, self.state) = (number, counters, state);
         (self.is_stale, self.retry_at) = (false, None);
         self.checkpoints.clear();
-        self.slots.values_mut().for_each(Slot::reset);
+        self.slots.values_mut().for_each(Slot::forget_all);
         let peers = std::mem::take(&mut self.peers);
         self.take_peers(now, &peers);
         context
@@ -188,10 +188,13 @@ impl Engine {
             }
             return;
         };
+        let was_missing = self.missing_types.remove(name);
         match self.slots.get_mut(name) {
+            // What came before it was here has not been told.
+            Some(slot) if runs_already(slot, &module) && was_missing => {}
             Some(slot) if runs_already(slot, &module) => return,
             Some(slot) => slot.replace_module(module),
-            None if !self.missing_types.remove(name) => return,
+            None if !was_missing => return,
             None => {}
         }
         // Values may be others now, or be there for the first time.

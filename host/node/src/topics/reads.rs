@@ -20,7 +20,7 @@ const PAGE_MAX: usize = 1_024;
 const STATE_OBJECTS_MAX: usize = 256;
 
 /// Bytes of the state that is told to a watcher.
-const STATE_BYTES_MAX: usize = 4 << 20;
+const STATE_BYTES_MAX: usize = 512 << 10;
 
 impl Engine {
     /// Answers a read, or keeps it until its version is here. The caller bounds how many wait.

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use replicant_protocol::ids::{ObjectId, ObjectKey};
-use replicant_runtime::{CallError, Fault, Handle, Packed, Run};
+use replicant_runtime::{CallError, Fault, FaultKind, Handle, Packed, Run};
 
 use super::counters::Count;
 use super::slot::{Loaded, Slot, Unavailable};
@@ -84,6 +84,17 @@ impl From<StorageError> for Attempt {
     }
 }
 
+/// How much fuel and memory a call gets depends on when its object was saved last, here: an op
+/// that wants too much may have had enough elsewhere. Then the object is shown as faulted, which
+/// can be seen, and not without the op, which cannot.
+fn is_same_everywhere(fault: &Fault) -> bool {
+    let depends = matches!(
+        fault.kind,
+        FaultKind::OutOfFuel { .. } | FaultKind::Memory { .. } | FaultKind::Table { .. }
+    );
+    !depends
+}
+
 impl Slot {
     /// Makes an object, and takes it into the instance. Each attempt after the first begins in a
     /// fresh one.
@@ -112,7 +123,9 @@ impl Slot {
             match (is_fresh, pace, op) {
                 (false, ..) => {}
                 (true, Pace::Runs, Some(_)) => pace = Pace::Ops,
-                (true, Pace::Ops, Some(op)) if self.voids.insert(&key.id, op) => {
+                (true, Pace::Ops, Some(op))
+                    if is_same_everywhere(&fault) && self.voids.insert(&key.id, op) =>
+                {
                     self.counters.add(Count::OpsVoid, 1);
                     let (replica, counter) = op;
                     let id = &key.id;

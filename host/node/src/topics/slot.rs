@@ -219,13 +219,31 @@ impl Slot {
         self.voids.forget(id);
         Some(Checkpoint {
             sequence,
-            module: self.module_hash(),
+            module: self.saved_by(),
             saved,
         })
     }
 
-    fn module_hash(&self) -> ModuleHash {
-        ModuleHash::from_bytes(self.module.hash())
+    /// What a checkpoint was saved by: the component and its limits, since an op that goes over
+    /// one of them has no effect.
+    fn saved_by(&self) -> ModuleHash {
+        let mut of = blake3::Hasher::new_derive_key("replicant checkpoint: module and limits 1");
+        of.update(&self.module.hash());
+        let limits = self.module.limits();
+        for limit in [
+            limits.fuel_per_call,
+            limits.fuel_per_item,
+            limits.fuel_per_byte,
+            limits.memory_bytes_max,
+            limits.table_elements_max,
+            limits.input_bytes_max,
+            limits.output_bytes_max,
+            limits.op_bytes_max,
+            limits.objects_max.into(),
+        ] {
+            of.update(&limit.to_le_bytes());
+        }
+        ModuleHash::from_bytes(*of.finalize().as_bytes())
     }
 
     /// The object's checkpoint, if there is one that this module saved. One that cannot be read is
@@ -237,7 +255,7 @@ impl Slot {
         object: ObjectNumber,
     ) -> Result<Option<Checkpoint>, StorageError> {
         match storage.checkpoint(topic, object) {
-            Ok(found) => Ok(found.filter(|found| found.module == self.module_hash())),
+            Ok(found) => Ok(found.filter(|found| found.module == self.saved_by())),
             Err(error @ StorageError::Corrupt { .. }) => {
                 tracing::error!(%error, "the object is made from the log instead");
                 Ok(None)
@@ -271,6 +289,17 @@ impl Slot {
         if self.instance.take().is_some() {
             self.counters.change(Count::Instances, -1);
         }
+    }
+
+    /// Forgets what was found out about objects: other ops may have their dots soon.
+    pub(super) fn forget_all(&mut self) {
+        self.reset();
+        self.voids = Voids::default();
+    }
+
+    /// The same for one object.
+    pub(super) fn forget_voids(&mut self, id: &ObjectId) {
+        self.voids.forget(id);
     }
 
     /// Replaces the module: the objects come back in the new one.

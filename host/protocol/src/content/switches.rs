@@ -68,6 +68,10 @@ impl Switches {
     }
 
     fn has_room(&self, new: &Known, gone: &[Known]) -> bool {
+        // A type that was switched before can always be switched again: of each some are kept.
+        if self.by_type.contains_key(&new.switch().name.name) {
+            return true;
+        }
         let issuer = new.switch().issuer;
         let freed = gone.iter().filter(|old| old.switch().issuer == issuer);
         let of_issuer = self.per_issuer.get(&issuer).copied().unwrap_or(0);

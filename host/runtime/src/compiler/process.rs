@@ -16,6 +16,8 @@ use crate::guest_log::printable;
 
 /// The largest machine code of a component: some times what the largest useful ones have.
 const CODE_BYTES_MAX: u64 = 512 << 20;
+/// Threads of the child: it should not take all of a large machine.
+const THREADS_MAX: usize = 4;
 /// How long a child may take to end that has said what it had to say.
 const END_WAIT: Duration = Duration::from_secs(2);
 
@@ -95,9 +97,13 @@ impl CompilerProcess {
     }
 
     fn start(&self) -> io::Result<Child> {
+        let threads = thread::available_parallelism().map_or(1, |all| all.get().min(THREADS_MAX));
         Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
+            // Each thread, and each arena of the C library, takes address space.
+            .env("RAYON_NUM_THREADS", threads.to_string())
+            .env("MALLOC_ARENA_MAX", "2")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -120,13 +126,24 @@ impl CompilerProcess {
             let _ = answered.send(Answer::read(&mut output, CODE_BYTES_MAX));
         });
         thread::scope(|scope| {
-            scope.spawn(move || {
+            let feeder = scope.spawn(move || {
                 // A child that ends early says why in its answer, or by how it ended.
                 let _ = request.write(&mut input, bytes);
                 let _ = input.flush();
             });
             match answer.recv_timeout(self.duration_max) {
-                Ok(answer) => Some(answer),
+                Ok(answer) => {
+                    // One that said something else and reads no further is ended, so that the
+                    // thread that feeds it ends too; one that is about to die may say why.
+                    let start = Instant::now();
+                    while !feeder.is_finished() && start.elapsed() < END_WAIT {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    if !feeder.is_finished() {
+                        let _ = child.kill();
+                    }
+                    Some(answer)
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     Some(Err(io::ErrorKind::UnexpectedEof.into()))
                 }
@@ -250,7 +267,11 @@ mod tests {
 
     #[test]
     fn a_child_that_hangs_is_ended() {
-        for script in ["cat > /dev/null; exec sleep 1000", "exec sleep 1000"] {
+        for script in [
+            "cat > /dev/null; exec sleep 1000",
+            "exec sleep 1000",
+            "echo something that is no answer; exec sleep 1000",
+        ] {
             let process = CompilerProcess {
                 duration_max: Duration::from_millis(50),
                 ..shell(script)

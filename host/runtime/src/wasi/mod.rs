@@ -133,7 +133,7 @@ fn define(
         let bytes = bytes_in(parameters);
         spend(
             &mut store,
-            FUEL_PER_CALL.saturating_add(FUEL_PER_BYTE * bytes),
+            FUEL_PER_CALL.saturating_add(FUEL_PER_BYTE.saturating_mul(bytes)),
         )?;
         let mut lent = Vec::new();
         take_back(&mut store, parameters, &mut lent)?;
@@ -172,13 +172,28 @@ fn take_back(
     Ok(())
 }
 
-/// Bytes of the lists among the parameters.
+/// What the parameters take on their way here: the bytes of texts, and one for each value inside
+/// of others.
 fn bytes_in(parameters: &[Val]) -> u64 {
-    let lengths = parameters.iter().map(|parameter| match parameter {
-        Val::List(items) => items.len() as u64,
+    parameters.iter().map(weight).sum()
+}
+
+fn weight(value: &Val) -> u64 {
+    let inside = |it: &Option<Box<Val>>| it.as_deref().map_or(0, |it| 1 + weight(it));
+    match value {
+        Val::String(text) | Val::Enum(text) => text.len() as u64,
+        Val::List(items) | Val::Tuple(items) => items.iter().map(|it| 1 + weight(it)).sum(),
+        Val::Record(fields) => {
+            let fields = fields.iter();
+            fields
+                .map(|(name, it)| 1 + name.len() as u64 + weight(it))
+                .sum()
+        }
+        Val::Variant(name, it) => name.len() as u64 + inside(it),
+        Val::Option(it) | Val::Result(Ok(it) | Err(it)) => inside(it),
+        Val::Flags(names) => names.iter().map(|name| 1 + name.len() as u64).sum(),
         _ => 0,
-    });
-    lengths.sum()
+    }
 }
 
 /// Takes fuel, and ends the call if there is not enough.
