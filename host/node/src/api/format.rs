@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::code::Code;
 use super::error::ErrorReply;
 use crate::data::{check_cbor, write_json};
+use crate::ids::TypeName;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,23 +65,24 @@ impl Format {
     }
 
     /// Writes an answer that has data of a type at its end: `view` is written as a map, and gets
-    /// `name` with `data` (CBOR) as a last entry. For clients of CBOR the data stays as it is.
+    /// `name` with `data` (CBOR), which a query of the type gave, as a last entry. For clients of
+    /// CBOR the data stays as it is.
     pub(crate) fn reply_with<T: Serialize>(
         self,
         view: &T,
-        name: &str,
-        data: &[u8],
+        of: &TypeName,
+        (name, data): (&str, &[u8]),
     ) -> Result<Response, ErrorReply> {
         let mut body = self.encode(view)?;
         match self {
             Self::Json => {
                 body.pop();
                 body.extend_from_slice(format!(",\"{name}\":").as_bytes());
-                write_json(data, &mut body).map_err(|error| malformed(&error))?;
+                write_json(data, &mut body).map_err(|error| malformed(of, &error))?;
                 body.push(b'}');
             }
             Self::Cbor => {
-                check_cbor(data).map_err(|error| malformed(&error))?;
+                check_cbor(data).map_err(|error| malformed(of, &error))?;
                 // The head of a map of fewer than 23 entries is one byte that counts them.
                 body[0] += 1;
                 ciborium::into_writer(name, &mut body).map_err(|_| unwritable())?;
@@ -123,10 +125,10 @@ fn media_range(range: &str) -> (String, u32) {
     (media, weight)
 }
 
-fn malformed(error: &dyn std::error::Error) -> ErrorReply {
+fn malformed(of: &TypeName, error: &dyn std::error::Error) -> ErrorReply {
     ErrorReply::new(
         Code::MalformedAnswer,
-        format!("the type gave an answer that cannot be passed on: {error}"),
+        format!("{of}: query gave an answer that cannot be passed on: {error}"),
         "the module's author must correct this",
     )
 }

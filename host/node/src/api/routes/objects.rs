@@ -62,7 +62,7 @@ pub(super) async fn read(
         type_name: object.type_name.to_string(),
         version: object.version.to_string(),
     };
-    format.reply_with(&head, "value", &object.value)
+    format.reply_with(&head, &object.type_name, ("value", &object.value))
 }
 
 /// Carries out commands on an object; makes it if need be.
@@ -144,5 +144,5 @@ pub(super) async fn query(
     let head = AnswerHead {
         version: answer.version.to_string(),
     };
-    format.reply_with(&head, "answer", &answer.answer)
+    format.reply_with(&head, &answer.type_name, ("answer", &answer.answer))
 }
