@@ -1,0 +1,25 @@
+//! Thousands of nodes in one thread: the protocols of Replicant on virtual time.
+//!
+//! A run is a function of its seed: events happen in the order of (time, sequence), the one
+//! generator is seeded, collections iterate in order. [`Engine::log_hash`] sums up all that
+//! happened; two runs of one seed have the same.
+//!
+//! [`Engine`] moves messages between nodes and fires their timers; what a node is, says
+//! [`Process`]. [`Network`] decides what becomes of a message. Sessions are modelled as far as
+//! protocols can see them: a node watches a peer as a TCP connection does, and is told when the
+//! peer's process ended, or when what it sent to a dead machine has not been acknowledged for too
+//! long.
+//!
+//! Not here: encryption, framing, the operating system. End-to-end tests run those.
+
+mod engine;
+mod network;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Context, Counts, Crash, Engine, Process};
+pub use network::{Latency, Network};
+
+/// A node's number in the simulation, from 0.
+pub type Index = u32;

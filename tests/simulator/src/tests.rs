@@ -1,0 +1,158 @@
+//! The engine by itself, with a protocol that only passes a number on.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Passes a number on to the next node of a ring, one less each time, and counts.
+struct Relay {
+    own: Index,
+    count: Index,
+    heard: Vec<(Index, u32)>,
+    broken: Vec<Index>,
+    wake_at: Option<Duration>,
+    woken: Vec<Duration>,
+}
+
+enum Input {
+    Say(u32),
+    Watch(Index),
+    WakeAt(Duration),
+}
+
+impl Process for Relay {
+    type Message = u32;
+    type Input = Input;
+
+    fn bytes_of(_: &u32) -> usize {
+        4
+    }
+
+    fn on_message(&mut self, from: Index, message: u32, context: &mut Context<'_, u32>) {
+        self.heard.push((from, message));
+        if message > 0 {
+            context.send((self.own + 1) % self.count, message - 1);
+        }
+    }
+
+    fn on_broken(&mut self, peer: Index, _: &mut Context<'_, u32>) {
+        self.broken.push(peer);
+    }
+
+    fn on_timeout(&mut self, context: &mut Context<'_, u32>) {
+        self.wake_at = None;
+        self.woken.push(context.now);
+    }
+
+    fn on_input(&mut self, input: Input, context: &mut Context<'_, u32>) {
+        match input {
+            Input::Say(number) => context.send((self.own + 1) % self.count, number),
+            Input::Watch(peer) => context.watch(peer),
+            Input::WakeAt(at) => self.wake_at = Some(at),
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        self.wake_at
+    }
+}
+
+fn ring(seed: u64, count: Index, network: Network) -> Engine<Relay> {
+    let mut engine = Engine::new(seed, network);
+    for own in 0..count {
+        engine.add(Relay {
+            own,
+            count,
+            heard: Vec::new(),
+            broken: Vec::new(),
+            wake_at: None,
+            woken: Vec::new(),
+        });
+    }
+    engine
+}
+
+fn heard_count(engine: &Engine<Relay>) -> usize {
+    engine.nodes().map(|(_, node)| node.heard.len()).sum()
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_message_goes_round_and_the_same_seed_tells_the_same_story() {
+    let run = |seed| {
+        let mut engine = ring(seed, 5, Network::default());
+        engine.input(0, Input::Say(19));
+        engine.run_for(LONG);
+        assert_eq!(heard_count(&engine), 20);
+        engine.log_hash()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn what_is_lost_is_counted_and_what_is_doubled_arrives_twice() {
+    let mut lossy = ring(
+        3,
+        2,
+        Network {
+            loss: 1.0,
+            ..Network::default()
+        },
+    );
+    lossy.input(0, Input::Say(0));
+    lossy.run_for(LONG);
+    assert_eq!((heard_count(&lossy), lossy.counts().lost_count), (0, 1));
+    let mut doubling = ring(
+        3,
+        2,
+        Network {
+            duplication: 1.0,
+            ..Network::default()
+        },
+    );
+    doubling.input(0, Input::Say(0));
+    doubling.run_for(LONG);
+    assert_eq!(heard_count(&doubling), 2);
+}
+
+#[test]
+fn a_cut_may_be_one_way() {
+    let mut engine = ring(4, 2, Network::default());
+    engine.network.parts.insert(1, 1);
+    engine.network.cuts.insert((0, 1));
+    engine.input(0, Input::Say(0));
+    engine.input(1, Input::Say(0));
+    engine.run_for(LONG);
+    assert_eq!(engine.node(0).map(|node| node.heard.len()), Some(1));
+    assert_eq!(engine.node(1).map(|node| node.heard.len()), Some(0));
+}
+
+#[test]
+fn the_end_of_a_process_is_heard_and_that_of_a_machine_only_by_who_sends_to_it() {
+    for (crash, hears) in [(Crash::Noticed, vec![1]), (Crash::Silent, vec![])] {
+        let mut engine = ring(5, 3, Network::default());
+        engine.input(0, Input::Watch(1));
+        engine.crash(1, crash);
+        engine.run_for(LONG);
+        assert_eq!(engine.node(0).map(|node| node.broken.clone()), Some(hears));
+        engine.input(0, Input::Say(0));
+        engine.run_for(LONG);
+        let last = engine.node(0).and_then(|node| node.broken.last().copied());
+        assert_eq!(last, Some(1));
+    }
+}
+
+#[test]
+fn a_timer_fires_when_it_is_due_and_an_old_one_does_not() {
+    let mut engine = ring(6, 1, Network::default());
+    let start = engine.now;
+    engine.input(0, Input::WakeAt(start + 2 * LONG));
+    engine.input(0, Input::WakeAt(start + LONG));
+    engine.run_for(3 * LONG);
+    assert_eq!(
+        engine.node(0).map(|node| node.woken.clone()),
+        Some(vec![start + LONG])
+    );
+}
