@@ -14,12 +14,14 @@
 
 mod engine;
 mod network;
+mod outcome;
 
 #[cfg(test)]
 mod tests;
 
 pub use engine::{Context, Counts, Crash, Engine, Process};
 pub use network::{Latency, Network};
+pub use outcome::{Bound, Figure, Outcome, Progress};
 
 /// A node's number in the simulation, from 0.
 pub type Index = u32;

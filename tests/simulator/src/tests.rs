@@ -156,3 +156,11 @@ fn a_timer_fires_when_it_is_due_and_an_old_one_does_not() {
         Some(vec![start + LONG])
     );
 }
+
+#[test]
+fn a_figure_that_is_no_number_keeps_to_no_bound() {
+    assert!(Figure::at_most("x", 1.0, "ms", 1.0).holds());
+    assert!(!Figure::at_least("x", 0.9, "", 1.0).holds());
+    assert!(!Figure::at_most("x", f64::NAN, "ms", 1.0).holds());
+    assert!(!Figure::at_least("x", f64::NAN, "ms", 1.0).holds());
+}
