@@ -5,23 +5,32 @@
 //! happened; two runs of one seed have the same.
 //!
 //! [`Engine`] moves messages between nodes and fires their timers; what a node is, says
-//! [`Process`]. [`Network`] decides what becomes of a message. Sessions are modelled as far as
+//! [`Process`]; [`worlds`] has them. [`Network`] decides what becomes of a message. Sessions are modelled as far as
 //! protocols can see them: a node watches a peer as a TCP connection does, and is told when the
 //! peer's process ended, or when what it sent to a dead machine has not been acknowledged for too
 //! long.
 //!
+//! [`scenarios`] is what is measured, by name; [`checkers`] say what must be true.
+//!
 //! Not here: encryption, framing, the operating system. End-to-end tests run those.
 
+pub mod checkers;
 mod engine;
+mod names;
 mod network;
 mod outcome;
+mod plot;
+pub mod scenarios;
+pub mod worlds;
 
 #[cfg(test)]
 mod tests;
 
 pub use engine::{Context, Counts, Crash, Engine, Process};
+pub use names::{index_of, node_id};
 pub use network::{Latency, Network};
 pub use outcome::{Bound, Figure, Outcome, Progress};
+pub use plot::{Line, Plot};
 
 /// A node's number in the simulation, from 0.
 pub type Index = u32;

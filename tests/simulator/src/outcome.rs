@@ -1,5 +1,7 @@
 //! What a scenario found: figures, and whether each is within its bound.
 
+use super::Plot;
+
 /// Which side of a bound is good.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
@@ -67,6 +69,8 @@ impl Figure {
 pub struct Outcome {
     /// What was measured, in the order of telling.
     pub figures: Vec<Figure>,
+    /// What can be drawn of it.
+    pub plots: Vec<Plot>,
     /// All that happened, as a hash.
     pub log_hash: blake3::Hash,
 }

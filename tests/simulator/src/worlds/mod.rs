@@ -1,0 +1,8 @@
+//! What a node of a simulation is: the protocols under test, put together as the driver of a real
+//! node does.
+
+mod flood;
+mod graph;
+
+pub use flood::FloodNode;
+pub use graph::random_graph;
