@@ -27,5 +27,6 @@ pub mod ids;
 pub mod membership;
 pub mod replication;
 pub mod session;
+pub mod topics;
 pub mod version;
 pub mod wire;

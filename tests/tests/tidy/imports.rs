@@ -54,12 +54,13 @@ const NEVER: [(&str, &[&str]); 7] = [
 
 /// Modules of the protocol crate that are layers beside each other, and `wire`, which alone sees
 /// them all.
-const LAYERS: [&str; 6] = [
+const LAYERS: [&str; 7] = [
     "membership",
     "broadcast",
     "content",
     "session",
     "replication",
+    "topics",
     "wire",
 ];
 

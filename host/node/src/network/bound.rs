@@ -115,7 +115,13 @@ impl BoundNetwork {
             let asking = seeds.map(|seed| Box::pin(self.ask_seed(dialer, seed)));
             match select_ok(asking).await {
                 Ok((cluster, _)) => return Ok(cluster),
-                Err(error) => *last = error.to_string(),
+                Err(error) => {
+                    let reason = error.to_string();
+                    if reason != *last {
+                        tracing::warn!("no node to join has answered yet: {reason}");
+                    }
+                    *last = reason;
+                }
             }
             tokio::time::sleep(pause.mul_f64(rng.random_range(0.5..1.5))).await;
             // A person waits for this: no longer pauses than a few seconds.

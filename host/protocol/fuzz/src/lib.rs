@@ -38,6 +38,7 @@ targets! {
     fuzz_bundle = decoding::bundle;
     fuzz_message = decoding::message;
     fuzz_announcement = decoding::announcement;
+    fuzz_publication = decoding::publication;
     fuzz_session = session::session;
     fuzz_replication = replication::replication;
     fuzz_anti_entropy = replication::anti_entropy;

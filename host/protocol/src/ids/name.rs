@@ -180,6 +180,18 @@ impl TopicName {
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
     }
+
+    /// The path itself, and then all paths above it, up to the first segment.
+    pub fn and_above(&self) -> impl Iterator<Item = &str> {
+        let above = self.0.rmatch_indices('/');
+        std::iter::once(&*self.0).chain(above.map(|(end, _)| &self.0[..end]))
+    }
+}
+
+impl std::borrow::Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl ObjectId {

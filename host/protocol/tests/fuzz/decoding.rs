@@ -2,6 +2,7 @@
 
 use replicant_protocol::bundle::{SignedBundle, limits};
 use replicant_protocol::content::Statement;
+use replicant_protocol::topics::SignedPublication;
 use replicant_protocol::wire::{Message, Payload};
 
 pub(crate) fn bundle(bytes: &[u8]) {
@@ -34,5 +35,11 @@ pub(crate) fn message(bytes: &[u8]) {
 pub(crate) fn announcement(bytes: &[u8]) {
     if let Ok(statement) = Statement::from_bytes(bytes) {
         assert_eq!(&statement.as_bytes()[..], bytes);
+    }
+}
+
+pub(crate) fn publication(bytes: &[u8]) {
+    if let Ok(publication) = SignedPublication::from_bytes(bytes) {
+        assert_eq!(&publication.as_bytes()[..], bytes);
     }
 }

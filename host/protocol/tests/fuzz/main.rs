@@ -45,6 +45,11 @@ fn any_bytes_are_an_announcement_or_refused() {
 }
 
 #[test]
+fn any_bytes_are_a_publication_or_refused() {
+    run(20_000, &seeds::publications(), decoding::publication);
+}
+
+#[test]
 fn nobody_gets_anything_into_a_session_that_its_peer_did_not_send() {
     run(200, &[], session::session);
 }

@@ -12,6 +12,7 @@ use replicant_protocol::ids::{
 use replicant_protocol::membership::{self, Record, Rumour, Status};
 use replicant_protocol::replication::anti_entropy::{DigestPage, DigestRequest, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
+use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
 use replicant_protocol::wire::{Message, Payload};
 use replicant_protocol::{broadcast, content};
@@ -239,4 +240,18 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         .chain(layer(1, memberships()))
         .chain(layer(3, contents()))
         .collect()
+}
+
+pub(crate) fn publications() -> Vec<Vec<u8>> {
+    let publication = |length: usize| Publication {
+        topic: "shop/eu/carts".parse().unwrap(),
+        author: identity(4).id(),
+        start: u64::MAX,
+        number: length as u64,
+        payload: vec![7; length],
+    };
+    [0, 1, 300]
+        .map(|length| SignedPublication::sign(publication(length), &identity(4)).unwrap())
+        .map(|signed| signed.as_bytes().to_vec())
+        .into()
 }

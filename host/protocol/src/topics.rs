@@ -1,0 +1,131 @@
+//! Topics: who listens to which path, whom each node is linked to within a topic's audience, and
+//! what may be said there by whom.
+//!
+//! A topic is a path. Who subscribes to `shop/eu` also hears what is said in `shop/eu/carts`: the
+//! *audience* of a topic are the subscribers of the path itself and of all paths above it. A
+//! message belongs to one topic and travels in that topic's overlay, which all of its audience is
+//! part of; so nobody hears it twice, however many of its ancestors they subscribe to.
+//!
+//! *The overlay* needs no message of its own where membership spreads who subscribes to what: it
+//! follows from the audience. Each topic has [`Config::cycles_count`] closed cycles; in each, the
+//! audience stands in the order of a hash of (topic, cycle, node), and a node's neighbours are the
+//! ones before and after it. A cycle by itself connects everybody, and the union of a few random
+//! cycles is an expander: diameter log *n*, connected after many failures (Law and Siu,
+//! "Distributed Construction of Random Expander Networks", INFOCOM 2003, section 2; theirs is built
+//! by walks, ours is computed). Nobody chooses their place, and nobody can push another out of it.
+//!
+//! While news of a subscription spreads, two nodes may see different audiences. A link then exists
+//! on one side only; the other side takes what comes over it (the sender is a member), and
+//! anti-entropy of membership ends the difference.
+//!
+//! *Publications* are signed by their author and numbered ([`SignedPublication`]). Every node
+//! checks author and access rules ([`Rules`]) before it passes one on, and remembers of each author
+//! which of the last [`NUMBERS_MAX`] numbers it heard: a replay is recognised without any clock,
+//! and without remembering payloads.
+//!
+//! *Bounds.* Subscriptions of one node ([`SUBSCRIPTIONS_MAX`]), overlays that are open at once
+//! ([`Config::overlays_max`]; beyond it the one that was idle for longest closes and its next
+//! message opens it again), authors whose numbers are remembered ([`Config::authors_max`]).
+//!
+//! Not here: how subscriptions spread (membership), how messages travel along the links
+//! (broadcast), what they mean.
+
+mod cycles;
+mod directory;
+mod numbers;
+mod publication;
+mod rules;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+use crate::ids::{NodeId, TopicName};
+
+pub use numbers::NUMBERS_MAX;
+pub use publication::{
+    PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX, Publication, PublicationError, SignedPublication,
+};
+pub use rules::{Pattern, PatternError, RULES_MAX, Rule, Rules, Who};
+pub use state::State;
+
+/// How many paths a node may subscribe to.
+pub const SUBSCRIPTIONS_MAX: usize = 64;
+
+/// The settings of topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// In how many cycles each topic's audience is arranged; 1 to 16. A node has at most twice as
+    /// many neighbours. More: shorter ways, more survivors of a mass failure, more announcements of
+    /// each message. Default 4, eight neighbours: of 10,000 nodes half may die at once and the rest
+    /// stays connected but for one node in 256.
+    pub cycles_count: usize,
+    /// How many overlays are open at once; at least 1. Each takes memory in proportion to its
+    /// audience. Default 256.
+    pub overlays_max: usize,
+    /// Of how many authors the numbers of publications are remembered, at 600 bytes each; at
+    /// least 1. Default 16,384: as many as there can be members.
+    pub authors_max: usize,
+    /// Who may subscribe to what and publish where. Default: everybody everywhere.
+    pub rules: Rules,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cycles_count: 4,
+            overlays_max: 256,
+            authors_max: 16_384,
+            rules: Rules::default(),
+        }
+    }
+}
+
+/// What the driver has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutEvent {
+    /// Tell all members what this node subscribes to now.
+    Subscribed(Vec<TopicName>),
+    /// A link within a topic begins.
+    NeighbourUp {
+        /// Where.
+        topic: TopicName,
+        /// To whom.
+        peer: NodeId,
+    },
+    /// A link within a topic ends.
+    NeighbourDown {
+        /// Where.
+        topic: TopicName,
+        /// To whom.
+        peer: NodeId,
+    },
+    /// The overlay of a topic is not needed any more, or had to give way. Its links have ended.
+    Closed(TopicName),
+}
+
+/// What goes wrong at the caller. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TopicsError {
+    /// This node subscribes to as many paths as it may.
+    #[error(
+        "this node subscribes to {SUBSCRIPTIONS_MAX} topics already; subscribe to a path above \
+         several of them, or unsubscribe from one"
+    )]
+    TooManySubscriptions,
+    /// The rules let this node not subscribe to that path.
+    #[error("the access rules do not let this node subscribe to {topic}")]
+    MayNotSubscribe {
+        /// The path.
+        topic: TopicName,
+    },
+    /// The rules let this node not publish in that topic.
+    #[error("the access rules do not let this node publish in {topic}")]
+    MayNotPublish {
+        /// The topic.
+        topic: TopicName,
+    },
+    /// What is said is too large, or not said by this node.
+    #[error(transparent)]
+    Publication(#[from] PublicationError),
+}

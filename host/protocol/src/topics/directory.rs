@@ -1,0 +1,70 @@
+//! Who subscribes to what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{NodeId, TopicName};
+
+use super::SUBSCRIPTIONS_MAX;
+
+/// Subscriptions of all members, this node included.
+///
+/// Invariant: the two maps hold the same pairs, and neither an empty set.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    of_node: BTreeMap<NodeId, BTreeSet<TopicName>>,
+    of_topic: BTreeMap<TopicName, BTreeSet<NodeId>>,
+}
+
+impl Directory {
+    /// What a node subscribes to.
+    pub(super) fn of_node(&self, node: NodeId) -> impl Iterator<Item = &TopicName> {
+        self.of_node.get(&node).into_iter().flatten()
+    }
+
+    /// All paths that somebody subscribes to, and how many do.
+    pub(super) fn topics(&self) -> impl Iterator<Item = (&TopicName, usize)> {
+        self.of_topic
+            .iter()
+            .map(|(topic, nodes)| (topic, nodes.len()))
+    }
+
+    /// Sets what a node subscribes to; what is beyond [`SUBSCRIPTIONS_MAX`] is left out. Gives the
+    /// paths that were added or taken away.
+    pub(super) fn set(
+        &mut self,
+        node: NodeId,
+        subscriptions: impl Iterator<Item = TopicName>,
+    ) -> Vec<TopicName> {
+        let new: BTreeSet<TopicName> = subscriptions.take(SUBSCRIPTIONS_MAX).collect();
+        let old = self.of_node.remove(&node).unwrap_or_default();
+        for topic in old.difference(&new) {
+            if let Some(nodes) = self.of_topic.get_mut(topic) {
+                nodes.remove(&node);
+                if nodes.is_empty() {
+                    self.of_topic.remove(topic);
+                }
+            }
+        }
+        for topic in new.difference(&old) {
+            self.of_topic.entry(topic.clone()).or_default().insert(node);
+        }
+        let changed = old.symmetric_difference(&new).cloned().collect();
+        if !new.is_empty() {
+            self.of_node.insert(node, new);
+        }
+        changed
+    }
+
+    /// Whether a node hears what is said in a topic.
+    pub(super) fn hears(&self, node: NodeId, topic: &TopicName) -> bool {
+        let subscriptions = self.of_node.get(&node);
+        subscriptions.is_some_and(|paths| topic.and_above().any(|path| paths.contains(path)))
+    }
+
+    /// Who hears what is said in a topic.
+    pub(super) fn audience(&self, topic: &TopicName) -> BTreeSet<NodeId> {
+        let paths = topic.and_above();
+        let nodes = paths.filter_map(|path| self.of_topic.get(path)).flatten();
+        nodes.copied().collect()
+    }
+}

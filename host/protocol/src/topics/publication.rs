@@ -1,0 +1,172 @@
+//! What is said in a topic, signed by who says it.
+
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+
+use crate::bounded;
+use crate::identity::{NodeIdentity, Signature};
+use crate::ids::{Hash, NodeId, TopicName};
+
+const CONTEXT: &str = "replicant 2026-11 publication";
+
+const FORMAT: u8 = 1;
+
+/// How much can be said at once, in bytes.
+pub const PUBLISHED_BYTES_MAX: usize = 1024 * 1024;
+
+/// The largest signed publication, in bytes.
+pub const PUBLICATION_BYTES_MAX: usize = PUBLISHED_BYTES_MAX + 1024;
+
+/// What somebody says in a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Where.
+    pub topic: TopicName,
+    /// Who says it.
+    pub author: NodeId,
+    /// Grows with each start of its author.
+    pub start: u64,
+    /// Counts the publications of this start, in all topics.
+    pub number: u64,
+    /// What is said; opaque.
+    pub payload: Vec<u8>,
+}
+
+/// Why bytes are not a publication. Always the sender's fault; nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublicationError {
+    /// Not the expected CBOR in its one form, or out of bounds.
+    #[error("a malformed publication: {what}")]
+    Malformed {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Its author did not sign it.
+    #[error("a publication that {} did not sign", author.short())]
+    Signature {
+        /// Who it says is its author.
+        author: NodeId,
+    },
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Wire {
+    #[n(0)]
+    format: u8,
+    #[n(1)]
+    topic: TopicName,
+    #[n(2)]
+    author: NodeId,
+    #[n(3)]
+    start: u64,
+    #[n(4)]
+    number: u64,
+    #[cbor(
+        n(5),
+        encode_with = "minicbor::bytes::encode",
+        decode_with = "bounded::bytes::<_, { PUBLISHED_BYTES_MAX }>"
+    )]
+    payload: Vec<u8>,
+    #[n(6)]
+    signature: Signature,
+}
+
+/// A publication with its signature, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedPublication {
+    publication: Publication,
+    bytes: Arc<[u8]>,
+}
+
+impl SignedPublication {
+    /// Signs what its author says.
+    ///
+    /// # Errors
+    /// [`PublicationError::Malformed`]: the payload is too large, or the author another than the
+    /// signer; the caller's misuse.
+    pub fn sign(
+        publication: Publication,
+        identity: &NodeIdentity,
+    ) -> Result<Self, PublicationError> {
+        if publication.author != identity.id() {
+            let what = "signed by another than its author";
+            return Err(PublicationError::Malformed { what });
+        }
+        if publication.payload.len() > PUBLISHED_BYTES_MAX {
+            let what = "its payload is too large";
+            return Err(PublicationError::Malformed { what });
+        }
+        let signature = identity.sign(CONTEXT, digest(&publication).as_bytes());
+        let bytes = bounded::to_bytes(&Wire {
+            format: FORMAT,
+            topic: publication.topic.clone(),
+            author: publication.author,
+            start: publication.start,
+            number: publication.number,
+            payload: publication.payload.clone(),
+            signature,
+        });
+        let bytes = bytes.into();
+        Ok(Self { publication, bytes })
+    }
+
+    /// Decodes a publication and checks its signature. Total over any bytes.
+    ///
+    /// # Errors
+    /// [`PublicationError`]: the sender's fault.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PublicationError> {
+        let what = "too long";
+        if bytes.len() > PUBLICATION_BYTES_MAX {
+            return Err(PublicationError::Malformed { what });
+        }
+        let what = "not the expected CBOR in its one form";
+        let wire: Wire =
+            bounded::from_bytes(bytes).map_err(|_| PublicationError::Malformed { what })?;
+        if wire.format != FORMAT {
+            let what = "unknown format";
+            return Err(PublicationError::Malformed { what });
+        }
+        let publication = Publication {
+            topic: wire.topic,
+            author: wire.author,
+            start: wire.start,
+            number: wire.number,
+            payload: wire.payload,
+        };
+        let digest = digest(&publication);
+        let author = publication.author;
+        author
+            .verify(CONTEXT, digest.as_bytes(), &wire.signature)
+            .map_err(|_| PublicationError::Signature { author })?;
+        let bytes = bytes.into();
+        Ok(Self { publication, bytes })
+    }
+
+    /// What is said.
+    pub fn publication(&self) -> &Publication {
+        &self.publication
+    }
+
+    /// The bytes that [`from_bytes`](Self::from_bytes) takes.
+    pub fn as_bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+}
+
+/// What is signed: a hash over all fields. The topic has a length of its own before it.
+fn digest(publication: &Publication) -> Hash {
+    let topic = publication.topic.as_str().as_bytes();
+    Hash::derive(
+        CONTEXT,
+        &[
+            &(topic.len() as u64).to_le_bytes(),
+            topic,
+            publication.author.as_bytes(),
+            &publication.start.to_le_bytes(),
+            &publication.number.to_le_bytes(),
+            &publication.payload,
+        ],
+    )
+}

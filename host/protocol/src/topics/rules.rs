@@ -1,0 +1,194 @@
+//! Who may subscribe to which topics, and publish where.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ids::{IdError, NodeId, TopicName};
+
+/// How many rules there may be.
+pub const RULES_MAX: usize = 256;
+
+/// A pattern of topics: a path in which `*` stands for any one segment, and a last `**` for any
+/// number of segments, none included. `**` alone is every topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    segments: Vec<Option<String>>,
+    is_open: bool,
+}
+
+/// Why a text is not a pattern. The caller's misuse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no pattern of topics: {reason}; `shop/*/carts` and `shop/**` are")]
+pub struct PatternError {
+    text: String,
+    reason: IdError,
+}
+
+impl Pattern {
+    /// Whether a topic fits.
+    pub fn fits(&self, topic: &TopicName) -> bool {
+        let mut segments = topic.segments();
+        for expected in &self.segments {
+            match (expected, segments.next()) {
+                (_, None) => return false,
+                (Some(expected), Some(segment)) if expected != segment => return false,
+                _ => {}
+            }
+        }
+        self.is_open || segments.next().is_none()
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text == "**" {
+            let (segments, is_open) = (Vec::new(), true);
+            return Ok(Self { segments, is_open });
+        }
+        let (path, is_open) = match text.strip_suffix("/**") {
+            Some(path) => (path, true),
+            None => (text, false),
+        };
+        // With `x` for each `*` it has to be a topic's name.
+        let name: Vec<&str> = path
+            .split('/')
+            .map(|s| if s == "*" { "x" } else { s })
+            .collect();
+        let checked: Result<TopicName, IdError> = name.join("/").parse();
+        checked.map_err(|reason| PatternError {
+            text: text.chars().take(300).collect(),
+            reason,
+        })?;
+        let segment = |segment: &str| (segment != "*").then(|| segment.to_owned());
+        let segments = path.split('/').map(segment).collect();
+        Ok(Self { segments, is_open })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let segments = self.segments.iter();
+        let named = segments.map(|segment| segment.as_deref().unwrap_or("*"));
+        let all: Vec<&str> = named.chain(self.is_open.then_some("**")).collect();
+        f.write_str(&all.join("/"))
+    }
+}
+
+/// Whom a rule lets do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Every member.
+    Everyone,
+    /// These nodes and nobody else; nobody at all if there is none.
+    Only(BTreeSet<NodeId>),
+}
+
+impl Who {
+    fn includes(&self, node: NodeId) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Only(nodes) => nodes.contains(&node),
+        }
+    }
+}
+
+/// Who may do what in the topics that fit a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Which topics.
+    pub topics: Pattern,
+    /// Who may publish there.
+    pub publish: Who,
+    /// Who may subscribe to such a path. A subscription to a path above hears everything below, so
+    /// whoever guards `a/b` guards `a` as well.
+    pub subscribe: Who,
+}
+
+/// Rules in their order; the first whose pattern fits decides, and without one everybody may.
+///
+/// They have to be the same on every node: each checks what it passes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules(Vec<Rule>);
+
+impl Rules {
+    /// Takes at most [`RULES_MAX`] rules; `None` if there are more.
+    pub fn new(rules: Vec<Rule>) -> Option<Self> {
+        (rules.len() <= RULES_MAX).then_some(Self(rules))
+    }
+
+    /// Whether a node may publish in a topic.
+    pub fn may_publish(&self, node: NodeId, topic: &TopicName) -> bool {
+        self.rule(topic)
+            .is_none_or(|rule| rule.publish.includes(node))
+    }
+
+    /// Whether a node may subscribe to a path.
+    pub fn may_subscribe(&self, node: NodeId, topic: &TopicName) -> bool {
+        self.rule(topic)
+            .is_none_or(|rule| rule.subscribe.includes(node))
+    }
+
+    fn rule(&self, topic: &TopicName) -> Option<&Rule> {
+        self.0.iter().find(|rule| rule.topics.fits(topic))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(pattern: &str, topic: &str) -> bool {
+        let pattern: Pattern = pattern.parse().unwrap();
+        pattern.fits(&topic.parse().unwrap())
+    }
+
+    #[test]
+    fn a_star_is_one_segment_and_two_are_the_rest() {
+        assert!(fits("shop/eu", "shop/eu") && !fits("shop/eu", "shop/eu/carts"));
+        assert!(fits("shop/*/carts", "shop/eu/carts") && !fits("shop/*", "shop/eu/carts"));
+        assert!(fits("shop/**", "shop") && fits("shop/**", "shop/eu/carts"));
+        assert!(!fits("shop/**", "shops"));
+        assert!(fits("**", "anything/at/all"));
+    }
+
+    #[test]
+    fn a_pattern_is_told_as_it_is_written() {
+        for text in ["**", "a", "a/*/c", "a/**", "*/b/**"] {
+            assert_eq!(text.parse::<Pattern>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_no_pattern() {
+        for text in [
+            "", "/", "a//b", "a/**/b", "a**", "***", "a b", "../x", "/**",
+        ] {
+            assert!(text.parse::<Pattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let (one, two) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
+        let rule = |topics: &str, publish, subscribe| Rule {
+            topics: topics.parse().unwrap(),
+            publish,
+            subscribe,
+        };
+        let only_one = Who::Only(BTreeSet::from([one]));
+        let rules = Rules::new(vec![
+            rule("news/open/**", Who::Everyone, Who::Everyone),
+            rule("news/**", only_one.clone(), Who::Everyone),
+            rule("secret", only_one.clone(), only_one),
+        ]);
+        let rules = rules.unwrap();
+        let may = |node, topic: &str| rules.may_publish(node, &topic.parse().unwrap());
+        assert!(may(one, "news/today") && !may(two, "news/today"));
+        assert!(may(two, "news/open/letters") && may(two, "elsewhere"));
+        let secret = "secret".parse().unwrap();
+        assert!(rules.may_subscribe(one, &secret) && !rules.may_subscribe(two, &secret));
+    }
+}

@@ -1,0 +1,329 @@
+//! Audiences, links, publications; a small world of nodes that all know each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::identity::NodeIdentity;
+
+fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+fn node(number: u32) -> NodeId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    NodeId::from_bytes(bytes)
+}
+
+fn identity(number: u8) -> NodeIdentity {
+    NodeIdentity::from_secret(&[number; 32])
+}
+
+fn events(state: &mut State) -> Vec<OutEvent> {
+    std::iter::from_fn(|| state.poll_event()).collect()
+}
+
+/// The state of one node among `count` that all subscribe to `path`.
+fn among(own: u32, count: u32, path: &str, config: Config) -> State {
+    let mut state = State::new(config, node(own), 1);
+    for other in 0..count {
+        state.handle_member(node(other), &[topic(path)]);
+    }
+    state.handle_subscribe(&topic(path)).unwrap();
+    events(&mut state);
+    state
+}
+
+fn links(state: &mut State) -> BTreeSet<NodeId> {
+    let mut links = BTreeSet::new();
+    for event in events(state) {
+        match event {
+            OutEvent::NeighbourUp { peer, .. } => assert!(links.insert(peer)),
+            OutEvent::NeighbourDown { peer, .. } => assert!(links.remove(&peer)),
+            OutEvent::Subscribed(_) | OutEvent::Closed(_) => {}
+        }
+    }
+    links
+}
+
+#[test]
+fn subscribers_of_every_path_above_hear_and_nobody_else() {
+    let mut state = State::new(Config::default(), node(0), 1);
+    for (other, path) in [
+        (1, "shop"),
+        (2, "shop/eu"),
+        (3, "shop/eu/carts"),
+        (4, "shop/us"),
+    ] {
+        state.handle_member(node(other), &[topic(path)]);
+    }
+    let audience = |name: &str| state.audience(&topic(name)).into_iter().collect::<Vec<_>>();
+    assert_eq!(audience("shop/eu/carts"), [node(1), node(2), node(3)]);
+    assert_eq!(audience("shop/eu"), [node(1), node(2)]);
+    assert_eq!(audience("shops"), []);
+    assert!(!state.hears(&topic("shop/eu")));
+}
+
+#[test]
+fn a_member_that_is_gone_hears_nothing() {
+    let mut state = State::new(Config::default(), node(0), 1);
+    state.handle_member(node(1), &[topic("a"), topic("b")]);
+    state.handle_member(node(1), &[topic("b")]);
+    assert_eq!(state.topics().collect::<Vec<_>>(), [(&topic("b"), 1)]);
+    state.handle_member_gone(node(1));
+    assert_eq!(state.topics().count(), 0);
+}
+
+#[test]
+fn a_change_of_subscriptions_is_told_to_the_members() {
+    let mut state = State::new(Config::default(), node(0), 1);
+    assert_eq!(state.handle_subscribe(&topic("a")), Ok(true));
+    assert_eq!(state.handle_subscribe(&topic("a")), Ok(false));
+    assert!(state.handle_unsubscribe(&topic("a")));
+    assert!(!state.handle_unsubscribe(&topic("a")));
+    let told = events(&mut state);
+    let expected = [vec![topic("a")], vec![]].map(OutEvent::Subscribed);
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn links_are_the_same_from_both_ends_and_connect_everybody() {
+    const COUNT: u32 = 200;
+    let path = "shop/eu/carts";
+    let mut all = BTreeMap::new();
+    for own in 0..COUNT {
+        let mut state = among(own, COUNT, "shop", Config::default());
+        assert!(state.open(&topic(path)));
+        all.insert(node(own), links(&mut state));
+    }
+    for (own, peers) in &all {
+        assert!(
+            peers.len() <= 8 && peers.len() >= 4,
+            "{} links",
+            peers.len()
+        );
+        assert!(peers.iter().all(|peer| all[peer].contains(own)));
+    }
+    let (mut reached, mut edge) = (BTreeSet::from([node(0)]), vec![node(0)]);
+    let mut hops_count = 0;
+    while reached.len() < COUNT as usize {
+        let next = edge.iter().flat_map(|near| all[near].iter().copied());
+        edge = next.filter(|peer| reached.insert(*peer)).collect();
+        assert!(
+            !edge.is_empty(),
+            "{} of {COUNT} are connected",
+            reached.len()
+        );
+        hops_count += 1;
+    }
+    assert!(hops_count <= 5, "{hops_count} hops");
+}
+
+#[test]
+fn two_in_an_audience_are_linked_once_and_one_alone_is_not_linked() {
+    let mut alone = among(0, 1, "a", Config::default());
+    alone.open(&topic("a"));
+    assert!(links(&mut alone).is_empty());
+    let mut two = among(0, 2, "a", Config::default());
+    two.open(&topic("a"));
+    assert_eq!(links(&mut two), BTreeSet::from([node(1)]));
+}
+
+#[test]
+fn open_links_follow_the_audience() {
+    let mut state = among(0, 2, "a", Config::default());
+    state.open(&topic("a/b"));
+    events(&mut state);
+    state.handle_member(node(7), &[topic("a/b")]);
+    let (topic_b, peer) = (topic("a/b"), node(7));
+    let up = OutEvent::NeighbourUp {
+        topic: topic_b.clone(),
+        peer,
+    };
+    assert_eq!(events(&mut state), [up]);
+    state.handle_member_gone(node(7));
+    let down = OutEvent::NeighbourDown {
+        topic: topic_b,
+        peer,
+    };
+    assert_eq!(events(&mut state), [down]);
+    state.handle_member(node(8), &[topic("elsewhere")]);
+    assert_eq!(events(&mut state), []);
+}
+
+#[test]
+fn who_does_not_hear_a_topic_has_no_overlay_of_it_and_hands_its_messages_in() {
+    let mut state = State::new(Config::default(), node(0), 1);
+    for other in 1..6 {
+        state.handle_member(node(other), &[topic("a")]);
+    }
+    assert!(!state.open(&topic("a")));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let entries: BTreeSet<NodeId> = state
+        .entries(&topic("a"), 3, &mut rng)
+        .into_iter()
+        .collect();
+    assert_eq!(entries.len(), 3);
+    assert!(entries.is_subset(&state.audience(&topic("a"))));
+    assert!(state.entries(&topic("b"), 3, &mut rng).is_empty());
+}
+
+#[test]
+fn unsubscribing_closes_the_overlays_that_it_was_for() {
+    let mut state = among(0, 3, "a", Config::default());
+    state.open(&topic("a/b"));
+    events(&mut state);
+    state.handle_unsubscribe(&topic("a"));
+    assert!(events(&mut state).contains(&OutEvent::Closed(topic("a/b"))));
+}
+
+#[test]
+fn endless_topics_close_the_one_that_was_idle_for_longest() {
+    let config = Config {
+        overlays_max: 2,
+        ..Config::default()
+    };
+    let mut state = among(0, 3, "a", config);
+    for name in ["a/1", "a/2", "a/1", "a/3"] {
+        assert!(state.open(&topic(name)));
+    }
+    let closed = events(&mut state).into_iter();
+    let closed: Vec<_> = closed
+        .filter(|e| matches!(e, OutEvent::Closed(_)))
+        .collect();
+    assert_eq!(closed, [OutEvent::Closed(topic("a/2"))]);
+    assert_eq!(state.overlays_count(), 2);
+}
+
+#[test]
+fn subscriptions_are_bounded_for_oneself_and_for_others() {
+    let mut state = State::new(Config::default(), node(0), 1);
+    let paths: Vec<TopicName> = (0..100).map(|n| topic(&format!("t{n}"))).collect();
+    for path in &paths[..SUBSCRIPTIONS_MAX] {
+        assert_eq!(state.handle_subscribe(path), Ok(true));
+    }
+    let refused = state.handle_subscribe(&paths[SUBSCRIPTIONS_MAX]);
+    assert_eq!(refused, Err(TopicsError::TooManySubscriptions));
+    state.handle_member(node(1), &paths);
+    let heard = paths
+        .iter()
+        .filter(|path| state.audience(path).contains(&node(1)));
+    assert_eq!(heard.count(), SUBSCRIPTIONS_MAX);
+}
+
+fn rules(publish: Who, subscribe: Who) -> Config {
+    let topics = "guarded/**".parse().unwrap();
+    let rule = Rule {
+        topics,
+        publish,
+        subscribe,
+    };
+    let rules = Rules::new(vec![rule]).unwrap();
+    Config {
+        rules,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn who_may_not_subscribe_is_not_part_of_the_audience() {
+    let config = rules(Who::Everyone, Who::Only(BTreeSet::from([node(1)])));
+    let mut state = State::new(config, node(0), 1);
+    state.handle_member(node(1), &[topic("guarded")]);
+    state.handle_member(node(2), &[topic("guarded"), topic("open")]);
+    assert_eq!(
+        state.audience(&topic("guarded/x")),
+        BTreeSet::from([node(1)])
+    );
+    assert_eq!(state.audience(&topic("open")), BTreeSet::from([node(2)]));
+    let refused = state.handle_subscribe(&topic("guarded/x"));
+    assert!(matches!(refused, Err(TopicsError::MayNotSubscribe { .. })));
+}
+
+#[test]
+fn what_one_says_others_hear_once() {
+    let (author, where_) = (identity(1), topic("a"));
+    let mut speaker = State::new(Config::default(), author.id(), 5);
+    let mut listener = State::new(Config::default(), node(2), 1);
+    let said = speaker
+        .handle_publish(&where_, b"hello".to_vec(), &author)
+        .unwrap();
+    let heard = listener.on_publication(&where_, said.as_bytes()).unwrap();
+    assert_eq!(heard.as_ref(), Some(&said));
+    assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
+    assert_eq!(speaker.on_publication(&where_, said.as_bytes()), Ok(None));
+    // After a restart the author counts from one again, with a higher start.
+    let mut again = State::new(Config::default(), author.id(), 6);
+    let later = again
+        .handle_publish(&where_, b"hello".to_vec(), &author)
+        .unwrap();
+    assert!(
+        listener
+            .on_publication(&where_, later.as_bytes())
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
+}
+
+#[test]
+fn who_may_not_publish_is_not_heard() {
+    let author = identity(1);
+    let mut speaker = State::new(Config::default(), author.id(), 1);
+    let config = rules(Who::Only(BTreeSet::new()), Who::Everyone);
+    let mut listener = State::new(config, node(2), 1);
+    let where_ = topic("guarded/x");
+    let said = speaker
+        .handle_publish(&where_, Vec::new(), &author)
+        .unwrap();
+    assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
+    let refused = listener.handle_publish(&where_, Vec::new(), &identity(2));
+    assert!(matches!(refused, Err(TopicsError::MayNotPublish { .. })));
+}
+
+#[test]
+fn a_publication_that_was_touched_or_moved_is_its_senders_fault() {
+    let author = identity(1);
+    let mut speaker = State::new(Config::default(), author.id(), 1);
+    let said = speaker
+        .handle_publish(&topic("a"), b"hello".to_vec(), &author)
+        .unwrap();
+    let mut listener = State::new(Config::default(), node(2), 1);
+    for index in 0..said.as_bytes().len() {
+        let mut bytes = said.as_bytes().to_vec();
+        bytes[index] ^= 1;
+        assert!(
+            listener.on_publication(&topic("a"), &bytes).is_err(),
+            "byte {index}"
+        );
+    }
+    assert!(
+        listener
+            .on_publication(&topic("b"), said.as_bytes())
+            .is_err()
+    );
+    // Nothing of that counts as heard.
+    assert!(
+        listener
+            .on_publication(&topic("a"), said.as_bytes())
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn what_is_too_large_is_not_said() {
+    let author = identity(1);
+    let mut speaker = State::new(Config::default(), author.id(), 1);
+    let mut say = |length| speaker.handle_publish(&topic("a"), vec![0; length], &author);
+    let largest = say(PUBLISHED_BYTES_MAX).unwrap();
+    assert!(largest.as_bytes().len() <= PUBLICATION_BYTES_MAX);
+    assert!(SignedPublication::from_bytes(largest.as_bytes()).is_ok());
+    assert!(matches!(
+        say(PUBLISHED_BYTES_MAX + 1),
+        Err(TopicsError::Publication(_))
+    ));
+}
