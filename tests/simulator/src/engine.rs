@@ -1,5 +1,10 @@
 //! The order of events: messages, timers, broken sessions, inputs.
 
+mod arrivals;
+mod clock;
+mod event;
+mod process;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -7,113 +12,13 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Index, Network};
+use super::{Index, Network, Transport};
+use arrivals::Arrivals;
+use clock::Clock;
+use event::{Event, What};
+use process::Action;
 
-/// What a node does: a protocol, and what the driver around it would do.
-pub trait Process {
-    /// What nodes say to each other.
-    type Message: Clone;
-
-    /// What a scenario tells a node to do.
-    type Input;
-
-    /// How many bytes a message takes on the wire.
-    fn bytes_of(message: &Self::Message) -> usize;
-
-    /// A message of a peer arrived.
-    fn on_message(
-        &mut self,
-        from: Index,
-        message: Self::Message,
-        context: &mut Context<'_, Self::Message>,
-    );
-
-    /// The session with a peer broke, or nothing sent to it arrives.
-    fn on_broken(&mut self, peer: Index, context: &mut Context<'_, Self::Message>);
-
-    /// The time that [`next_timeout`](Process::next_timeout) named has come.
-    fn on_timeout(&mut self, context: &mut Context<'_, Self::Message>);
-
-    /// The scenario wants something.
-    fn on_input(&mut self, input: Self::Input, context: &mut Context<'_, Self::Message>);
-
-    /// When the node wants to be woken.
-    fn next_timeout(&self) -> Option<Duration>;
-}
-
-/// How a node goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crash {
-    /// The process ends: its machine closes the connections, and peers hear of it.
-    Noticed,
-    /// The machine is gone: nobody hears anything.
-    Silent,
-}
-
-/// What a node may do while it handles an event.
-pub struct Context<'a, M> {
-    /// The time now.
-    pub now: Duration,
-    /// The one generator of the simulation.
-    pub rng: &'a mut ChaCha8Rng,
-    actions: &'a mut Vec<Action<M>>,
-}
-
-enum Action<M> {
-    Send { to: Index, message: M },
-    Watch(Index),
-    Unwatch(Index),
-}
-
-impl<M> Context<'_, M> {
-    /// Sends a message. It may be lost.
-    pub fn send(&mut self, to: Index, message: M) {
-        self.actions.push(Action::Send { to, message });
-    }
-
-    /// Holds a session open with a peer: its end will be heard of.
-    pub fn watch(&mut self, peer: Index) {
-        self.actions.push(Action::Watch(peer));
-    }
-
-    /// Lets go of the session with a peer.
-    pub fn unwatch(&mut self, peer: Index) {
-        self.actions.push(Action::Unwatch(peer));
-    }
-}
-
-enum What<M> {
-    Message { from: Index, message: M },
-    Broken { peer: Index },
-    Wake,
-}
-
-struct Event<M> {
-    at: Duration,
-    sequence: u64,
-    node: Index,
-    what: What<M>,
-}
-
-impl<M> PartialEq for Event<M> {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.sequence) == (other.at, other.sequence)
-    }
-}
-
-impl<M> Eq for Event<M> {}
-
-impl<M> PartialOrd for Event<M> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<M> Ord for Event<M> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
+pub use process::{Context, Crash, Process};
 
 struct Slot<P> {
     /// `None` while the node is down.
@@ -123,6 +28,9 @@ struct Slot<P> {
     armed: Option<Duration>,
     /// Who holds a session with it.
     watchers: BTreeSet<Index>,
+    clock: Clock,
+    /// Until then it does nothing.
+    stalled_until: Duration,
 }
 
 /// What happened so far.
@@ -147,11 +55,14 @@ pub struct Engine<P: Process> {
     /// The one generator of the simulation.
     pub rng: ChaCha8Rng,
     slots: Vec<Slot<P>>,
-    queue: BinaryHeap<Reverse<Event<P::Message>>>,
+    queue: BinaryHeap<Reverse<Event<P::Message, P::Input>>>,
     sequence: u64,
     log: blake3::Hasher,
     counts: Counts,
     actions: Vec<Action<P::Message>>,
+    /// Who waits for an acknowledgement of whom across a cut.
+    silences: BTreeSet<(Index, Index)>,
+    arrivals: Arrivals,
 }
 
 impl<P: Process> Engine<P> {
@@ -167,6 +78,8 @@ impl<P: Process> Engine<P> {
             log: blake3::Hasher::new(),
             counts: Counts::default(),
             actions: Vec::new(),
+            silences: BTreeSet::new(),
+            arrivals: Arrivals::default(),
         }
     }
 
@@ -209,6 +122,8 @@ impl<P: Process> Engine<P> {
             crash: Crash::Noticed,
             armed: None,
             watchers: BTreeSet::new(),
+            clock: Clock::default(),
+            stalled_until: Duration::ZERO,
         });
         self.note(b"start", node, node, 0);
         self.arm(node);
@@ -230,11 +145,12 @@ impl<P: Process> Engine<P> {
         let slot = &mut self.slots[node as usize];
         slot.crash = crash;
         slot.armed = None;
+        slot.stalled_until = Duration::ZERO;
         let watchers = std::mem::take(&mut slot.watchers);
         if crash == Crash::Noticed {
             for watcher in watchers {
                 if self.network.is_open(node, watcher) {
-                    let delay = self.network.delay(watcher, &mut self.rng);
+                    let delay = self.network.delay(node, watcher, &mut self.rng);
                     self.push(self.now + delay, watcher, What::Broken { peer: node });
                 }
             }
@@ -242,8 +158,34 @@ impl<P: Process> Engine<P> {
         Some(process)
     }
 
-    /// Lets a node handle an input now. Nothing happens if it is down.
+    /// Lets a node stand still: messages, timers and inputs wait until the span is over.
+    pub fn stall(&mut self, node: Index, span: Duration) {
+        self.note(b"stall", node, node, span.as_nanos() as u64);
+        let slot = &mut self.slots[node as usize];
+        slot.stalled_until = slot.stalled_until.max(self.now + span);
+    }
+
+    /// Puts a node's clock forward, and lets it gain (or lose) millionths from now on.
+    pub fn skew(&mut self, node: Index, ahead: Duration, drift_ppm: i32) {
+        self.note(b"skew", node, node, ahead.as_nanos() as u64);
+        self.slots[node as usize]
+            .clock
+            .skew(self.now, ahead, drift_ppm);
+        self.arm(node);
+    }
+
+    /// What a node's own clock shows.
+    pub fn now_of(&self, node: Index) -> Duration {
+        self.slots[node as usize].clock.local(self.now)
+    }
+
+    /// Lets a node handle an input now, or when it no longer stalls. Nothing happens if it is
+    /// down.
     pub fn input(&mut self, node: Index, input: P::Input) {
+        let stalled_until = self.slots[node as usize].stalled_until;
+        if stalled_until > self.now {
+            return self.push(stalled_until, node, What::Input(input));
+        }
         self.note(b"input", node, node, 0);
         self.with(node, |process, context| process.on_input(input, context));
     }
@@ -272,6 +214,14 @@ impl<P: Process> Engine<P> {
         let node = event.node;
         self.now = event.at;
         self.counts.events_count += 1;
+        let slot = &mut self.slots[node as usize];
+        if slot.stalled_until > event.at && slot.process.is_some() {
+            if matches!(event.what, What::Wake) && slot.armed == Some(event.at) {
+                slot.armed = Some(slot.stalled_until);
+            }
+            let until = slot.stalled_until;
+            return self.push(until, node, event.what);
+        }
         match event.what {
             What::Message { from, message } => self.arrive(from, node, message),
             What::Broken { peer } => {
@@ -279,6 +229,15 @@ impl<P: Process> Engine<P> {
                 self.slots[peer as usize].watchers.remove(&node);
                 self.with(node, |process, context| process.on_broken(peer, context));
             }
+            What::Silence { peer } => {
+                self.silences.remove(&(node, peer));
+                if !self.network.is_open_both_ways(node, peer) {
+                    self.note(b"silence", peer, node, 0);
+                    self.slots[peer as usize].watchers.remove(&node);
+                    self.with(node, |process, context| process.on_broken(peer, context));
+                }
+            }
+            What::Input(input) => self.input(node, input),
             What::Wake => {
                 if self.slots[node as usize].armed == Some(event.at) {
                     self.slots[node as usize].armed = None;
@@ -299,7 +258,7 @@ impl<P: Process> Engine<P> {
         }
         // A machine that is up answers that nobody listens; one that is gone says nothing.
         let notice = match slot.crash {
-            Crash::Noticed => self.network.delay(from, &mut self.rng),
+            Crash::Noticed => self.network.delay(node, from, &mut self.rng),
             Crash::Silent => self.network.silence_max,
         };
         self.push(self.now + notice, from, What::Broken { peer: node });
@@ -307,12 +266,14 @@ impl<P: Process> Engine<P> {
 
     /// Lets a node handle something, does what it asks for, and sets its timer.
     fn with(&mut self, node: Index, handle: impl FnOnce(&mut P, &mut Context<'_, P::Message>)) {
-        let Some(process) = self.slots[node as usize].process.as_mut() else {
+        let slot = &mut self.slots[node as usize];
+        let Some(process) = slot.process.as_mut() else {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
         let mut context = Context {
-            now: self.now,
+            now: slot.clock.local(self.now),
+            true_now: self.now,
             rng: &mut self.rng,
             actions: &mut actions,
         };
@@ -340,16 +301,24 @@ impl<P: Process> Engine<P> {
     fn send(&mut self, from: Index, to: Index, message: P::Message) {
         self.counts.messages_count += 1;
         self.counts.bytes_count += P::bytes_of(&message) as u64;
+        if !self.network.is_open_both_ways(from, to) && self.silences.insert((from, to)) {
+            let told = self.now + self.network.silence_max;
+            self.push(told, from, What::Silence { peer: to });
+        }
         let Some(delay) = self.network.travel(from, to, &mut self.rng) else {
             self.counts.lost_count += 1;
             return;
         };
         if self.network.is_doubled(&mut self.rng) {
-            let again = self.now + self.network.delay(to, &mut self.rng);
+            let again = self.now + self.network.delay(from, to, &mut self.rng);
             let message = message.clone();
             self.push(again, to, What::Message { from, message });
         }
-        self.push(self.now + delay, to, What::Message { from, message });
+        let mut at = self.now + delay;
+        if let Transport::Streams(_) = self.network.transport {
+            at = self.arrivals.in_order(self.now, from, to, at);
+        }
+        self.push(at, to, What::Message { from, message });
     }
 
     fn arm(&mut self, node: Index) {
@@ -358,14 +327,14 @@ impl<P: Process> Engine<P> {
             slot.armed = None;
             return;
         };
-        let at = at.max(self.now);
+        let at = slot.clock.global(at).max(self.now);
         if slot.armed != Some(at) {
             slot.armed = Some(at);
             self.push(at, node, What::Wake);
         }
     }
 
-    fn push(&mut self, at: Duration, node: Index, what: What<P::Message>) {
+    fn push(&mut self, at: Duration, node: Index, what: What<P::Message, P::Input>) {
         self.sequence += 1;
         let sequence = self.sequence;
         self.queue.push(Reverse(Event {

@@ -28,7 +28,7 @@ mod tests;
 
 pub use engine::{Context, Counts, Crash, Engine, Process};
 pub use names::{index_of, node_id};
-pub use network::{Latency, Network};
+pub use network::{Latency, Network, Transport};
 pub use outcome::{Bound, Figure, Outcome, Progress};
 pub use plot::{Line, Plot};
 

@@ -1,5 +1,7 @@
 //! What becomes of a message on its way.
 
+mod latency;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -7,23 +9,20 @@ use rand::{Rng, RngExt};
 
 use super::Index;
 
-/// How long a message is on its way, one way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Latency {
-    /// Each message anew, with equal chance anywhere between the two.
-    Uniform(Duration, Duration),
+pub use latency::Latency;
+
+/// What carries messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Each message by itself, as UDP does: it may be lost, doubled, overtaken.
+    Datagrams,
+    /// Messages between two nodes arrive in the order they were sent, once, as TCP does. One that
+    /// is lost is sent again after this time, then after twice that, and holds up those behind it.
+    Streams(Duration),
 }
 
-impl Latency {
-    fn draw(&self, rng: &mut impl Rng) -> Duration {
-        match self {
-            Self::Uniform(least, most) => {
-                let nanos = rng.random_range(least.as_nanos() as u64..=most.as_nanos() as u64);
-                Duration::from_nanos(nanos)
-            }
-        }
-    }
-}
+/// How often a message is sent again in a stream before it counts as lost.
+const RETRANSMISSIONS_MAX: u32 = 8;
 
 /// The network between the nodes. May be changed while a simulation runs; what is on its way
 /// already arrives.
@@ -35,9 +34,13 @@ pub struct Network {
     pub loss: f64,
     /// The chance that a message arrives twice; 0 to 1.
     pub duplication: f64,
+    /// What carries messages.
+    pub transport: Transport,
     /// Which part of a divided network a node is in; nodes that are not named are in part 0.
     pub parts: BTreeMap<Index, u32>,
     /// Between which parts nothing travels: (from, to). One-way when only one direction is named.
+    /// Who sends to a node that it cannot reach, or that cannot answer, is told after
+    /// [`Network::silence_max`] that the session broke, if it is still so by then.
     pub cuts: BTreeSet<(u32, u32)>,
     /// Nodes that take longer over everything: each message waits up to so long before they take
     /// it.
@@ -54,6 +57,7 @@ impl Default for Network {
             latency: Latency::Uniform(Duration::from_millis(10), Duration::from_millis(50)),
             loss: 0.0,
             duplication: 0.0,
+            transport: Transport::Datagrams,
             parts: BTreeMap::new(),
             cuts: BTreeSet::new(),
             slow: BTreeMap::new(),
@@ -72,25 +76,47 @@ impl Network {
         !self.cuts.contains(&(part(from), part(to)))
     }
 
+    /// Whether two nodes reach each other.
+    pub(super) fn is_open_both_ways(&self, a: Index, b: Index) -> bool {
+        self.is_open(a, b) && self.is_open(b, a)
+    }
+
     /// How long a message from one node to the other takes; `None` if it is lost.
     pub(super) fn travel(&self, from: Index, to: Index, rng: &mut impl Rng) -> Option<Duration> {
-        if !self.is_open(from, to) || (self.loss > 0.0 && rng.random_bool(self.loss)) {
+        if !self.is_open(from, to) {
             return None;
         }
-        Some(self.delay(to, rng))
+        let Transport::Streams(retransmission) = self.transport else {
+            let arrives = !self.is_lost(rng);
+            return arrives.then(|| self.delay(from, to, rng));
+        };
+        let mut waited = Duration::ZERO;
+        for doubling in 0..RETRANSMISSIONS_MAX {
+            if !self.is_lost(rng) {
+                return Some(waited + self.delay(from, to, rng));
+            }
+            waited += retransmission * 2_u32.pow(doubling);
+        }
+        None
+    }
+
+    fn is_lost(&self, rng: &mut impl Rng) -> bool {
+        self.loss > 0.0 && rng.random_bool(self.loss)
     }
 
     /// How long a message takes that is not lost.
-    pub(super) fn delay(&self, to: Index, rng: &mut impl Rng) -> Duration {
-        let mut delay = self.latency.draw(rng);
+    pub(super) fn delay(&self, from: Index, to: Index, rng: &mut impl Rng) -> Duration {
+        let mut delay = self.latency.draw(from, to, rng);
         if let Some(most) = self.slow.get(&to) {
-            delay += Latency::Uniform(Duration::ZERO, *most).draw(rng);
+            delay += Latency::Uniform(Duration::ZERO, *most).draw(from, to, rng);
         }
         delay
     }
 
     /// Whether a message arrives a second time.
     pub(super) fn is_doubled(&self, rng: &mut impl Rng) -> bool {
-        self.duplication > 0.0 && rng.random_bool(self.duplication)
+        self.transport == Transport::Datagrams
+            && self.duplication > 0.0
+            && rng.random_bool(self.duplication)
     }
 }

@@ -158,6 +158,121 @@ fn a_timer_fires_when_it_is_due_and_an_old_one_does_not() {
 }
 
 #[test]
+fn what_is_sent_across_a_cut_breaks_the_session_unless_it_heals_in_time() {
+    for (healed, broken) in [(Duration::from_secs(2), vec![]), (LONG, vec![1])] {
+        let mut engine = ring(7, 2, Network::default());
+        engine.network.parts.insert(1, 1);
+        // Node 1 hears node 0 and cannot acknowledge.
+        engine.network.cuts.insert((1, 0));
+        for _ in 0..3 {
+            engine.input(0, Input::Say(0));
+        }
+        engine.run_for(healed);
+        engine.network.cuts.clear();
+        engine.run_for(LONG);
+        assert_eq!(engine.node(1).map(|node| node.heard.len()), Some(3));
+        let heard = engine.node(0).map(|node| node.broken.clone());
+        assert_eq!(heard, Some(broken), "healed after {healed:?}");
+    }
+}
+
+#[test]
+fn datagrams_overtake_each_other_and_streams_do_not_and_lose_nothing() {
+    let order_of = |transport, loss| {
+        let network = Network {
+            transport,
+            loss,
+            ..Network::default()
+        };
+        let mut engine = ring(8, 60, network);
+        // A ring that is so long that no number comes back.
+        for number in 0..50 {
+            engine.input(0, Input::Say(number));
+            engine.run_for(Duration::from_millis(1));
+        }
+        engine.run_for(LONG);
+        let heard = engine.node(1).map(|node| node.heard.clone());
+        Vec::from_iter(heard.into_iter().flatten().map(|(_, number)| number))
+    };
+    let sorted = |numbers: &[u32]| {
+        let mut numbers = numbers.to_vec();
+        numbers.sort_unstable();
+        numbers
+    };
+    let datagrams = order_of(Transport::Datagrams, 0.0);
+    assert_ne!(datagrams, sorted(&datagrams));
+    assert!(order_of(Transport::Datagrams, 0.3).len() < datagrams.len());
+    let streams = order_of(Transport::Streams(Duration::from_millis(200)), 0.3);
+    assert_eq!(streams, sorted(&datagrams));
+}
+
+#[test]
+fn a_node_that_stalls_does_everything_afterwards_in_order() {
+    let mut engine = ring(9, 2, Network::default());
+    let start = engine.now;
+    engine.input(1, Input::WakeAt(start + Duration::from_secs(1)));
+    engine.stall(1, LONG);
+    engine.input(1, Input::Watch(0));
+    for _ in 0..3 {
+        engine.input(0, Input::Say(0));
+    }
+    engine.run_for(LONG / 2);
+    let done = |engine: &Engine<Relay>| {
+        let node = engine.node(1);
+        node.map(|node| (node.heard.len(), node.woken.clone()))
+    };
+    assert_eq!(done(&engine), Some((0, vec![])));
+    engine.run_for(LONG / 2);
+    assert_eq!(done(&engine), Some((3, vec![start + LONG])));
+    // The watch waited too: node 0 is gone, and that is heard.
+    engine.crash(0, Crash::Noticed);
+    engine.run_for(LONG);
+    assert_eq!(
+        engine.node(1).map(|node| node.broken.clone()),
+        Some(vec![0])
+    );
+}
+
+#[test]
+fn a_fast_clock_fires_early_and_shows_the_node_its_own_time() {
+    let mut engine = ring(10, 1, Network::default());
+    let start = engine.now;
+    // Half as fast again, and ten seconds ahead.
+    engine.skew(0, Duration::from_secs(10), 500_000);
+    assert_eq!(engine.now_of(0), start + Duration::from_secs(10));
+    let due = start + Duration::from_secs(40);
+    engine.input(0, Input::WakeAt(due));
+    engine.run_until(start + Duration::from_secs(20) - Duration::from_nanos(1));
+    assert_eq!(engine.node(0).map(|node| node.woken.len()), Some(0));
+    engine.run_until(start + Duration::from_secs(20));
+    assert_eq!(
+        engine.node(0).map(|node| node.woken.clone()),
+        Some(vec![due])
+    );
+}
+
+#[test]
+fn a_node_comes_back_with_what_it_kept_or_anew() {
+    let mut engine = ring(11, 2, Network::default());
+    engine.input(0, Input::Say(0));
+    engine.run_for(LONG);
+    let kept = engine.crash(1, Crash::Silent).expect("it was up");
+    assert!(engine.node(1).is_none() && engine.crash(1, Crash::Silent).is_none());
+    engine.restart(1, kept);
+    assert_eq!(engine.node(1).map(|node| node.heard.len()), Some(1));
+    engine.crash(1, Crash::Silent);
+    engine.restart(
+        1,
+        ring(0, 2, Network::default())
+            .crash(1, Crash::Silent)
+            .expect("up"),
+    );
+    engine.input(0, Input::Say(0));
+    engine.run_for(LONG);
+    assert_eq!(engine.node(1).map(|node| node.heard.len()), Some(1));
+}
+
+#[test]
 fn a_figure_that_is_no_number_keeps_to_no_bound() {
     assert!(Figure::at_most("x", 1.0, "ms", 1.0).holds());
     assert!(!Figure::at_least("x", 0.9, "", 1.0).holds());
