@@ -5,10 +5,10 @@
 //! happened; two runs of one seed have the same.
 //!
 //! [`Engine`] moves messages between nodes and fires their timers; what a node is, says
-//! [`Process`]; [`worlds`] has them. [`Network`] decides what becomes of a message. Sessions are modelled as far as
-//! protocols can see them: a node watches a peer as a TCP connection does, and is told when the
-//! peer's process ended, or when what it sent to a dead machine has not been acknowledged for too
-//! long.
+//! [`Process`]; [`worlds`] has them. [`Network`] decides what becomes of a message. Sessions are
+//! modelled as far as protocols can see them: a node watches a peer as a TCP connection does, and
+//! is told when the peer's process ended, or when what it sent to a machine that is gone, or beyond
+//! a cut, has not been acknowledged for too long.
 //!
 //! [`scenarios`] is what is measured, by name; [`checkers`] say what must be true.
 //!
