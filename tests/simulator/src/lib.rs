@@ -16,6 +16,7 @@
 
 pub mod checkers;
 mod engine;
+pub mod file;
 mod names;
 mod network;
 mod outcome;

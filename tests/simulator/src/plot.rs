@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::checkers::Reach;
+
 /// A picture of a run: lines over one axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plot {
@@ -25,6 +27,25 @@ pub struct Line {
 }
 
 impl Plot {
+    /// How much of the nodes has heard, over time.
+    pub fn reach(name: &str, reach: &Reach) -> Self {
+        let mut count = 0;
+        let points = reach.by_time.iter().map(|(step, more)| {
+            count += more;
+            let share = 100.0 * count as f64 / reach.expected_count as f64;
+            (10.0 * (*step + 1) as f64, share)
+        });
+        Self {
+            title: format!("reach of {name}"),
+            x: "ms",
+            y: "% of nodes",
+            lines: vec![Line {
+                name: name.to_owned(),
+                points: points.collect(),
+            }],
+        }
+    }
+
     /// How many deliveries took how many hops.
     pub fn hops(by_hops: &BTreeMap<u32, u64>) -> Self {
         let points = by_hops

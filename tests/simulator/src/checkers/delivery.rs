@@ -61,6 +61,8 @@ pub struct Reach {
     pub hops_max: u32,
     /// Deliveries by their hops.
     pub by_hops: BTreeMap<u32, u64>,
+    /// Deliveries by the time they took, in steps of 10 ms.
+    pub by_time: BTreeMap<u128, u64>,
 }
 
 impl Reach {
@@ -81,7 +83,9 @@ pub fn reach<'a>(said: &[Said], nodes: impl Iterator<Item = (Index, &'a Heard)>)
                 continue;
             };
             reach.repeated_count += u64::from(receipt.count > 1);
-            reach.last = reach.last.max(receipt.at.saturating_sub(message.at));
+            let took = receipt.at.saturating_sub(message.at);
+            reach.last = reach.last.max(took);
+            *reach.by_time.entry(took.as_millis() / 10).or_default() += 1;
             reach.hops_max = reach.hops_max.max(receipt.hops);
             *reach.by_hops.entry(receipt.hops).or_default() += 1;
         }

@@ -1,5 +1,7 @@
 //! What must be true at the end of a run, apart from how the protocols got there.
 
 mod delivery;
+mod views;
 
 pub use delivery::{Heard, Reach, Receipt, Said, reach};
+pub use views::Views;

@@ -16,7 +16,7 @@ const CHORDS: u32 = 2;
 pub(super) fn flood(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
     let mut engine = Engine::new(seed, Network::default());
     for neighbours in random_graph(nodes, CHORDS, &mut engine.rng) {
-        engine.add(FloodNode::new(engine.now, &neighbours));
+        engine.add(FloodNode::new(engine.now, neighbours));
     }
     let mut said = Vec::new();
     for number in 0..MESSAGES_COUNT {

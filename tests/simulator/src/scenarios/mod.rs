@@ -2,8 +2,12 @@
 //! of it.
 
 mod flood;
+mod shipped;
 
+use crate::file::ScenarioFile;
 use crate::{Index, Outcome, Progress};
+
+pub use shipped::SHIPPED;
 
 /// How a scenario is run: nodes, seed, and whom to tell.
 pub type Run = fn(Index, u64, &mut Progress<'_>) -> Outcome;
@@ -36,9 +40,59 @@ const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Ru
     }
 }
 
-/// The scenario of this name.
-pub fn find(name: &str) -> Option<&'static Scenario> {
-    SCENARIOS.iter().find(|scenario| scenario.name == name)
+/// A scenario, from the table or from a file.
+#[derive(Clone)]
+pub enum Found {
+    /// Of the table.
+    Built(&'static Scenario),
+    /// Of a file.
+    File(Box<ScenarioFile>),
+}
+
+/// The scenario of this name: of the table, or a file that is part of the program. `-` and `_` are
+/// the same.
+pub fn find(name: &str) -> Option<Found> {
+    let name = name.replace('_', "-");
+    let is_named = |other: &str| other.replace('_', "-") == name;
+    if let Some(built) = SCENARIOS.iter().find(|it| is_named(it.name)) {
+        return Some(Found::Built(built));
+    }
+    let (_, text) = SHIPPED.iter().find(|(shipped, _)| is_named(shipped))?;
+    // A test reads all of them.
+    let file = ScenarioFile::parse(text).ok()?;
+    Some(Found::File(Box::new(file)))
+}
+
+/// All names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let built = SCENARIOS.iter().map(|it| it.name);
+    built.chain(SHIPPED.iter().map(|(name, _)| *name))
+}
+
+impl Found {
+    /// What it does, in a line.
+    pub fn about(&self) -> &str {
+        match self {
+            Self::Built(built) => built.about,
+            Self::File(file) => &file.about,
+        }
+    }
+
+    /// With how many nodes it is run if nobody says.
+    pub fn nodes(&self) -> Index {
+        match self {
+            Self::Built(built) => built.nodes,
+            Self::File(file) => file.nodes(),
+        }
+    }
+
+    /// Runs it.
+    pub fn run(&self, nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
+        match self {
+            Self::Built(built) => (built.run)(nodes, seed, progress),
+            Self::File(file) => file.run(Some(nodes), seed, progress),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -49,10 +103,14 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_one_scenario() {
-        let names: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        assert_eq!(names.len(), SCENARIOS.len());
-        for name in names {
-            assert_eq!(find(name).map(|found| found.name), Some(name));
+        let plain: BTreeSet<String> = names().map(|name| name.replace('_', "-")).collect();
+        assert_eq!(plain.len(), names().count());
+        for name in names() {
+            let found = find(&name.replace('-', "_"));
+            assert!(
+                found.is_some_and(|it| it.nodes() >= 2 && !it.about().is_empty()),
+                "{name}"
+            );
         }
         assert!(find("nothing").is_none());
     }

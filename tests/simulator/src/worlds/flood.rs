@@ -7,13 +7,19 @@ use std::time::Duration;
 use replicant_protocol::broadcast::{Broadcast as _, Config, Flood, Message, OutEvent};
 use replicant_protocol::ids::Hash;
 
+use super::{Disk, Subject, Views, random_graph};
 use crate::checkers::Heard;
-use crate::{Context, Index, Process, index_of, node_id};
+use crate::{Context, Engine, Index, Process, index_of, node_id};
 
-/// A node that passes every payload on to all its neighbours.
+/// Neighbours that a node of a scenario file draws: 2 + 2 · this many on average.
+const CHORDS: u32 = 2;
+
+/// A node that passes every payload on to all its neighbours. They are a list that never changes:
+/// a session that broke is opened again at once.
 #[derive(Debug)]
 pub struct FloodNode {
     flood: Flood,
+    neighbours: BTreeSet<Index>,
     /// What it delivered.
     pub heard: Heard,
     /// Copies that it was sent and did not need.
@@ -22,13 +28,14 @@ pub struct FloodNode {
 
 impl FloodNode {
     /// A node with these neighbours.
-    pub fn new(now: Duration, neighbours: &BTreeSet<Index>) -> Self {
+    pub fn new(now: Duration, neighbours: BTreeSet<Index>) -> Self {
         let mut flood = Flood::new(Config::default());
-        for peer in neighbours {
+        for peer in &neighbours {
             flood.handle_neighbour_up(now, node_id(*peer));
         }
         Self {
             flood,
+            neighbours,
             heard: Heard::default(),
             duplicate_count: 0,
         }
@@ -44,7 +51,7 @@ impl FloodNode {
                 }
                 OutEvent::Deliver(delivery) => {
                     let hops = u32::from(delivery.hops);
-                    self.heard.add(delivery.id, context.now, hops);
+                    self.heard.add(delivery.id, context.true_now, hops);
                     self.flood.handle_accepted(context.now, delivery);
                 }
             }
@@ -73,14 +80,12 @@ impl Process for FloodNode {
         self.drain(context);
     }
 
-    fn on_broken(&mut self, peer: Index, context: &mut Context<'_, Self::Message>) {
-        self.flood.handle_neighbour_down(context.now, node_id(peer));
-    }
+    fn on_broken(&mut self, _: Index, _: &mut Context<'_, Self::Message>) {}
 
     fn on_timeout(&mut self, _: &mut Context<'_, Self::Message>) {}
 
     fn on_input(&mut self, payload: Arc<[u8]>, context: &mut Context<'_, Self::Message>) {
-        self.heard.add(Hash::of(&payload), context.now, 0);
+        self.heard.add(Hash::of(&payload), context.true_now, 0);
         // The scenario says payloads of a size that is taken.
         let _ = self.flood.handle_broadcast(context.now, payload);
         self.drain(context);
@@ -88,5 +93,35 @@ impl Process for FloodNode {
 
     fn next_timeout(&self) -> Option<Duration> {
         None
+    }
+}
+
+impl Subject for FloodNode {
+    const VIEWS: Views = Views::Fixed;
+
+    fn start(nodes: Index, engine: &mut Engine<Self>) {
+        for neighbours in random_graph(nodes, CHORDS, &mut engine.rng) {
+            engine.add(Self::new(engine.now, neighbours));
+        }
+    }
+
+    fn again(node: Index, before: Self, disk: Disk, engine: &mut Engine<Self>) {
+        let again = match disk {
+            Disk::Kept => before,
+            Disk::Lost => Self::new(engine.now, before.neighbours),
+        };
+        engine.restart(node, again);
+    }
+
+    fn say(payload: Arc<[u8]>) -> Option<Self::Input> {
+        Some(payload)
+    }
+
+    fn heard(&self) -> Option<&Heard> {
+        Some(&self.heard)
+    }
+
+    fn view(&self) -> Vec<Index> {
+        self.neighbours.iter().copied().collect()
     }
 }

@@ -3,6 +3,8 @@
 
 mod flood;
 mod graph;
+mod subject;
 
 pub use flood::FloodNode;
 pub use graph::random_graph;
+pub use subject::{Disk, Subject, Views};

@@ -1,0 +1,32 @@
+//! Scenario files: a world, a network, faults and broadcasts over time, and what is expected.
+//!
+//! The format is described in `docs/simulator.md`. Reading is bounded and total; an error names
+//! the line. Times of a file count from when the world has settled.
+
+mod agenda;
+mod figures;
+mod format;
+mod nodes;
+mod run;
+mod tables;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use crate::worlds::FloodNode;
+use crate::{Index, Outcome, Progress};
+
+use tables::World;
+
+pub use format::{FILE_BYTES_MAX, FileError, ScenarioFile};
+
+impl ScenarioFile {
+    /// Runs it; `nodes` takes the place of what the file says.
+    pub fn run(&self, nodes: Option<Index>, seed: u64, progress: &mut Progress<'_>) -> Outcome {
+        let nodes = nodes.unwrap_or(self.nodes());
+        match self.world {
+            World::Flood => run::run::<FloodNode>(self, nodes, seed, progress),
+        }
+    }
+}
