@@ -21,6 +21,7 @@
 mod body;
 mod draft;
 mod error;
+mod head;
 pub mod limits;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub use body::{Body, BodyObject, BodyOp, Dependency, Format};
 pub use draft::LocalOp;
 pub(crate) use draft::split;
 pub use error::BundleError;
+pub use head::{BundleHead, Place};
 
 use crate::clock::Hlc;
 use crate::identity::{NodeIdentity, Signature, SignatureError, replica_id};

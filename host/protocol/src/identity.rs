@@ -119,9 +119,18 @@ impl NodeId {
         message: &[u8],
         signature: &Signature,
     ) -> Result<(), SignatureError> {
+        self.verify_hash(&signed_bytes(context, message), signature)
+    }
+
+    /// Checks a signature over what a context and a message make together: their hash.
+    pub(crate) fn verify_hash(
+        &self,
+        hash: &[u8; 32],
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
         let key = VerifyingKey::from_bytes(self.as_bytes()).map_err(|_| SignatureError)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        key.verify_strict(&signed_bytes(context, message), &signature)
+        key.verify_strict(hash, &signature)
             .map_err(|_| SignatureError)
     }
 }

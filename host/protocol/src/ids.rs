@@ -17,6 +17,6 @@ pub use dot::{Counter, Dot, Generation, ReplicaId, SnapshotRef};
 pub use error::IdError;
 pub use hash::{ClusterId, Hash, LineageId, ModuleHash, NodeId};
 pub use name::{
-    OBJECT_ID_BYTES_MAX, ObjectId, ObjectKey, TOPIC_BYTES_MAX, TOPIC_SEGMENT_BYTES_MAX,
+    FactKind, OBJECT_ID_BYTES_MAX, ObjectId, ObjectKey, TOPIC_BYTES_MAX, TOPIC_SEGMENT_BYTES_MAX,
     TOPIC_SEGMENTS_MAX, TYPE_NAME_BYTES_MAX, TopicName, TypeName,
 };

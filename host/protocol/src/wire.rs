@@ -14,7 +14,7 @@
 mod payload;
 
 use crate::replication::anti_entropy;
-use crate::{broadcast, content, membership, replication, session};
+use crate::{broadcast, content, facts, membership, replication, session};
 
 pub use payload::{Payload, PayloadError};
 
@@ -34,6 +34,8 @@ pub enum Message {
     Replication(replication::Message),
     /// Which topics differ.
     AntiEntropy(anti_entropy::Message),
+    /// Which facts differ, and facts.
+    Facts(facts::Message),
 }
 
 /// Why bytes are not a message of this protocol version. The sending peer's fault; no honest node
@@ -67,6 +69,9 @@ pub enum WireError {
     /// Not a message of replication or anti-entropy.
     #[error(transparent)]
     Replication(#[from] replication::MessageError),
+    /// Not a message about facts.
+    #[error(transparent)]
+    Facts(#[from] facts::MessageError),
 }
 
 const MEMBERSHIP: u8 = 1;
@@ -74,6 +79,7 @@ const BROADCAST: u8 = 2;
 const CONTENT: u8 = 3;
 const REPLICATION: u8 = 4;
 const ANTI_ENTROPY: u8 = 5;
+const FACTS: u8 = 9;
 
 impl Message {
     /// Encodes the message.
@@ -84,6 +90,7 @@ impl Message {
             Self::Content(message) => (CONTENT, message.to_bytes()),
             Self::Replication(message) => (REPLICATION, message.to_bytes()),
             Self::AntiEntropy(message) => (ANTI_ENTROPY, message.to_bytes()),
+            Self::Facts(message) => (FACTS, message.to_bytes()),
         };
         let mut bytes = Vec::with_capacity(1 + message.len());
         bytes.push(layer);
@@ -107,6 +114,7 @@ impl Message {
             CONTENT => Self::Content(content::Message::from_bytes(message)?),
             REPLICATION => Self::Replication(replication::Message::from_bytes(message)?),
             ANTI_ENTROPY => Self::AntiEntropy(anti_entropy::Message::from_bytes(message)?),
+            FACTS => Self::Facts(facts::Message::from_bytes(message)?),
             layer => return Err(WireError::Layer { layer }),
         })
     }
@@ -139,6 +147,12 @@ impl From<replication::Message> for Message {
 impl From<anti_entropy::Message> for Message {
     fn from(message: anti_entropy::Message) -> Self {
         Self::AntiEntropy(message)
+    }
+}
+
+impl From<facts::Message> for Message {
+    fn from(message: facts::Message) -> Self {
+        Self::Facts(message)
     }
 }
 
@@ -226,7 +240,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
-            layer in 0_u8..7,
+            layer in 0_u8..11,
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let bytes = [&[layer][..], &bytes].concat();

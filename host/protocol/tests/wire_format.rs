@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{
@@ -19,7 +22,7 @@ use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequ
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::version::VersionVector;
 use replicant_protocol::wire::{Message, Payload};
-use replicant_protocol::{broadcast, content};
+use replicant_protocol::{broadcast, content, facts};
 
 const DOCUMENT: &str = include_str!("../../../docs/wire-format.md");
 
@@ -195,10 +198,46 @@ fn messages() -> Vec<(&'static str, Message)> {
             anti_entropy::Message::DigestRequest(digest).into(),
         ),
         (
+            "facts",
+            facts::Message::Facts {
+                items: items(fact().as_bytes()),
+            }
+            .into(),
+        ),
+        ("compare-facts", comparison().into()),
+        (
             "digest-page",
             anti_entropy::Message::DigestPage(page).into(),
         ),
     ]
+}
+
+fn fact() -> facts::SignedFact {
+    let fact = facts::Fact {
+        kind: "price".parse().unwrap(),
+        body: b"7.50".to_vec(),
+        issuer: alice().id(),
+        issued_at_ms: 1_800_000_000_000,
+        ttl_ms: 86_400_000,
+    };
+    facts::SignedFact::sign(fact, &alice()).unwrap()
+}
+
+/// What a node says first that knows this fact.
+fn comparison() -> facts::Message {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let config = facts::Config {
+        kinds: [("price".parse().unwrap(), facts::KindRule::default())].into(),
+        ..facts::Config::default()
+    };
+    let mut state = facts::State::new(config, Duration::ZERO, &mut rng);
+    state.handle_publish(fact(), 1_800_000_000_000).unwrap();
+    state.handle_peer_up(Duration::ZERO, bob(), &mut rng);
+    let sent = std::iter::from_fn(|| state.poll_event()).find_map(|event| match event {
+        facts::OutEvent::Send { message, .. } => Some(message),
+        _ => None,
+    });
+    sent.unwrap()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -252,6 +291,7 @@ fn the_stated_hashes_are_current() {
         ("bundle hash", bundle().hash().to_string()),
         ("lineage", bundle().body().lineage.to_string()),
         ("version hash", version().hash().to_string()),
+        ("fact's id", fact().id().to_string()),
     ];
     for (what, value) in stated {
         assert!(

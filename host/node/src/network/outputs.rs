@@ -94,6 +94,8 @@ impl Driver {
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
             },
+            // This driver keeps no facts yet.
+            Ok(Payload::Fact(_)) => {}
             Err(error) => self.punish(from, &error),
         }
     }

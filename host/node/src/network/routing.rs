@@ -46,6 +46,8 @@ pub(super) async fn deliver(
         wire::Message::AntiEntropy(message) => {
             deliver_to_node(shared, link, TopicMessage::AntiEntropy(message));
         }
+        // This driver keeps no facts yet.
+        wire::Message::Facts(_) => {}
     }
     Ok(0)
 }

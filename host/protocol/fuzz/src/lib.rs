@@ -11,6 +11,8 @@ mod decoding;
 #[path = "../../tests/replication/disk.rs"]
 #[allow(dead_code)]
 mod disk;
+#[path = "../../tests/fuzz/facts.rs"]
+mod facts;
 #[path = "../../tests/fuzz/input.rs"]
 mod input;
 #[path = "../../tests/fuzz/membership.rs"]
@@ -44,4 +46,6 @@ targets! {
     fuzz_anti_entropy = replication::anti_entropy;
     fuzz_membership = membership::membership;
     fuzz_content = content::content;
+    fuzz_fact = decoding::fact;
+    fuzz_facts = facts::facts_among_liars;
 }

@@ -20,7 +20,7 @@ use crate::ids::{
 pub struct Format;
 
 impl Format {
-    const NUMBER: u8 = 1;
+    pub(super) const NUMBER: u8 = 1;
 }
 
 impl<C> Encode<C> for Format {

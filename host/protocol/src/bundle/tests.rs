@@ -49,6 +49,12 @@ fn body() -> Body {
     ])
 }
 
+/// A bundle with one op of this size.
+pub(super) fn signed_with_op_of(op_bytes: usize) -> SignedBundle {
+    let op = local("a", &vec![7; op_bytes]);
+    SignedBundle::sign(&identity(), body_of(vec![op])).unwrap()
+}
+
 fn dependency(replica: u64, counter: u64) -> Dependency {
     let replica = ReplicaId::new(replica).unwrap();
     Dependency {

@@ -106,6 +106,11 @@ name! {
     TypeName
 }
 
+name! {
+    /// The kind of a fact: 1 to 64 lower-case letters, digits and `-`, starting with a letter.
+    FactKind
+}
+
 /// Checks that `text` is neither empty nor longer than `max` bytes.
 fn check_length(
     what: &'static str,
@@ -205,19 +210,26 @@ impl ObjectId {
 }
 
 impl TypeName {
-    const WHAT: &str = "a type's name";
+    fn check(text: &str) -> Result<(), IdError> {
+        check_word("a type's name", text)
+    }
+}
+
+impl FactKind {
+    fn check(text: &str) -> Result<(), IdError> {
+        check_word("a fact's kind", text)
+    }
+}
+
+/// Checks a name of lower-case letters, digits and `-`.
+fn check_word(what: &'static str, text: &str) -> Result<(), IdError> {
     const ACCEPTED: &str = "1 to 64 lower-case letters, digits and '-', starting with a letter, \
                             are accepted";
-
-    fn check(text: &str) -> Result<(), IdError> {
-        check_length(Self::WHAT, text, TYPE_NAME_BYTES_MAX, Self::ACCEPTED)?;
-        check_characters(Self::WHAT, text, Self::ACCEPTED, |c| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
-        })?;
-        check_characters(Self::WHAT, &text[..1], Self::ACCEPTED, |c| {
-            c.is_ascii_lowercase()
-        })
-    }
+    check_length(what, text, TYPE_NAME_BYTES_MAX, ACCEPTED)?;
+    check_characters(what, text, ACCEPTED, |c| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+    })?;
+    check_characters(what, &text[..1], ACCEPTED, |c| c.is_ascii_lowercase())
 }
 
 /// What an object is called within its topic. Objects of different types are different objects,

@@ -2,6 +2,7 @@
 
 const BUNDLE: u8 = 1;
 const ANNOUNCEMENT: u8 = 2;
+const FACT: u8 = 3;
 
 /// What [`broadcast`](crate::broadcast) carries to everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub enum Payload<'a> {
     Bundle(&'a [u8]),
     /// The announcement of a module, as its publisher signed it.
     Announcement(&'a [u8]),
+    /// A fact, as its issuer signed it.
+    Fact(&'a [u8]),
 }
 
 /// Why bytes are not a payload of this protocol version. The fault of whoever sent them: correct
@@ -33,6 +36,7 @@ impl<'a> Payload<'a> {
         match self {
             Self::Bundle(bytes) => [&[BUNDLE], bytes].concat(),
             Self::Announcement(bytes) => [&[ANNOUNCEMENT], bytes].concat(),
+            Self::Fact(bytes) => [&[FACT], bytes].concat(),
         }
     }
 
@@ -45,6 +49,7 @@ impl<'a> Payload<'a> {
         match *kind {
             BUNDLE => Ok(Self::Bundle(bytes)),
             ANNOUNCEMENT => Ok(Self::Announcement(bytes)),
+            FACT => Ok(Self::Fact(bytes)),
             kind => Err(PayloadError::Kind { kind }),
         }
     }
@@ -58,13 +63,17 @@ mod tests {
 
     #[test]
     fn a_payload_is_read_back_and_other_kinds_are_refused() {
-        for payload in [Payload::Bundle(b"x"), Payload::Announcement(b"")] {
+        for payload in [
+            Payload::Bundle(b"x"),
+            Payload::Announcement(b""),
+            Payload::Fact(b"y"),
+        ] {
             let bytes = payload.to_bytes();
             assert_eq!(Payload::from_bytes(&bytes), Ok(payload));
         }
         assert_eq!(Payload::from_bytes(&[]), Err(PayloadError::Empty));
-        let error = PayloadError::Kind { kind: 3 };
-        assert_eq!(Payload::from_bytes(&[3, 1]), Err(error));
+        let error = PayloadError::Kind { kind: 77 };
+        assert_eq!(Payload::from_bytes(&[77, 1]), Err(error));
     }
 
     #[test]

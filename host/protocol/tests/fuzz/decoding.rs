@@ -2,6 +2,7 @@
 
 use replicant_protocol::bundle::{SignedBundle, limits};
 use replicant_protocol::content::Statement;
+use replicant_protocol::facts::SignedFact;
 use replicant_protocol::topics::SignedPublication;
 use replicant_protocol::wire::{Message, Payload};
 
@@ -27,6 +28,7 @@ pub(crate) fn message(bytes: &[u8]) {
         match Payload::from_bytes(&message.payload) {
             Ok(Payload::Bundle(bytes)) => bundle(bytes),
             Ok(Payload::Announcement(bytes)) => announcement(bytes),
+            Ok(Payload::Fact(bytes)) => fact(bytes),
             Err(_) => {}
         }
     }
@@ -41,5 +43,13 @@ pub(crate) fn announcement(bytes: &[u8]) {
 pub(crate) fn publication(bytes: &[u8]) {
     if let Ok(publication) = SignedPublication::from_bytes(bytes) {
         assert_eq!(&publication.as_bytes()[..], bytes);
+    }
+}
+
+pub(crate) fn fact(bytes: &[u8]) {
+    if let Ok(fact) = SignedFact::decode(bytes) {
+        assert_eq!(&fact.as_bytes()[..], bytes);
+        // Whether it holds or not: it is decided.
+        let _ = fact.verify();
     }
 }

@@ -20,6 +20,7 @@ mod decoding;
 #[path = "../replication/disk.rs"]
 #[allow(dead_code)]
 mod disk;
+mod facts;
 mod input;
 mod membership;
 mod mutation;
@@ -72,4 +73,14 @@ fn members_are_bounded_and_speak_for_themselves_whatever_is_said() {
 #[test]
 fn modules_have_their_hash_whatever_peers_send() {
     run(300, &[], content::content);
+}
+
+#[test]
+fn any_bytes_are_a_fact_or_refused() {
+    run(20_000, &facts::facts(), decoding::fact);
+}
+
+#[test]
+fn facts_are_signed_and_bounded_whatever_peers_send() {
+    run(1_000, &[], facts::facts_among_liars);
 }

@@ -21,7 +21,7 @@ pub(crate) fn identity(number: u8) -> NodeIdentity {
     NodeIdentity::from_secret(&[number; 32])
 }
 
-fn bundle(objects: u32, ops: u32, dependencies: u64) -> SignedBundle {
+pub(crate) fn bundle(objects: u32, ops: u32, dependencies: u64) -> SignedBundle {
     let topic = "shop/eu".parse().unwrap();
     let dependency = |replica| Dependency {
         replica: ReplicaId::new(replica).unwrap(),
@@ -216,6 +216,7 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
     let payloads = [
         Payload::Bundle(bundle.as_bytes()).to_bytes(),
         Payload::Announcement(&announcements()[0]).to_bytes(),
+        Payload::Fact(&crate::facts::facts()[0]).to_bytes(),
     ];
     let broadcasts = payloads.map(|payload| broadcast::Message {
         hops: 1,
@@ -239,6 +240,7 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         .chain(of_topics)
         .chain(layer(1, memberships()))
         .chain(layer(3, contents()))
+        .chain(layer(9, crate::facts::conversation()))
         .collect()
 }
 

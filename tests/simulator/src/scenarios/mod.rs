@@ -2,6 +2,7 @@
 //! of it.
 
 mod flood;
+mod reconcile;
 mod shipped;
 
 use crate::file::ScenarioFile;
@@ -29,6 +30,7 @@ pub struct Scenario {
 #[rustfmt::skip]
 pub const SCENARIOS: &[Scenario] = &[
     scenario("flood", "random nodes flood a random graph", 1_000, flood::flood),
+    scenario("reconcile", "two sets of so many facts that differ in 100 become one", 1_000_000, reconcile::reconcile),
 ];
 
 const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {
