@@ -305,7 +305,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn a_tree_is_what_an_ordered_set_is(changes in prop::collection::vec(0_u64..400, 0..2_000)) {
+        fn a_tree_is_what_an_ordered_set_is(
+            changes in prop::collection::vec(0_u64..400, 0..2_000),
+        ) {
             let (mut tree, mut model) = (Node::empty(), BTreeSet::new());
             for number in changes {
                 let entry = entry(number);

@@ -39,7 +39,7 @@ pub(super) fn reconcile(count: u32, seed: u64, progress: &mut Progress<'_>) -> O
         figures: vec![
             Figure::at_most("sets that still differ", missed, "", 0.0),
             Figure::at_most("bytes both ways", kib, "KiB", 64.0),
-            Figure::at_most("messages", run.messages as f64, "", 10.0),
+            Figure::at_most("messages", run.messages as f64, "", 12.0),
             Figure::told("elements that were sent", run.pushed as f64, ""),
             Figure::told("processor time of both", elapsed.as_secs_f64() * 1e3, "ms"),
             Figure::told("taking an element in", inserted, "µs"),
