@@ -21,8 +21,11 @@
 //! Not here: who the neighbours are (the driver says: whoever has a session), what payloads mean,
 //! and repair.
 
+pub mod acknowledgement;
 mod flood;
 mod message;
+pub mod rapid;
+mod seen;
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@
 mod bounded;
 pub mod broadcast;
 pub mod bundle;
+mod chunks;
 pub mod clock;
 pub mod content;
 pub mod facts;

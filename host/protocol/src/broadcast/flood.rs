@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::ids::{Hash, NodeId};
 
+use super::seen::Seen;
 use super::{
     Broadcast, BroadcastError, Config, Delivery, Message, MessageError, OutEvent, PAYLOAD_BYTES_MAX,
 };
@@ -138,40 +139,5 @@ impl Broadcast for Flood {
 
     fn poll_event(&mut self) -> Option<OutEvent> {
         self.events.pop_front()
-    }
-}
-
-/// The last hashes, in two generations: when the young one is full the old one is forgotten. So
-/// the last `generation_max` hashes are surely remembered, without a list of their order.
-#[derive(Debug)]
-struct Seen {
-    young: BTreeSet<Hash>,
-    old: BTreeSet<Hash>,
-    generation_max: usize,
-}
-
-impl Seen {
-    fn new(generation_max: usize) -> Self {
-        Self {
-            young: BTreeSet::new(),
-            old: BTreeSet::new(),
-            generation_max,
-        }
-    }
-
-    fn contains(&self, id: &Hash) -> bool {
-        self.young.contains(id) || self.old.contains(id)
-    }
-
-    /// Whether it is new.
-    fn insert(&mut self, id: Hash) -> bool {
-        if self.contains(&id) {
-            return false;
-        }
-        if self.young.len() >= self.generation_max {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(id);
-        true
     }
 }

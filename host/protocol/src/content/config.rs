@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-/// The size of a chunk, but for the last of a module: 64 BLAKE3 chunks, a whole subtree. Part of
-/// the protocol.
-pub const CHUNK_BYTES: usize = 64 * 1024;
+pub use crate::chunks::CHUNK_BYTES;
 
 /// The largest module: beyond what any language's toolchain makes (Python's runtime: 18 MB).
 pub const MODULE_BYTES_MAX: u32 = 32 * 1024 * 1024;

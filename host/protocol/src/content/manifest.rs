@@ -1,10 +1,6 @@
 //! The hashes of a module's chunks, and how they make up the module's hash.
 
-use blake3::Hasher;
-use blake3::hazmat::{
-    ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root,
-};
-
+use crate::chunks::ChunkList;
 use crate::ids::{Hash, ModuleHash};
 
 use super::{CHUNK_BYTES, MODULE_BYTES_MAX};
@@ -15,96 +11,45 @@ pub(super) const CHUNKS_MAX: usize = MODULE_BYTES_MAX as usize / CHUNK_BYTES;
 /// How large a module is and what the hashes of its chunks are. A module of one chunk has an empty
 /// list: its hash is all there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
-    size_bytes: u32,
-    chunks: Vec<Hash>,
-}
+pub struct Manifest(ChunkList);
 
 impl Manifest {
     /// Makes the manifest of a module; about 0.2 ms for each MB. `None` if it is empty or larger
     /// than [`MODULE_BYTES_MAX`].
     pub fn of(module: &[u8]) -> Option<Self> {
-        let size_bytes = u32::try_from(module.len()).ok()?;
-        if size_bytes == 0 || size_bytes > MODULE_BYTES_MAX {
-            return None;
-        }
-        let mut chunks = Vec::new();
-        if module.len() > CHUNK_BYTES {
-            let numbered = (0u32..).zip(module.chunks(CHUNK_BYTES));
-            chunks.extend(numbered.map(|(index, chunk)| chaining_value(index, chunk)));
-        }
-        Some(Self { size_bytes, chunks })
+        ChunkList::of(module, MODULE_BYTES_MAX as usize).map(Self)
     }
 
     /// Takes a peer's word, if its form is right: see [`Manifest::proves`] for the rest.
     pub(super) fn from_parts(size_bytes: u32, chunks: Vec<Hash>) -> Option<Self> {
-        let count = chunk_count(size_bytes) as usize;
-        let expected = if count == 1 { 0 } else { count };
-        let is_sized = (1..=MODULE_BYTES_MAX).contains(&size_bytes);
-        (is_sized && chunks.len() == expected).then_some(Self { size_bytes, chunks })
+        ChunkList::from_parts(size_bytes, chunks, MODULE_BYTES_MAX as usize).map(Self)
     }
 
     /// The module's size in bytes.
     pub fn size_bytes(&self) -> u32 {
-        self.size_bytes
+        self.0.size_bytes()
     }
 
     /// The hashes of the chunks, none if there is only one chunk.
     pub(super) fn chunks(&self) -> &[Hash] {
-        &self.chunks
+        self.0.hashes()
     }
 
     /// Whether these are the chunk hashes of the module with this hash. Says nothing of the size
     /// of the last chunk: that shows when it comes. Nothing is proven for a single chunk.
     pub(super) fn proves(&self, module: &ModuleHash) -> bool {
-        match split(&self.chunks) {
-            None => true,
-            Some((left, right)) => {
-                let root = merge_subtrees_root(&merged(left), &merged(right), Mode::Hash);
-                root.as_bytes() == module.as_bytes()
-            }
-        }
+        self.0.proves(module.as_bytes())
     }
 
     /// Whether `bytes` are the chunk `index` of `module`.
     pub(super) fn proves_chunk(&self, module: &ModuleHash, index: u32, bytes: &[u8]) -> bool {
-        if bytes.is_empty() || bytes.len() > CHUNK_BYTES {
-            return false;
-        }
-        if self.chunks.is_empty() {
-            return index == 0 && ModuleHash::of(bytes) == *module;
-        }
-        let expected = self.chunks.get(index as usize);
-        let is_last = index as usize + 1 == self.chunks.len();
-        (is_last || bytes.len() == CHUNK_BYTES) && expected == Some(&chaining_value(index, bytes))
+        self.0.proves_chunk(module.as_bytes(), index, bytes)
     }
 }
 
 /// How many chunks a module of this size has.
 pub(super) fn chunk_count(size_bytes: u32) -> u32 {
     size_bytes.div_ceil(CHUNK_BYTES as u32)
-}
-
-/// The hash of a chunk as an inner node of the module's hash tree.
-fn chaining_value(index: u32, chunk: &[u8]) -> Hash {
-    let mut hasher = Hasher::new();
-    hasher.set_input_offset(u64::from(index) * CHUNK_BYTES as u64);
-    hasher.update(chunk);
-    Hash::from_bytes(hasher.finalize_non_root())
-}
-
-/// The hash over a run of chunks.
-fn merged(chunks: &[Hash]) -> ChainingValue {
-    match split(chunks) {
-        None => chunks.first().map_or([0; 32], |hash| *hash.as_bytes()),
-        Some((left, right)) => merge_subtrees_non_root(&merged(left), &merged(right), Mode::Hash),
-    }
-}
-
-/// Divides as BLAKE3 does: the left part is the largest power of two that leaves something.
-fn split(chunks: &[Hash]) -> Option<(&[Hash], &[Hash])> {
-    let count = chunks.len();
-    (count > 1).then(|| chunks.split_at(count.next_power_of_two() / 2))
 }
 
 #[cfg(test)]
@@ -145,8 +90,9 @@ mod tests {
         let module = module(3 * CHUNK_BYTES);
         let hash = ModuleHash::of(&module);
         let manifest = Manifest::of(&module).unwrap();
-        let mut swapped = manifest.clone();
-        swapped.chunks.swap(0, 1);
+        let mut hashes = manifest.chunks().to_vec();
+        hashes.swap(0, 1);
+        let swapped = Manifest::from_parts(manifest.size_bytes(), hashes).unwrap();
         assert!(!swapped.proves(&hash));
         let mut changed = module[..CHUNK_BYTES].to_vec();
         changed[17] ^= 1;
@@ -160,7 +106,7 @@ mod tests {
     fn the_largest_module_has_a_manifest_and_a_larger_one_has_none() {
         let mut module = vec![0; MODULE_BYTES_MAX as usize];
         let manifest = Manifest::of(&module).unwrap();
-        assert_eq!(manifest.chunks.len(), CHUNKS_MAX);
+        assert_eq!(manifest.chunks().len(), CHUNKS_MAX);
         assert!(manifest.proves(&ModuleHash::of(&module)));
         module.push(0);
         assert_eq!(Manifest::of(&module), None);

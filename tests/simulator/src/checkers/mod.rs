@@ -1,7 +1,9 @@
 //! What must be true at the end of a run, apart from how the protocols got there.
 
+mod acknowledgement;
 mod delivery;
 mod views;
 
+pub use acknowledgement::{Wrong, wrong};
 pub use delivery::{Heard, Reach, Receipt, Said, reach};
 pub use views::Views;

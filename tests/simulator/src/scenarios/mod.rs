@@ -2,6 +2,8 @@
 //! of it.
 
 mod flood;
+mod random_push;
+mod rapid;
 mod reconcile;
 mod shipped;
 
@@ -31,6 +33,8 @@ pub struct Scenario {
 pub const SCENARIOS: &[Scenario] = &[
     scenario("flood", "random nodes flood a random graph", 1_000, flood::flood),
     scenario("reconcile", "two sets of so many facts that differ in 100 become one", 1_000_000, reconcile::reconcile),
+    scenario("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
+    scenario("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
 ];
 
 const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {

@@ -3,8 +3,12 @@
 
 mod flood;
 mod graph;
+mod random_push;
+mod rapid;
 mod subject;
 
 pub use flood::FloodNode;
 pub use graph::random_graph;
+pub use random_push::RandomPushNode;
+pub use rapid::{RapidNode, Received, Say};
 pub use subject::{Disk, Subject, Views};

@@ -1,0 +1,74 @@
+//! What a node on the way back has heard.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{GATHERED_MAX, NAMES_MAX, ShortId};
+
+/// What a node on the way was told of one message and has to pass on.
+///
+/// Invariants: every name is passed on twice, in two batches that follow each other, and no more
+/// often; at most [`GATHERED_MAX`] names are held, at most [`NAMES_MAX`] go into a batch; no two
+/// batches are closer than the interval.
+#[derive(Debug)]
+pub struct Gathering {
+    interval: Duration,
+    known: BTreeSet<ShortId>,
+    /// Not passed on yet.
+    fresh: BTreeSet<ShortId>,
+    /// Passed on once.
+    once: Vec<ShortId>,
+    /// When the next batch may go.
+    next: Duration,
+}
+
+impl Gathering {
+    /// Begins to gather; the first batch goes after one interval.
+    pub fn new(now: Duration, interval: Duration) -> Self {
+        Self {
+            interval,
+            known: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+            once: Vec::new(),
+            next: now + interval,
+        }
+    }
+
+    /// Notes who has the message, as a peer says or this node saw.
+    pub fn add(&mut self, names: impl IntoIterator<Item = ShortId>) {
+        for name in names {
+            if self.known.len() < GATHERED_MAX && self.known.insert(name) {
+                self.fresh.insert(name);
+            }
+        }
+    }
+
+    /// How many names were gathered so far.
+    pub fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// When there is something to pass on.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let is_idle = self.fresh.is_empty() && self.once.is_empty();
+        (!is_idle).then_some(self.next)
+    }
+
+    /// What is to be passed on now.
+    pub fn poll_batch(&mut self, now: Duration) -> Option<Vec<ShortId>> {
+        if self.next_timeout().is_none_or(|next| next > now) {
+            return None;
+        }
+        let room = NAMES_MAX / 2;
+        let mut batch = std::mem::take(&mut self.once);
+        for _ in 0..room {
+            let Some(name) = self.fresh.pop_first() else {
+                break;
+            };
+            batch.push(name);
+            self.once.push(name);
+        }
+        self.next = now + self.interval;
+        Some(batch)
+    }
+}

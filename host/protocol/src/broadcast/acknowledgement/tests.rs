@@ -1,0 +1,132 @@
+//! Counting and gathering, one transition at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+
+const NOW: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_millis(25);
+
+fn id(number: u16) -> NodeId {
+    let mut bytes = [0; 32];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    NodeId::from_bytes(bytes)
+}
+
+fn name(number: u16) -> ShortId {
+    ShortId::from(&id(number))
+}
+
+fn view(count: u16) -> Arc<[NodeId]> {
+    (0..count).map(id).collect()
+}
+
+fn ask(wanted: Wanted) -> Ask {
+    let deadline = Duration::from_secs(1);
+    Ask { wanted, deadline }
+}
+
+/// What node 0 counts among ten.
+fn tally(wanted: Wanted) -> Tally {
+    Tally::new(NOW, ask(wanted), &id(0), Some(view(10)))
+}
+
+#[test]
+fn all_is_over_when_every_other_node_was_heard_of() {
+    let mut tally = tally(Wanted::All);
+    tally.add((1..9).map(name));
+    assert!(!tally.is_over(NOW));
+    let told = tally.outcome(Hash::ZERO);
+    assert_eq!((told.count, told.is_enough), (8, false));
+    assert_eq!(told.missing, Some(vec![id(9)]));
+    tally.add([name(9)]);
+    assert!(tally.is_over(NOW));
+    let told = tally.outcome(Hash::ZERO);
+    assert_eq!((told.count, told.is_enough), (9, true));
+    assert_eq!(told.missing, Some(vec![]));
+}
+
+#[test]
+fn a_node_counts_once_the_sender_and_strangers_never() {
+    let mut tally = tally(Wanted::All);
+    tally.add([name(3), name(3), name(0), name(77)]);
+    tally.add([name(3)]);
+    assert_eq!(tally.count(), 1);
+}
+
+#[test]
+fn a_quorum_is_over_as_soon_as_it_is_reached() {
+    let mut tally = tally(Wanted::Quorum(3));
+    tally.add([name(1), name(2)]);
+    assert!(!tally.is_over(NOW));
+    tally.add([name(4)]);
+    assert!(tally.is_over(NOW) && tally.outcome(Hash::ZERO).is_enough);
+}
+
+#[test]
+fn at_the_deadline_it_is_over_with_what_was_heard() {
+    for (wanted, is_enough) in [
+        (Wanted::Count, true),
+        (Wanted::Quorum(3), false),
+        (Wanted::All, false),
+    ] {
+        let mut tally = tally(wanted);
+        tally.add([name(1), name(2)]);
+        let deadline = tally.deadline();
+        assert!(!tally.is_over(deadline - Duration::from_nanos(1)));
+        assert!(tally.is_over(deadline));
+        let told = tally.outcome(Hash::ZERO);
+        assert_eq!((told.count, told.is_enough), (2, is_enough));
+    }
+}
+
+#[test]
+fn a_deadline_beyond_the_longest_is_the_longest() {
+    let mut ask = ask(Wanted::Count);
+    ask.deadline = Duration::MAX;
+    let tally = Tally::new(NOW, ask, &id(0), None);
+    assert_eq!(tally.deadline(), NOW + DEADLINE_MAX);
+}
+
+#[test]
+fn without_a_full_view_whoever_is_heard_of_counts_up_to_the_bound() {
+    let mut tally = Tally::new(NOW, ask(Wanted::All), &id(0), None);
+    tally.add((0..=u16::MAX).map(name));
+    assert_eq!(tally.count() as usize, GATHERED_MAX);
+    let told = tally.outcome(Hash::ZERO);
+    assert_eq!((told.is_enough, told.missing), (false, None));
+}
+
+#[test]
+fn what_is_gathered_is_passed_on_in_two_batches_and_no_more() {
+    let mut gathering = Gathering::new(NOW, INTERVAL);
+    assert_eq!(gathering.next_timeout(), None);
+    gathering.add([name(1)]);
+    assert_eq!(gathering.poll_batch(NOW), None, "not before the interval");
+    let first = NOW + INTERVAL;
+    assert_eq!(gathering.next_timeout(), Some(first));
+    assert_eq!(gathering.poll_batch(first), Some(vec![name(1)]));
+    gathering.add([name(2), name(1)]);
+    let second = first + INTERVAL;
+    assert_eq!(gathering.poll_batch(second), Some(vec![name(1), name(2)]));
+    let third = second + INTERVAL;
+    assert_eq!(gathering.poll_batch(third), Some(vec![name(2)]));
+    assert_eq!(gathering.next_timeout(), None);
+    assert_eq!(gathering.poll_batch(third + INTERVAL), None);
+}
+
+#[test]
+fn what_is_gathered_and_what_goes_into_a_batch_is_bounded() {
+    let mut gathering = Gathering::new(NOW, INTERVAL);
+    gathering.add((0..=u16::MAX).map(name));
+    assert_eq!(gathering.count(), GATHERED_MAX);
+    let (mut now, mut passed_on) = (NOW, 0);
+    while let Some(next) = gathering.next_timeout() {
+        now = now.max(next);
+        let batch = gathering.poll_batch(now).unwrap();
+        assert!(batch.len() <= NAMES_MAX);
+        passed_on += batch.len();
+    }
+    assert_eq!(passed_on, 2 * GATHERED_MAX);
+}
