@@ -8,46 +8,64 @@
 //! * *Inside sessions.* Messages travel in authenticated, ordered sessions instead of datagrams. A
 //!   session that breaks is a hint: its peer is probed next
 //!   ([`Membership::handle_session_closed`]).
-//! * *Signed records.* What a node says of itself {address, generation, incarnation, leaving} is
-//!   signed by its key ([`Record`]). So nobody else can raise an incarnation, move an address or
-//!   say goodbye for another. Suspicion and death stay unsigned hearsay, as in the paper, and hold
-//!   for one incarnation: the accused refutes them with the next.
+//! * *Signed records.* What a node says of itself {address, generation, incarnation, leaving,
+//!   metadata} is signed by its key ([`Record`]). So nobody else can raise an incarnation, move an
+//!   address, subscribe or say goodbye for another.
+//! * *Signed accusations.* Who says that a member does not answer signs it for one incarnation
+//!   ([`Accusation`]); the accused refutes with the next. So accusers can be counted wherever their
+//!   word comes from, and each is held to what one can honestly find unreachable.
+//! * *Nobody's word is enough.* That a member is dead, as others say, leaves it the least time of a
+//!   suspect here; the paper's *confirm* is believed at once ([`Config::trusts_death`]).
 //! * *One order.* (incarnation, record, status) is ordered, and a table entry only ever becomes
 //!   larger: merging is commutative, associative and idempotent, so the order of gossip does not
 //!   matter. In particular *dead* yields to a larger incarnation (the paper's *confirm* does not):
 //!   a member that comes back is alive again.
-//! * *Push-pull.* Two nodes exchange full tables when they first meet and now and then after, one
-//!   of them possibly thought dead. That is what joins, and what heals partitions; the paper
-//!   leaves it open.
-//! * *News at once.* What a node hears for the first time it also sends to a few others at once,
-//!   so that suspicion and refutation travel in round trips. With probes alone a suspicion would
-//!   have to last several log n periods.
-//! * *A suspect hears of it.* A probe of a suspect always carries the suspicion.
+//! * *Push-pull.* Two nodes compare digests of their tables when they first meet and now and then
+//!   after, one of them possibly thought dead, and exchange the parts that differ. That is what
+//!   joins, and what heals partitions; the paper leaves it open.
+//! * *News at once.* What a node hears for the first time it also sends to a few others at once, so
+//!   that suspicion and refutation travel in round trips. With probes alone a suspicion would have
+//!   to last several log n periods. Source too: Dadgar, Phillips and Currey, "Lifeguard: SWIM-ing
+//!   with Situational Awareness" (2018): local health and nacks (section IV-A), suspicion that
+//!   shortens with confirmations (IV-B), the suspect hears of it first (IV-C); [`Lifeguard`]
+//!   switches each.
 //!
-//! What a hostile member can do: spread suspicion and death of others, who refute it, at the cost
-//! of one message each time; answer for a dead node when asked to probe it; join with many keys,
-//! up to [`Config::members_max`]. What it asks for is bounded each period: full tables, answers
-//! that carry news, probes run for it. Admission by certificate comes with a later release.
+//! What a hostile member can do stands in `docs/membership.md`: accuse others, who refute it, once
+//! a period; answer for a dead node, or keep silent, when asked to probe it; join with many keys,
+//! up to [`Config::members_max`]. What it asks for is bounded each period: parts of the table,
+//! answers that carry news, probes run for it. Admission by certificate comes with a later release.
 //!
 //! [`Membership`] is the face; [`Swim`] stands behind it. Partial views (HyParView) can stand
-//! beside it. Not here: sockets and sessions, who may be a member, and subscriptions.
+//! beside it. Not here: sockets and sessions, who may be a member, and what subscriptions are for.
 
+mod accusation;
+mod accusing;
 mod config;
 mod gossip;
+mod health;
 mod hearsay;
 mod message;
+mod metadata;
+mod probes;
 mod probing;
 mod record;
+mod reliability;
 mod sessions;
+mod suspicion;
 mod swim;
+mod sync;
 mod table;
 
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod lifeguard_tests;
+#[cfg(test)]
 mod scenario_tests;
 #[cfg(test)]
 mod simulation_tests;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;
 
@@ -58,9 +76,14 @@ use rand::Rng;
 
 use crate::ids::{Generation, NodeId};
 
-pub use config::{Config, Local, MEMBERS_MAX};
-pub use message::{MESSAGE_BYTES_MAX, Message, MessageError, Rumour};
-pub use record::Record;
+pub use accusation::{ACCUSATIONS_MAX, Accusation};
+pub use config::{Config, Lifeguard, Local, MEMBERS_MAX};
+pub use message::{Digests, MESSAGE_BYTES_MAX, Message, MessageError, Rumour};
+pub use metadata::{
+    APPLICATION_BYTES_MAX, Metadata, MetadataError, SUBSCRIPTIONS_BYTES_MAX, SUBSCRIPTIONS_MAX,
+};
+pub use record::{Record, Said};
+pub use reliability::Reliability;
 pub use swim::{Counts, Swim};
 
 /// What is thought of a member. Ordered: at equal incarnation the later wins.
@@ -77,7 +100,7 @@ pub enum Status {
 }
 
 /// A member as this node sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Who.
     pub node: NodeId,
@@ -89,6 +112,25 @@ pub struct Member {
     pub incarnation: u64,
     /// What is thought of it.
     pub status: Status,
+    /// What it subscribes to, and what its application adds. Its own words, like the address.
+    pub metadata: Metadata,
+    /// How reliable it was, as this node measured it.
+    pub reliability: Reliability,
+}
+
+impl Member {
+    /// A member by its own words, of which nothing is measured.
+    pub fn of(said: &Said, status: Status) -> Self {
+        Self {
+            node: said.node,
+            address: said.address,
+            generation: said.generation,
+            incarnation: said.incarnation,
+            status,
+            metadata: said.metadata.clone(),
+            reliability: Reliability::default(),
+        }
+    }
 }
 
 /// What the driver has to do, or may want to know.
@@ -106,7 +148,7 @@ pub enum OutEvent {
     },
     /// Somebody joined, or came back from dead or left.
     MemberUp(Member),
-    /// A member's address or generation changed.
+    /// A member's address, generation or metadata changed.
     MemberChanged(Member),
     /// A member did not answer. It is still counted as there.
     MemberSuspect(NodeId),

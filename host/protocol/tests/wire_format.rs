@@ -17,7 +17,7 @@ use replicant_protocol::identity::{NodeIdentity, replica_id};
 use replicant_protocol::ids::{
     ClusterId, Counter, Generation, Hash, LineageId, ModuleHash, NodeId, SnapshotRef, TopicName,
 };
-use replicant_protocol::membership::{self, Record, Rumour, Status};
+use replicant_protocol::membership::{self, Accusation, Metadata, Record, Rumour, Said, Status};
 use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequest, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::version::VersionVector;
@@ -130,11 +130,23 @@ fn switch() -> SignedSwitch {
 }
 
 fn rumour() -> Rumour {
-    let address = "192.0.2.1:7400".parse().unwrap();
-    let record = Record::sign(&alice(), 2, false, Generation::new(0), address);
+    let said = Said {
+        node: alice().id(),
+        incarnation: 2,
+        is_leaving: false,
+        generation: Generation::new(0),
+        address: "192.0.2.1:7400".parse().unwrap(),
+        metadata: Metadata::new([topic()].into(), b"hi".to_vec()).unwrap(),
+    };
+    let accusation = Accusation::sign(
+        &NodeIdentity::from_secret(&[2; 32]),
+        said.node,
+        said.incarnation,
+    );
     Rumour {
-        record,
+        record: Record::sign(&alice(), said),
         status: Status::Suspect,
+        accusations: vec![accusation],
     }
 }
 

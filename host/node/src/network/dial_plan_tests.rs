@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::ids::Generation;
+use replicant_protocol::membership::{Metadata, Reliability};
 
 use super::*;
 
@@ -23,6 +24,8 @@ fn member(number: u8, status: Status) -> Member {
         generation: Generation::new(0),
         incarnation: 0,
         status,
+        metadata: Metadata::default(),
+        reliability: Reliability::default(),
     }
 }
 

@@ -94,6 +94,7 @@ impl Driver {
             address: shared.advertised,
             generation: config.generation,
             incarnation: config.incarnation,
+            metadata: membership::Metadata::default(),
         };
         let membership = Swim::new(config.membership.clone(), local, now, &mut rng);
         let mut content = content::State::new(config.content.clone(), now, &mut rng);

@@ -4,41 +4,90 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::environment::{Environment, SwimParameters};
 use crate::identity::NodeIdentity;
 use crate::ids::Generation;
 
-/// More members than this no configuration allows: a full table then takes 3 MB on the wire.
+use super::Metadata;
+use super::sync::PAGE_BYTES_MAX;
+
+/// More members than this no configuration allows: a full table then takes 3 MB on the wire, or
+/// 20 MB if every member has as much metadata as it can.
 pub const MEMBERS_MAX: usize = 16_384;
 
-/// The settings of SWIM. [`Config::lan`] is the default, [`Config::local`] is for several nodes on
+/// Which parts of Lifeguard are on. All off is SWIM as in the paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifeguard {
+    /// Probes take longer while this node seems to be the slow one, and who probes for another says
+    /// so when there is no answer (section IV-A).
+    pub local_health: bool,
+    /// A suspicion lasts long if one member has it, and the shorter the more confirm it (section
+    /// IV-B).
+    pub dynamic_suspicion: bool,
+    /// A suspect is told that it is one: at once, and with every probe (section IV-C).
+    pub buddy: bool,
+}
+
+impl Lifeguard {
+    /// All of it.
+    pub const ON: Self = Self {
+        local_health: true,
+        dynamic_suspicion: true,
+        buddy: true,
+    };
+    /// None of it.
+    pub const OFF: Self = Self {
+        local_health: false,
+        dynamic_suspicion: false,
+        buddy: false,
+    };
+}
+
+/// The settings of SWIM. Most follow from the environment: [`Config::from`] takes
+/// [`SwimParameters`]. [`Config::lan`] is the default, [`Config::local`] is for several nodes on
 /// one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The protocol period *T*: how often a member is probed. Must be above
     /// `probe_timeout` + the time of an indirect probe (two round trips). Smaller: faster
     /// detection, 2 messages per period and node more. The first detection of a crash takes
-    /// 1/(1 - 1/e) = 1.58 periods on average, whatever the size (paper, section 3.1). Default 1 s.
+    /// 1/(1 - 1/e) = 1.58 periods on average, whatever the size (paper, section 3.1). Default
+    /// 400 ms.
     pub probe_interval: Duration,
     /// How long a direct probe may take before others are asked to try. Well above the round-trip
-    /// time and below `probe_interval` / 2. Larger: fewer indirect probes, less time for them.
-    /// Default 300 ms.
+    /// time and below `probe_interval` / 2. Larger: fewer indirect probes, less time for them. Who
+    /// probes for another waits three quarters of it before it says that there is no answer.
+    /// Default 133 ms.
     pub probe_timeout: Duration,
     /// How many members are asked to try: *k*. Larger: fewer false suspicions under loss, *k*
     /// times four messages more for each failed probe. With loss ε a round fails wrongly with
     /// probability (1-(1-ε)²)(1-(1-ε)⁴)^k: 2e-5 at 5 % and *k* = 3... if sessions lose at all.
     /// Default 3.
     pub indirect_probes_count: usize,
-    /// How long a suspect has, in periods per decade of members: a suspicion lasts
-    /// *α* · max(1, log₁₀ n) · *T*. At least 2, so that rumour and refutation can travel. Larger:
-    /// fewer false deaths, slower detection. *α* = 2 + 4 (1 - ρ), ρ the share of time that a node
-    /// is up; default 4, for nodes that stall.
+    /// How long a suspect has at least, in periods per decade of members: a suspicion lasts *α* ·
+    /// max(1, log₁₀ n) · *T* or longer. At least 2, so that rumour and refutation can travel.
+    /// Larger: fewer false deaths, slower detection. *α* = 2 + 4 (1 - ρ), ρ the share of time that
+    /// a node is up; default 2.
     pub suspicion_multiplier: u32,
+    /// *β*: how many times longer a suspect has that nobody else accuses. 1 or more. Larger: more
+    /// patience with what one slow node says. Default 6 (Lifeguard, section V).
+    pub suspicion_max_multiplier: u32,
+    /// *K*: how many further accusers bring a suspect's time down to the least. At most 3, since
+    /// each is kept and passed on. Larger: slower detection, fewer false deaths. Default 3.
+    pub confirmations_max: usize,
+    /// Which parts of Lifeguard are on. Default all.
+    pub lifeguard: Lifeguard,
+    /// Whether another's word is enough to give a member up, as in SWIM. Otherwise it brings the
+    /// suspect's time down to the least, so that whoever is alive can always refute. Default no.
+    pub trusts_death: bool,
+    /// Whether this node judges nobody by a period in which it stalled itself. Default yes.
+    pub forgives_own_stall: bool,
     /// How often a rumour is passed on by each node: *λ* · ⌈ln(n + 1)⌉ times. The share of nodes
     /// that never hear of it is n^-(2λ-2) (paper, section 4.1). Larger: surer, more bytes. Default
     /// 3: one in n⁴.
     pub retransmission_multiplier: u32,
-    /// How many bytes of rumours go with a probe or an answer; at least one rumour (about 200
-    /// bytes) always fits. Larger: rumours spread in fewer periods when there are many. Default
+    /// How many bytes of rumours go with a probe or an answer; at least one rumour (170 bytes to
+    /// 1.6 KB) always fits. Larger: rumours spread in fewer periods when there are many. Default
     /// 1,200: probe and rumours fit one packet.
     pub gossip_bytes_max: usize,
     /// News is also sent at once, without waiting for a probe, but at most this often. Suspicion
@@ -49,11 +98,12 @@ pub struct Config {
     /// probes carried nothing. 0: SWIM as in the paper; suspicion should last longer then. Default
     /// 3.
     pub gossip_fanout_count: usize,
-    /// How often the full table is exchanged with a random member. It repairs what gossip missed.
-    /// Costs 170 bytes per member each time. Default 30 s; varied by a quarter.
+    /// How often tables are compared with a random member. It repairs what gossip missed. Costs
+    /// half a KB each time, whatever the size, and about 200 bytes for each member in a part that
+    /// differs. Default 8 s; varied by a quarter.
     pub sync_interval: Duration,
     /// How often a dead member is tried, a random one. It is what heals partitions, and costs a
-    /// dial each time. Default 10 s; varied by a quarter.
+    /// dial each time. Default 2 s; varied by a quarter.
     pub reconnect_interval: Duration,
     /// How long the dead and those who left are remembered, so that old gossip does not bring them
     /// back, and so that a partition of this length heals by itself. Takes 300 bytes each.
@@ -65,40 +115,57 @@ pub struct Config {
     /// How many indirect probes are run for others at once, of which eight for one member. At the
     /// bound more are ignored, and the asker relies on others. Default 256.
     pub relays_max: usize,
+    /// After which time what was seen of a member's reliability counts half. Default 1 h.
+    pub reliability_half_life: Duration,
     /// How many members a leaving node tells. Default 8: the others hear of it in two periods.
     pub leave_fanout_count: usize,
 }
 
-impl Config {
-    /// For a local network: a crash is noticed in about 6 s.
-    pub fn lan() -> Self {
+impl From<&SwimParameters> for Config {
+    fn from(parameters: &SwimParameters) -> Self {
         Self {
-            probe_interval: Duration::from_secs(1),
-            probe_timeout: Duration::from_millis(300),
-            indirect_probes_count: 3,
-            suspicion_multiplier: 4,
-            retransmission_multiplier: 3,
+            probe_interval: parameters.probe_interval,
+            probe_timeout: parameters.probe_timeout,
+            indirect_probes_count: parameters.indirect_probes_count,
+            suspicion_multiplier: parameters.suspicion_multiplier,
+            suspicion_max_multiplier: parameters.suspicion_max_multiplier,
+            confirmations_max: parameters.confirmations_max,
+            lifeguard: Lifeguard::ON,
+            trusts_death: false,
+            forgives_own_stall: true,
+            retransmission_multiplier: parameters.retransmission_multiplier,
             gossip_bytes_max: 1_200,
-            gossip_interval: Duration::from_millis(100),
-            gossip_fanout_count: 3,
-            sync_interval: Duration::from_secs(30),
-            reconnect_interval: Duration::from_secs(10),
+            gossip_interval: parameters.gossip_interval,
+            gossip_fanout_count: parameters.gossip_fanout_count,
+            sync_interval: parameters.sync_interval,
+            reconnect_interval: parameters.reconnect_interval,
             dead_retention: Duration::from_secs(24 * 3600),
             members_max: 4_096,
             relays_max: 256,
+            reliability_half_life: Duration::from_secs(3600),
             leave_fanout_count: 8,
         }
     }
+}
 
-    /// For nodes on one machine: a crash is noticed in about 2 s, a healed partition in 2 s.
+impl Config {
+    /// For a local network: [`Environment::lan`].
+    pub fn lan() -> Self {
+        Self::from(&Environment::lan().parameters().swim)
+    }
+
+    /// For nodes on one machine: [`Environment::local`].
     pub fn local() -> Self {
+        Self::from(&Environment::local().parameters().swim)
+    }
+
+    /// SWIM as in the paper, with suspicion, to compare with.
+    pub fn without_lifeguard(self) -> Self {
         Self {
-            probe_interval: Duration::from_millis(300),
-            probe_timeout: Duration::from_millis(100),
-            gossip_interval: Duration::from_millis(30),
-            sync_interval: Duration::from_secs(5),
-            reconnect_interval: Duration::from_secs(1),
-            ..Self::lan()
+            lifeguard: Lifeguard::OFF,
+            trusts_death: true,
+            forgives_own_stall: false,
+            ..self
         }
     }
 
@@ -107,7 +174,9 @@ impl Config {
         let least = Duration::from_millis(1);
         self.probe_timeout = self.probe_timeout.max(least);
         self.probe_interval = self.probe_interval.max(self.probe_timeout * 2);
-        self.suspicion_multiplier = self.suspicion_multiplier.max(2);
+        self.suspicion_multiplier = self.suspicion_multiplier.clamp(2, 1_000);
+        self.suspicion_max_multiplier = self.suspicion_max_multiplier.clamp(1, 1_000);
+        self.gossip_bytes_max = self.gossip_bytes_max.min(PAGE_BYTES_MAX);
         self.retransmission_multiplier = self.retransmission_multiplier.max(1);
         self.gossip_interval = self.gossip_interval.max(least);
         self.sync_interval = self.sync_interval.max(self.probe_interval);
@@ -116,13 +185,29 @@ impl Config {
         self
     }
 
-    /// How long a suspect has to refute, among `count` members.
+    /// How long a suspect has to refute at least, among `count` members.
     pub fn suspicion_timeout(&self, count: usize) -> Duration {
         let decades = (count.max(1) as f64).log10().max(1.0);
         let periods = f64::from(self.suspicion_multiplier) * decades;
         // In whole milliseconds, so that no machine rounds differently by a hair.
         let millis = (self.probe_interval.as_millis() as f64 * periods).round();
         Duration::from_millis(millis as u64)
+    }
+
+    /// How long a suspect has that so many accuse, among `count` members: from the most, with one
+    /// accuser, down to the least with *K* more, by the logarithm of their number (Lifeguard,
+    /// section IV-B). Among few members there are fewer that could confirm.
+    pub fn suspicion_timeout_with(&self, count: usize, accusers_count: usize) -> Duration {
+        let least = self.suspicion_timeout(count);
+        let expected = self.confirmations_max.min(count.saturating_sub(2));
+        let confirmations = accusers_count.saturating_sub(1);
+        if !self.lifeguard.dynamic_suspicion || confirmations >= expected {
+            return least;
+        }
+        let share = (confirmations as f64 + 1.0).ln() / (expected as f64 + 1.0).ln();
+        let more = f64::from(self.suspicion_max_multiplier.saturating_sub(1)) * (1.0 - share);
+        let more_millis = (least.as_millis() as f64 * more).round();
+        least + Duration::from_millis(more_millis as u64)
     }
 
     /// How often each node passes a rumour on, among `count` members.
@@ -145,6 +230,8 @@ pub struct Local {
     pub identity: Arc<NodeIdentity>,
     /// Where others can reach it.
     pub address: SocketAddr,
+    /// What it tells of itself at first.
+    pub metadata: Metadata,
     /// How often it started over with a fresh replica id.
     pub generation: Generation,
     /// Where its incarnation starts. 0 is always right: a restarted node learns its old

@@ -1,4 +1,4 @@
-//! What SWIM makes of rumours: believing, refuting, accusing, passing on.
+//! What SWIM makes of rumours: believing, refuting, passing on.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rand::Rng;
 use crate::ids::NodeId;
 
 use super::table::{Change, Entry, Verdict};
-use super::{MessageError, OutEvent, Record, Rumour, Status, Swim};
+use super::{MessageError, Metadata, OutEvent, Record, Rumour, Said, Status, Swim};
 
 impl Swim {
     /// Takes rumours in. Each either changes something, is old, or is a fault.
@@ -21,7 +21,7 @@ impl Swim {
             if rumour.record.node == self.own.node {
                 self.hear_of_self(&rumour)?;
             } else {
-                self.hear_of_other(now, rumour, rng)?;
+                self.hear_of_other(now, &rumour, rng)?;
             }
         }
         Ok(())
@@ -35,6 +35,7 @@ impl Swim {
             verify(&rumour.record)?;
             self.refute(rumour.record.incarnation);
         } else if is_accused && rumour.record.says_the_same(&self.own) {
+            self.health.worsen(1);
             self.refute(rumour.record.incarnation);
         }
         Ok(())
@@ -42,83 +43,84 @@ impl Swim {
 
     fn refute(&mut self, incarnation: u64) {
         self.counts.refutations_count += 1;
-        self.speak_up(incarnation, false);
+        self.speak_up(incarnation, false, self.own.metadata.clone());
     }
 
     /// Says something new of this node, with an incarnation above `incarnation`. At the largest
     /// incarnation there is nothing more to say: only this node's own key can get it there.
-    pub(super) fn speak_up(&mut self, incarnation: u64, is_leaving: bool) {
-        self.own = Record::sign(
-            &self.local.identity,
-            incarnation.saturating_add(1),
+    pub(super) fn speak_up(&mut self, incarnation: u64, is_leaving: bool, metadata: Metadata) {
+        let said = Said {
+            incarnation: incarnation.saturating_add(1),
             is_leaving,
-            self.local.generation,
-            self.local.address,
-        );
+            metadata,
+            ..Said::clone(&self.own)
+        };
+        self.own = Record::sign(&self.local.identity, said);
         self.gossip.add(self.own.node);
     }
 
     fn hear_of_other(
         &mut self,
         now: Duration,
-        rumour: Rumour,
+        rumour: &Rumour,
         rng: &mut impl Rng,
     ) -> Result<(), MessageError> {
-        match self.table.judge(&rumour) {
+        match self.table.judge(&rumour.record) {
             Verdict::Old => return Ok(()),
-            Verdict::Status => {}
-            Verdict::Record => verify(&rumour.record)?,
-            Verdict::Newcomer => {
-                let status = rumour.status();
-                if matches!(status, Status::Dead | Status::Left) {
-                    // Who never was here need not be remembered as gone. Otherwise nodes would
-                    // remind each other of the dead for ever.
-                    return Ok(());
-                }
-                let is_full = self.table.len() + 1 >= self.config.members_max;
-                if is_full && self.table.iter().all(Entry::is_present) {
-                    self.counts.refused_members_count += 1;
-                    return Ok(());
-                }
+            Verdict::Known => {}
+            Verdict::New => {
                 verify(&rumour.record)?;
-                if is_full {
-                    self.table.forget_longest_absent();
+                self.take_record(now, &rumour.record);
+            }
+            Verdict::Newcomer => {
+                // Who never was here need not be remembered as gone. Otherwise nodes would remind
+                // each other of the dead for ever.
+                if matches!(rumour.status(), Status::Dead | Status::Left)
+                    || !self.admit(&rumour.record, rng)?
+                {
+                    return Ok(());
                 }
-                self.probing.add(rumour.record.node, rng);
+                self.take_record(now, &rumour.record);
             }
         }
-        let node = rumour.record.node;
-        let change = self.table.take(now, rumour);
-        self.after(now, node, change);
-        Ok(())
-    }
-
-    /// Thinks worse of a member: it did not answer, or did not refute.
-    pub(super) fn accuse(&mut self, now: Duration, node: NodeId, status: Status) {
-        let Some(entry) = self.table.get(node) else {
-            self.suspicions.remove(&node);
-            return;
-        };
-        let rumour = Rumour {
-            record: entry.record.clone(),
-            status,
-        };
-        if self.table.judge(&rumour) == Verdict::Status {
-            let change = self.table.take(now, rumour);
-            self.after(now, node, change);
+        match rumour.status {
+            Status::Suspect | Status::Dead => self.hear_accusations(now, rumour),
+            Status::Alive | Status::Left => Ok(()),
         }
     }
 
-    /// What follows from a change: gossip, timers, events.
-    fn after(&mut self, now: Duration, node: NodeId, change: Change) {
-        self.gossip.add(node);
-        let was_suspect = change.before == Some(Status::Suspect) && !change.is_record_new;
-        if change.after != Status::Suspect {
-            self.suspicions.remove(&node);
-        } else if !was_suspect {
-            let timeout = self.config.suspicion_timeout(self.present_count());
-            self.suspicions.insert(node, now + timeout);
+    /// Makes room for a newcomer, if there can be any.
+    pub(super) fn admit(
+        &mut self,
+        record: &Record,
+        rng: &mut impl Rng,
+    ) -> Result<bool, MessageError> {
+        let is_full = self.table.len() + 1 >= self.config.members_max;
+        if is_full && self.table.present_count() == self.table.len() {
+            self.counts.refused_members_count += 1;
+            return Ok(false);
         }
+        verify(record)?;
+        if is_full {
+            self.table.forget_longest_absent();
+        }
+        self.probing.add(record.node, rng);
+        Ok(true)
+    }
+
+    fn take_record(&mut self, now: Duration, record: &Record) {
+        let half_life = self.config.reliability_half_life;
+        if let Some(entry) = self.table.get_mut(record.node) {
+            entry.observe(now, half_life);
+        }
+        let change = self.table.take_record(now, record.clone());
+        self.gossip.add(record.node);
+        self.suspicions.remove(&record.node);
+        self.tell(record.node, change);
+    }
+
+    /// Tells the driver what changed.
+    pub(super) fn tell(&mut self, node: NodeId, change: Change) {
         let was_present = matches!(change.before, Some(Status::Alive | Status::Suspect));
         let is_present = matches!(change.after, Status::Alive | Status::Suspect);
         if is_present && !was_present {
@@ -152,25 +154,28 @@ impl Swim {
     /// on least often, as many as fit, at least one.
     pub(super) fn gossip_for(&mut self, to: NodeId) -> Vec<Rumour> {
         let retransmissions = self.config.retransmissions(self.present_count());
-        let accused = self.table.get(to);
-        let accusation = accused.filter(|entry| entry.status() != Status::Alive);
-        let mut rumours: Vec<Rumour> = accusation.map(Entry::rumour).into_iter().collect();
+        let accused = self.table.get(to).filter(|entry| match entry.status() {
+            Status::Alive => false,
+            // Lifeguard's buddy system.
+            Status::Suspect => self.config.lifeguard.buddy,
+            Status::Dead | Status::Left => true,
+        });
+        let mut rumours: Vec<Rumour> = accused.map(Entry::rumour).into_iter().collect();
         let mut bytes: usize = rumours.iter().map(Rumour::wire_bytes).sum();
+        let is_told = !rumours.is_empty();
         for node in self.gossip.order() {
             let rumour = if node == self.own.node {
-                Rumour {
-                    record: self.own.clone(),
-                    status: Status::Alive,
-                }
-            } else if let Some(entry) = self.table.get(node).filter(|_| node != to) {
+                Rumour::alive(self.own.clone())
+            } else if let Some(entry) = self.table.get(node) {
                 entry.rumour()
-            } else if node == to {
-                // It knows best; and if it is accused that stands above already.
-                continue;
             } else {
                 self.gossip.remove(node);
                 continue;
             };
+            if node == to && (is_told || rumour.status() == Status::Alive) {
+                // It knows best, or it stands above already.
+                continue;
+            }
             let size = rumour.wire_bytes();
             if !rumours.is_empty() && bytes + size > self.config.gossip_bytes_max {
                 break;

@@ -1,6 +1,6 @@
 //! Members that take more than their share.
 
-use super::simulation_tests::seconds;
+use super::simulation_tests::{config, seconds};
 use super::tests::*;
 use super::*;
 
@@ -13,7 +13,7 @@ fn ping(sequence: u32) -> Message {
 /// end was the only one to hear of anything.
 #[test]
 fn who_pings_without_end_is_answered_and_does_not_use_up_the_news() {
-    let mut swim = swim(Config::lan(), 20);
+    let mut swim = swim(config(), 20);
     let address = "192.0.2.1:7400".parse().unwrap();
     swim.handle_session_opened(START, id(1), address, &mut rng());
     hear(&mut swim, vec![rumour(5, 0, Status::Suspect)]).unwrap();
@@ -40,7 +40,7 @@ fn who_pings_without_end_is_answered_and_does_not_use_up_the_news() {
 
 #[test]
 fn one_member_cannot_take_up_all_probes_for_others() {
-    let mut swim = swim(Config::lan(), 3);
+    let mut swim = swim(config(), 3);
     let please = |sequence| Message::IndirectPing {
         sequence,
         target: id(3),
@@ -51,7 +51,7 @@ fn one_member_cannot_take_up_all_probes_for_others() {
             .unwrap();
     }
     let taken = swim.probing.relays_count();
-    assert!(taken < Config::lan().relays_max / 2, "{taken}");
+    assert!(taken < config().relays_max / 2, "{taken}");
     swim.on_message(START, id(2), please(0), &mut rng())
         .unwrap();
     assert_eq!(swim.probing.relays_count(), taken + 1);
@@ -61,12 +61,11 @@ fn one_member_cannot_take_up_all_probes_for_others() {
 fn a_forged_newcomer_takes_nobodys_place() {
     let config = Config {
         members_max: 3,
-        ..Config::lan()
+        ..config()
     };
     let mut swim = swim(config, 2);
-    hear(&mut swim, vec![rumour(2, 0, Status::Dead)]).unwrap();
-    let mut forged = rumour(3, 0, Status::Alive);
-    forged.record.incarnation = 1;
+    bury(&mut swim, 2, 0);
+    let forged = forged(&rumour(3, 0, Status::Alive), |said| said.incarnation = 1);
     assert!(hear(&mut swim, vec![forged]).is_err());
     assert_eq!(status(&swim, 2), Some(Status::Dead));
     hear(&mut swim, vec![rumour(3, 0, Status::Alive)]).unwrap();

@@ -1,15 +1,29 @@
 //! What members say to each other, and how it is encoded.
 
+use std::net::SocketAddr;
+
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 use crate::bounded;
 use crate::identity::Signature;
 use crate::ids::{Generation, NodeId};
 
-use super::{MEMBERS_MAX, Record, Status};
+use super::metadata::WireMetadata;
+use super::{ACCUSATIONS_MAX, Accusation, Record, Said, Status};
 
-/// The largest message, in bytes: a full table.
-pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The largest message, in bytes: a page of 256 KiB with one rumour more and what surrounds it, or
+/// gossip as the configuration has it.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// So many rumours fit no message of that size: each takes 150 bytes at least.
+const RUMOURS_MAX: usize = 8_192;
+
+/// Into how many parts a table is divided for comparison, by the first bits of the ids.
+pub(super) const DIGESTS_COUNT: usize = 64;
+
+/// One digest for each part of a table.
+pub type Digests = [u64; DIGESTS_COUNT];
 
 /// Longer texts are no socket address: an IPv6 address with scope and port has at most 58.
 const ADDRESS_BYTES_MAX: usize = 64;
@@ -22,9 +36,21 @@ pub struct Rumour {
     /// What others think of it: alive, suspect or dead. A record that says goodbye counts as left,
     /// whatever stands here.
     pub status: Status,
+    /// Who says that it does not answer, in the order of ids: one to four if it is suspect or dead,
+    /// nobody otherwise. Not yet verified when it comes from a peer.
+    pub accusations: Vec<Accusation>,
 }
 
 impl Rumour {
+    /// A member's own words, which nobody doubts.
+    pub fn alive(record: Record) -> Self {
+        Self {
+            record,
+            status: Status::Alive,
+            accusations: Vec::new(),
+        }
+    }
+
     /// What is thought of the member: its goodbye comes before anything others say.
     pub fn status(&self) -> Status {
         if self.record.is_leaving {
@@ -37,7 +63,9 @@ impl Rumour {
 
 impl PartialEq for Rumour {
     fn eq(&self, other: &Self) -> bool {
-        self.record.says_the_same(&other.record) && self.status == other.status
+        self.record.says_the_same(&other.record)
+            && self.status() == other.status()
+            && self.accusations == other.accusations
     }
 }
 
@@ -69,15 +97,22 @@ pub enum Message {
         /// What the sender passes on.
         gossip: Vec<Rumour>,
     },
-    /// All that the sender knows; please answer likewise.
+    /// Digests of the sender's table: please send what differs. Not answered if nothing does.
     Sync {
-        /// The sender's table.
+        /// Over the records of present members, a part each.
+        digests: Digests,
+    },
+    /// The answer to `Sync`, and the answer to that.
+    SyncReply {
+        /// The parts that differ, one bit each: please send yours. 0 in the last answer.
+        wanted: u64,
+        /// The sender's members of the parts that differ.
         members: Vec<Rumour>,
     },
-    /// The answer to `Sync`.
-    SyncReply {
-        /// The sender's table.
-        members: Vec<Rumour>,
+    /// The target of your probe has not answered me so far, or I do not know it; but I am there.
+    Nack {
+        /// Number of the probe.
+        sequence: u32,
     },
     /// News, without a question.
     Gossip {
@@ -124,17 +159,30 @@ impl MessageError {
 struct WireRumour {
     #[n(0)]
     status: u8,
-    #[n(1)]
-    node: NodeId,
+    #[cbor(n(1), decode_with = "bounded::vec::<_, _, ACCUSATIONS_MAX>")]
+    accusations: Vec<WireAccusation>,
     #[n(2)]
-    incarnation: u64,
+    node: NodeId,
     #[n(3)]
-    is_leaving: bool,
+    incarnation: u64,
     #[n(4)]
-    generation: Generation,
+    is_leaving: bool,
     #[n(5)]
-    address: String,
+    generation: Generation,
     #[n(6)]
+    address: String,
+    #[n(7)]
+    metadata: WireMetadata,
+    #[n(8)]
+    signature: Signature,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct WireAccusation {
+    #[n(0)]
+    accuser: NodeId,
+    #[n(1)]
     signature: Signature,
 }
 
@@ -157,18 +205,23 @@ enum WireMessage {
         #[cbor(n(1), decode_with = "rumours")] Vec<WireRumour>,
     ),
     #[n(3)]
-    Sync(#[cbor(n(0), decode_with = "rumours")] Vec<WireRumour>),
+    Sync(#[cbor(n(0), with = "minicbor::bytes")] ByteArray<{ 8 * DIGESTS_COUNT }>),
     #[n(4)]
-    SyncReply(#[cbor(n(0), decode_with = "rumours")] Vec<WireRumour>),
+    SyncReply(
+        #[n(0)] u64,
+        #[cbor(n(1), decode_with = "rumours")] Vec<WireRumour>,
+    ),
     #[n(5)]
     Gossip(#[cbor(n(0), decode_with = "rumours")] Vec<WireRumour>),
+    #[n(6)]
+    Nack(#[n(0)] u32),
 }
 
 fn rumours<C>(
     d: &mut minicbor::decode::Decoder<'_>,
     c: &mut C,
 ) -> Result<Vec<WireRumour>, minicbor::decode::Error> {
-    bounded::vec::<C, WireRumour, MEMBERS_MAX>(d, c)
+    bounded::vec::<C, WireRumour, RUMOURS_MAX>(d, c)
 }
 
 impl Message {
@@ -193,6 +246,19 @@ impl Message {
         Self::from_wire(wire)
     }
 
+    /// How many bytes it takes, give or take a few, without encoding it.
+    pub fn bytes_count(&self) -> usize {
+        let size = |rumours: &[Rumour]| rumours.iter().map(Rumour::wire_bytes).sum::<usize>();
+        match self {
+            Self::Ping { gossip, .. } | Self::Ack { gossip, .. } => 9 + size(gossip),
+            Self::IndirectPing { gossip, .. } => 43 + size(gossip),
+            Self::Sync { .. } => 6 + 8 * DIGESTS_COUNT,
+            Self::SyncReply { members, .. } => 14 + size(members),
+            Self::Nack { .. } => 8,
+            Self::Gossip { gossip } => 4 + size(gossip),
+        }
+    }
+
     fn to_wire(&self) -> WireMessage {
         match self {
             Self::Ping { sequence, gossip } => WireMessage::Ping(*sequence, to_wire(gossip)),
@@ -202,8 +268,11 @@ impl Message {
                 gossip,
             } => WireMessage::IndirectPing(*sequence, *target, to_wire(gossip)),
             Self::Ack { sequence, gossip } => WireMessage::Ack(*sequence, to_wire(gossip)),
-            Self::Sync { members } => WireMessage::Sync(to_wire(members)),
-            Self::SyncReply { members } => WireMessage::SyncReply(to_wire(members)),
+            Self::Sync { digests } => WireMessage::Sync(digest_bytes(digests)),
+            Self::SyncReply { wanted, members } => {
+                WireMessage::SyncReply(*wanted, to_wire(members))
+            }
+            Self::Nack { sequence } => WireMessage::Nack(*sequence),
             Self::Gossip { gossip } => WireMessage::Gossip(to_wire(gossip)),
         }
     }
@@ -223,12 +292,14 @@ impl Message {
                 sequence,
                 gossip: from_wire(gossip)?,
             },
-            WireMessage::Sync(members) => Self::Sync {
+            WireMessage::Sync(bytes) => Self::Sync {
+                digests: digests_of(&bytes),
+            },
+            WireMessage::SyncReply(wanted, members) => Self::SyncReply {
+                wanted,
                 members: from_wire(members)?,
             },
-            WireMessage::SyncReply(members) => Self::SyncReply {
-                members: from_wire(members)?,
-            },
+            WireMessage::Nack(sequence) => Self::Nack { sequence },
             WireMessage::Gossip(gossip) => Self::Gossip {
                 gossip: from_wire(gossip)?,
             },
@@ -237,27 +308,57 @@ impl Message {
 }
 
 impl Rumour {
-    /// How many bytes it takes in a message.
+    /// How many bytes it takes in a message, give or take two.
     pub(super) fn wire_bytes(&self) -> usize {
-        bounded::to_bytes(&WireRumour::from(self)).len()
+        /// An id and a signature, and what surrounds them.
+        const ACCUSATION_BYTES: usize = 101;
+        2 + self.record.wire_bytes() + self.accusations.len() * ACCUSATION_BYTES
     }
+}
+
+/// Digests as they stand on the wire: each little-endian, one after the other.
+fn digest_bytes(digests: &Digests) -> ByteArray<{ 8 * DIGESTS_COUNT }> {
+    let mut bytes = [0; 8 * DIGESTS_COUNT];
+    for (part, digest) in bytes.chunks_exact_mut(8).zip(digests) {
+        part.copy_from_slice(&digest.to_le_bytes());
+    }
+    bytes.into()
+}
+
+fn digests_of(bytes: &[u8; 8 * DIGESTS_COUNT]) -> Digests {
+    let mut digests = [0; DIGESTS_COUNT];
+    let (parts, _) = bytes.as_chunks::<8>();
+    for (digest, part) in digests.iter_mut().zip(parts) {
+        *digest = u64::from_le_bytes(*part);
+    }
+    digests
 }
 
 impl From<&Rumour> for WireRumour {
     fn from(rumour: &Rumour) -> Self {
-        let Rumour { record, status } = rumour;
+        let Rumour {
+            record,
+            status,
+            accusations,
+        } = rumour;
+        let accusations = accusations.iter().map(|of| WireAccusation {
+            accuser: of.accuser(),
+            signature: of.signature(),
+        });
         Self {
             status: match status {
                 Status::Alive | Status::Left => 0,
                 Status::Suspect => 1,
                 Status::Dead => 2,
             },
+            accusations: accusations.collect(),
             node: record.node,
             incarnation: record.incarnation,
             is_leaving: record.is_leaving,
             generation: record.generation,
             address: record.address.to_string(),
-            signature: record.signature,
+            metadata: record.metadata.to_wire(),
+            signature: record.signature(),
         }
     }
 }
@@ -267,18 +368,7 @@ impl TryFrom<WireRumour> for Rumour {
 
     fn try_from(wire: WireRumour) -> Result<Self, MessageError> {
         let malformed = |what| MessageError::Malformed { what };
-        if wire.address.len() > ADDRESS_BYTES_MAX {
-            return Err(malformed("address too long"));
-        }
-        let address = wire.address.parse();
-        let address: std::net::SocketAddr =
-            address.map_err(|_| malformed("not a socket address"))?;
-        if address.to_string() != wire.address {
-            return Err(malformed("address in an unusual form"));
-        }
-        if address.ip().is_unspecified() || address.port() == 0 {
-            return Err(malformed("nobody can be reached at this address"));
-        }
+        let address = address_of(&wire.address)?;
         let status = match (wire.status, wire.is_leaving) {
             (0, true) => Status::Left,
             (0, false) => Status::Alive,
@@ -286,18 +376,58 @@ impl TryFrom<WireRumour> for Rumour {
             (2, false) => Status::Dead,
             _ => return Err(malformed("unknown status")),
         };
+        let accusations = accusations_of(wire.node, wire.accusations)?;
+        if accusations.is_empty() != (wire.status == 0) {
+            return Err(malformed("suspicion without accuser, or the reverse"));
+        }
+        let metadata = wire.metadata.into_metadata();
+        let said = Said {
+            node: wire.node,
+            incarnation: wire.incarnation,
+            is_leaving: wire.is_leaving,
+            generation: wire.generation,
+            address,
+            metadata: metadata.ok_or_else(|| malformed("metadata too large or out of order"))?,
+        };
         Ok(Self {
-            record: Record {
-                node: wire.node,
-                incarnation: wire.incarnation,
-                is_leaving: wire.is_leaving,
-                generation: wire.generation,
-                address,
-                signature: wire.signature,
-            },
+            record: Record::from_parts(said, wire.signature),
             status,
+            accusations,
         })
     }
+}
+
+fn address_of(text: &str) -> Result<SocketAddr, MessageError> {
+    let malformed = |what| MessageError::Malformed { what };
+    if text.len() > ADDRESS_BYTES_MAX {
+        return Err(malformed("address too long"));
+    }
+    let address = text.parse();
+    let address: SocketAddr = address.map_err(|_| malformed("not a socket address"))?;
+    if address.to_string() != text {
+        return Err(malformed("address in an unusual form"));
+    }
+    if address.ip().is_unspecified() || address.port() == 0 {
+        return Err(malformed("nobody can be reached at this address"));
+    }
+    Ok(address)
+}
+
+fn accusations_of(
+    accused: NodeId,
+    wire: Vec<WireAccusation>,
+) -> Result<Vec<Accusation>, MessageError> {
+    let malformed = |what| MessageError::Malformed { what };
+    if !wire.is_sorted_by(|one, next| one.accuser < next.accuser) {
+        return Err(malformed("accusers out of order"));
+    }
+    if wire.iter().any(|of| of.accuser == accused) {
+        return Err(malformed("a member that accuses itself"));
+    }
+    let accusations = wire.into_iter();
+    Ok(accusations
+        .map(|of| Accusation::from_parts(of.accuser, of.signature))
+        .collect())
 }
 
 fn to_wire(rumours: &[Rumour]) -> Vec<WireRumour> {
@@ -310,6 +440,7 @@ fn from_wire(rumours: Vec<WireRumour>) -> Result<Vec<Rumour>, MessageError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Metadata;
     use super::*;
 
     #[test]
@@ -320,28 +451,55 @@ mod tests {
             gossip,
         };
         assert_eq!(ping.to_bytes(), [0x82, 0, 0x82, 5, 0x80]);
-        let record = Record {
+        let said = Said {
             node: NodeId::from_bytes([7; 32]),
             incarnation: 1,
             is_leaving: false,
             generation: Generation::new(2),
             address: ([10, 0, 0, 1], 7_000).into(),
-            signature: Signature::from_bytes([9; 64]),
+            metadata: Metadata::new(["a/b".parse().unwrap()].into(), vec![6]).unwrap(),
         };
+        let signature = Signature::from_bytes([9; 64]);
+        let record = Record::from_parts(said, signature);
+        let accuser = NodeId::from_bytes([8; 32]);
+        let accusations = vec![Accusation::from_parts(accuser, signature)];
         let status = Status::Suspect;
-        let gossip = vec![Rumour { record, status }];
-        let mut expected = vec![0x82, 5, 0x81, 0x81, 0x87, 1, 0x58, 32];
+        let gossip = vec![Rumour {
+            record,
+            status,
+            accusations,
+        }];
+        let mut expected = vec![0x82, 5, 0x81, 0x81, 0x89, 1, 0x81, 0x82, 0x58, 32];
+        expected.extend([8; 32]);
+        expected.extend([0x58, 64]);
+        expected.extend([9; 64]);
+        expected.extend([0x58, 32]);
         expected.extend([7; 32]);
         expected.extend([1, 0xf4, 2, 0x6d]);
         expected.extend(b"10.0.0.1:7000");
+        expected.extend([0x82, 0x81, 0x63]);
+        expected.extend(b"a/b");
+        expected.extend([0x41, 6]);
         expected.extend([0x58, 64]);
         expected.extend([9; 64]);
+        assert_eq!(gossip[0].wire_bytes(), expected.len() - 4);
         assert_eq!(Message::Gossip { gossip }.to_bytes(), expected);
     }
 
     #[test]
+    fn digests_stand_one_after_the_other() {
+        let mut digests = [0; DIGESTS_COUNT];
+        digests[1] = 0x0102;
+        let sync = Message::Sync { digests };
+        let bytes = sync.to_bytes();
+        assert_eq!(bytes[..6], [0x82, 3, 0x81, 0x59, 2, 0]);
+        assert_eq!(bytes[6 + 8..][..3], [2, 1, 0]);
+        assert_eq!(Message::from_bytes(&bytes), Ok(sync));
+    }
+
+    #[test]
     fn a_count_of_rumours_that_lies_is_refused() {
-        let lie = [0x82, 3, 0x81, 0x9a, 0xff, 0xff, 0xff, 0xff];
+        let lie = [0x82, 5, 0x81, 0x9a, 0xff, 0xff, 0xff, 0xff];
         assert!(Message::from_bytes(&lie).is_err());
     }
 }

@@ -1,12 +1,14 @@
 //! Whom to probe next, which probe is under way, and which run for others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::ids::NodeId;
+
+use super::table::{Entry, Table};
 
 /// Probes that run at once for one member. It probes one member a period, so more are not needed.
 const RELAYS_PER_ASKER_MAX: usize = 8;
@@ -20,6 +22,8 @@ pub(super) struct Probe {
     pub(super) indirect_at: Option<Duration>,
     /// Who was asked.
     pub(super) helpers: Vec<NodeId>,
+    /// Who of them said that there is no answer.
+    pub(super) nacks: BTreeSet<NodeId>,
     pub(super) is_answered: bool,
 }
 
@@ -29,6 +33,8 @@ pub(super) struct Relay {
     pub(super) asker: NodeId,
     pub(super) asker_sequence: u32,
     pub(super) target: NodeId,
+    /// When the asker is told that there is no answer so far; `None` once it was.
+    pub(super) nack_at: Option<Duration>,
     pub(super) until: Duration,
 }
 
@@ -60,16 +66,18 @@ impl Probing {
         self.next_sequence
     }
 
-    /// The next of `present` in a random order in which each comes once (section 4.3): so a crash
-    /// is probed after at most twice as many periods as there are members.
-    pub(super) fn next_target(&mut self, present: &[NodeId], rng: &mut impl Rng) -> Option<NodeId> {
+    /// The next of those present in a random order in which each comes once (section 4.3): so a
+    /// crash is probed after at most twice as many periods as there are members.
+    pub(super) fn next_target(&mut self, table: &Table, rng: &mut impl Rng) -> Option<NodeId> {
+        let is_present = |node| table.get(node).is_some_and(Entry::is_present);
         loop {
             match self.round.pop() {
-                Some(node) if present.binary_search(&node).is_ok() => return Some(node),
+                Some(node) if is_present(node) => return Some(node),
                 Some(_) => {}
-                None if present.is_empty() => return None,
+                None if table.present_count() == 0 => return None,
                 None => {
-                    self.round = present.to_vec();
+                    let present = table.present();
+                    self.round = present.map(|entry| entry.record.node).collect();
                     self.round.shuffle(rng);
                 }
             }
@@ -107,6 +115,22 @@ impl Probing {
             return None;
         }
         self.relays.remove(&sequence)
+    }
+
+    /// Whom to tell that there is no answer so far: (asker, its number).
+    pub(super) fn take_nacks(&mut self, now: Duration) -> Vec<(NodeId, u32)> {
+        let relays = self.relays.values_mut();
+        let due = relays.filter(|relay| relay.nack_at.is_some_and(|at| at <= now));
+        due.map(|relay| {
+            relay.nack_at = None;
+            (relay.asker, relay.asker_sequence)
+        })
+        .collect()
+    }
+
+    /// When somebody has to be told next.
+    pub(super) fn next_nack(&self) -> Option<Duration> {
+        self.relays.values().filter_map(|relay| relay.nack_at).min()
     }
 
     pub(super) fn expire_relays(&mut self, now: Duration) {

@@ -1,6 +1,8 @@
 //! What a node says of itself, signed.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use minicbor::{Decode, Encode};
 
@@ -8,13 +10,16 @@ use crate::bounded;
 use crate::identity::{NodeIdentity, Signature, SignatureError};
 use crate::ids::{Generation, NodeId};
 
+use super::Metadata;
+use super::metadata::WireMetadata;
+
 const CONTEXT: &str = "replicant 2026-11 member record";
 
-/// A node about itself. Ordered by incarnation, then by content, so that of two records of a node
-/// everyone keeps the same one. The signature does not count.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// Who. First in the order too, but only records of one node are ever compared.
+/// What a node says of itself. Ordered by incarnation, then by content, so that of two of a node
+/// everyone keeps the same one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Said {
+    /// Who. First in the order too, but only words of one node are ever compared.
     pub node: NodeId,
     /// How often it spoke up for itself.
     pub incarnation: u64,
@@ -24,8 +29,23 @@ pub struct Record {
     pub generation: Generation,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Over all of the above, by the node's key.
-    pub signature: Signature,
+    /// What else it tells.
+    pub metadata: Metadata,
+}
+
+/// A node about itself, with its signature, which does not count in comparisons. Cheap to clone,
+/// and clones share that the signature was checked.
+#[derive(Debug, Clone)]
+pub struct Record(Arc<Signed>);
+
+#[derive(Debug)]
+struct Signed {
+    said: Said,
+    signature: Signature,
+    /// Set once the signature was found to be right.
+    is_verified: OnceLock<()>,
+    wire_bytes: usize,
+    fingerprint: u64,
 }
 
 /// What is signed, in this order, as CBOR.
@@ -42,66 +62,97 @@ struct WireBody {
     generation: Generation,
     #[n(4)]
     address: String,
+    #[n(5)]
+    metadata: WireMetadata,
+}
+
+impl Deref for Record {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.0.said
+    }
 }
 
 impl Record {
-    /// Makes and signs a record of this node.
-    pub fn sign(
-        identity: &NodeIdentity,
-        incarnation: u64,
-        is_leaving: bool,
-        generation: Generation,
-        address: SocketAddr,
-    ) -> Self {
-        let mut record = Self {
+    /// Signs what this node says of itself. `said.node` becomes the node of the identity.
+    pub fn sign(identity: &NodeIdentity, said: Said) -> Self {
+        let said = Said {
             node: identity.id(),
-            incarnation,
-            is_leaving,
-            generation,
-            address,
-            signature: Signature::from_bytes([0; 64]),
+            ..said
         };
-        record.signature = identity.sign(CONTEXT, &record.body());
-        record
+        let signature = identity.sign(CONTEXT, &body(&said));
+        Self::from_parts(said, signature)
     }
 
-    /// Checks that the node it names made it. About 50 µs.
+    /// A record as a peer passed it on, not verified.
+    pub fn from_parts(said: Said, signature: Signature) -> Self {
+        let body = body(&said);
+        let hash = blake3::hash(&body);
+        let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
+        Self(Arc::new(Signed {
+            signature,
+            is_verified: OnceLock::new(),
+            // The signature, and what the array around it takes.
+            wire_bytes: body.len() + 66,
+            fingerprint: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            said,
+        }))
+    }
+
+    /// Over all that is said, by the node's key.
+    pub fn signature(&self) -> Signature {
+        self.0.signature
+    }
+
+    /// Checks that the node it names made it. About 50 µs the first time.
     ///
     /// # Errors
     /// [`SignatureError`]: the fault of whoever passed it on, since correct nodes check first.
     pub fn verify(&self) -> Result<(), SignatureError> {
-        self.node.verify(CONTEXT, &self.body(), &self.signature)
+        if self.0.is_verified.get().is_some() {
+            return Ok(());
+        }
+        self.node
+            .verify(CONTEXT, &body(&self.0.said), &self.0.signature)?;
+        // Set by somebody else meanwhile is just as well.
+        let _ = self.0.is_verified.set(());
+        Ok(())
     }
 
     /// Whether both say the same, whatever their signatures.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        self.order() == other.order()
+        Arc::ptr_eq(&self.0, &other.0) || self.0.said == other.0.said
     }
 
     /// Whether this one takes the place of `other`.
     pub fn supersedes(&self, other: &Self) -> bool {
-        self.order() > other.order()
+        let key = |said: &Said| (said.incarnation, said.is_leaving, said.generation);
+        let (own, others) = (&self.0.said, &other.0.said);
+        let rest = || {
+            (own.address, &own.metadata, own.node) > (others.address, &others.metadata, others.node)
+        };
+        key(own) > key(others) || (key(own) == key(others) && rest())
     }
 
-    fn order(&self) -> (u64, bool, Generation, SocketAddr, NodeId) {
-        let Self {
-            node,
-            incarnation,
-            is_leaving,
-            generation,
-            address,
-            ..
-        } = *self;
-        (incarnation, is_leaving, generation, address, node)
+    /// How many bytes it takes in a message, give or take two.
+    pub(super) fn wire_bytes(&self) -> usize {
+        self.0.wire_bytes
     }
 
-    fn body(&self) -> Vec<u8> {
-        bounded::to_bytes(&WireBody {
-            node: self.node,
-            incarnation: self.incarnation,
-            is_leaving: self.is_leaving,
-            generation: self.generation,
-            address: self.address.to_string(),
-        })
+    /// The start of the hash of all that is said.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.0.fingerprint
     }
+}
+
+fn body(said: &Said) -> Vec<u8> {
+    bounded::to_bytes(&WireBody {
+        node: said.node,
+        incarnation: said.incarnation,
+        is_leaving: said.is_leaving,
+        generation: said.generation,
+        address: said.address.to_string(),
+        metadata: said.metadata.to_wire(),
+    })
 }

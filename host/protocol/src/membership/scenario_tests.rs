@@ -1,7 +1,7 @@
 //! What a cluster has to come through. `REPLICANT_SEED=n cargo test -p replicant-protocol
 //! scenario` runs one seed only.
 
-use super::simulation_tests::{World, identity, local, millis, seconds};
+use super::simulation_tests::{World, config, identity, local, millis, rumour_by, seconds};
 use std::time::Duration;
 
 use super::*;
@@ -25,17 +25,11 @@ fn size(seed: u64) -> usize {
     3 + (seed % 6) as usize
 }
 
-fn rumour(number: usize, incarnation: u64, status: Status) -> Rumour {
-    let of = local(number);
-    let record = Record::sign(&of.identity, incarnation, false, of.generation, of.address);
-    Rumour { record, status }
-}
-
 #[test]
 fn nodes_that_join_through_one_seed_know_each_other_soon() {
     for_seeds(60, |seed| {
         let count = size(seed);
-        let mut world = World::new(seed, Config::lan());
+        let mut world = World::new(seed, config());
         for number in 0..count {
             world.start(local(number), number);
             if number > 0 {
@@ -94,7 +88,8 @@ fn a_partition_is_noticed_on_both_sides_and_heals_by_itself() {
         let numbers: Vec<usize> = (0..count).collect();
         let (left, right) = numbers.split_at(1 + seed as usize % (count - 1));
         world.split(&[left, right]);
-        world.run(seconds(60));
+        // Who is alone has nobody to confirm, and probes more slowly: it might be at fault itself.
+        world.run(seconds(150));
         for (viewer, subject) in left
             .iter()
             .flat_map(|a| right.iter().map(move |b| (*a, *b)))
@@ -113,7 +108,7 @@ fn the_falsely_accused_refute_before_they_are_given_up() {
     for_seeds(60, |seed| {
         let count = size(seed);
         let mut world = World::settled(seed, count);
-        let gossip = vec![rumour(1, 0, Status::Suspect)];
+        let gossip = vec![rumour_by(&[2], 1, 0, Status::Suspect)];
         world.inject(2, 0, Message::Gossip { gossip });
         world.run(Duration::ZERO);
         assert_eq!(world.status(0, 1), Some(Status::Suspect));
@@ -124,20 +119,15 @@ fn the_falsely_accused_refute_before_they_are_given_up() {
 }
 
 #[test]
-fn a_false_rumour_of_death_is_refuted_by_the_living() {
+fn a_false_rumour_of_death_makes_a_suspect_who_refutes_in_time() {
     for_seeds(60, |seed| {
         let mut world = World::settled(seed, size(seed));
-        let gossip = vec![rumour(1, 0, Status::Dead)];
+        let gossip = vec![rumour_by(&[2], 1, 0, Status::Dead)];
         world.inject(2, 0, Message::Gossip { gossip });
         world.run(Duration::ZERO);
-        assert_eq!(world.status(0, 1), Some(Status::Dead));
+        assert_eq!(world.status(0, 1), Some(Status::Suspect));
         world.wait(seconds(30), "the living is alive", World::is_settled);
-        let up = |(_, event): &&(usize, OutEvent)| matches!(event, OutEvent::MemberUp(_));
-        let ups = world.noticed.iter().filter(up).count();
-        assert_eq!(
-            ups,
-            world.nodes.len() * (world.nodes.len() - 1) + world.downs()
-        );
+        assert_eq!(world.downs(), 0);
     });
 }
 
@@ -225,13 +215,13 @@ fn news_after_a_quiet_time_is_not_taken_for_a_stall() {
     let mut world = World::settled(1, 5);
     world.run(seconds(120));
     world.stalled.insert(1);
-    let gossip = vec![rumour(1, 0, Status::Suspect)];
+    let gossip = vec![rumour_by(&[2], 1, 0, Status::Suspect)];
     world.inject(2, 0, Message::Gossip { gossip });
     world.run(Duration::ZERO);
     let accused = identity(1).id();
-    let until = world.nodes[&0].suspicions[&accused];
+    let until = world.nodes[&0].suspicions[&accused].until;
     world.run(seconds(1));
-    assert_eq!(world.nodes[&0].suspicions[&accused], until);
+    assert_eq!(world.nodes[&0].suspicions[&accused].until, until);
 }
 
 #[test]
@@ -271,7 +261,7 @@ fn the_same_seed_gives_the_same_run_and_another_gives_another() {
 
 #[test]
 fn messages_keep_their_byte_bound_when_there_is_much_news() {
-    let mut world = World::new(5, Config::lan());
+    let mut world = World::new(5, config());
     for number in 0..40 {
         world.start(local(number), number);
     }

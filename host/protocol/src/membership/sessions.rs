@@ -14,8 +14,10 @@ const ANSWERS_WITH_NEWS_MAX: u32 = 8;
 #[derive(Debug, Clone, Copy)]
 struct Session {
     address: SocketAddr,
-    /// When it last got the full table as an answer.
+    /// When it last got parts of the table as an answer.
     table_at: Option<Duration>,
+    /// Whether this node asked for its table, and may be asked back.
+    is_asked: bool,
     /// When its present period began, and how many answers with news it got since.
     news: (Duration, u32),
 }
@@ -33,6 +35,7 @@ impl Sessions {
             Session {
                 address,
                 table_at: None,
+                is_asked: false,
                 news: (now, 0),
             },
         );
@@ -51,7 +54,20 @@ impl Sessions {
         Some(self.sessions.get(&peer)?.address)
     }
 
-    /// Where to send the full table, if the peer may have it: once a period.
+    /// Takes note that the peer is being asked for its table.
+    pub(super) fn asked(&mut self, peer: NodeId) {
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.is_asked = true;
+        }
+    }
+
+    /// Where to send what a peer wants that was asked, once for each time.
+    pub(super) fn answer_for(&mut self, peer: NodeId) -> Option<SocketAddr> {
+        let session = self.sessions.get_mut(&peer)?;
+        std::mem::take(&mut session.is_asked).then_some(session.address)
+    }
+
+    /// Where to send parts of the table, if the peer may have it: once a period.
     pub(super) fn table_for(
         &mut self,
         now: Duration,

@@ -33,6 +33,56 @@ pub(super) fn local(number: usize) -> Local {
         address: SocketAddr::from(([10, 0, high, low], 7_000)),
         generation: Generation::new(0),
         incarnation: 0,
+        metadata: Metadata::default(),
+    }
+}
+
+/// One second is a period, so that times are easy to read.
+pub(super) fn config() -> Config {
+    Config {
+        probe_interval: seconds(1),
+        probe_timeout: millis(300),
+        suspicion_multiplier: 4,
+        gossip_interval: millis(100),
+        sync_interval: seconds(30),
+        reconnect_interval: seconds(10),
+        ..Config::lan()
+    }
+}
+
+/// What a node says of itself.
+pub(super) fn said(number: usize, incarnation: u64) -> Said {
+    let of = local(number);
+    Said {
+        node: of.identity.id(),
+        incarnation,
+        is_leaving: false,
+        generation: of.generation,
+        address: of.address,
+        metadata: of.metadata,
+    }
+}
+
+pub(super) fn record(number: usize, incarnation: u64) -> Record {
+    Record::sign(&identity(number), said(number, incarnation))
+}
+
+/// A rumour about a node; if it accuses, `accusers` do.
+pub(super) fn rumour_by(
+    accusers: &[usize],
+    number: usize,
+    incarnation: u64,
+    status: Status,
+) -> Rumour {
+    let record = record(number, incarnation);
+    let accused = record.node;
+    let accuse = |by: &usize| Accusation::sign(&identity(*by), accused, incarnation);
+    let mut accusations: Vec<Accusation> = accusers.iter().map(accuse).collect();
+    accusations.sort_by_key(Accusation::accuser);
+    Rumour {
+        record,
+        status,
+        accusations,
     }
 }
 
@@ -105,7 +155,7 @@ impl World {
 
     /// A cluster of `count` nodes that all joined through the first, settled for a while.
     pub(super) fn settled(seed: u64, count: usize) -> Self {
-        let mut world = Self::new(seed, Config::lan());
+        let mut world = Self::new(seed, config());
         for number in 0..count {
             world.start(local(number), number);
             if number > 0 {

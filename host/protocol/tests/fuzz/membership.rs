@@ -7,7 +7,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use replicant_protocol::ids::{Generation, NodeId};
 use replicant_protocol::membership::{
-    Config, Local, Membership, Message, OutEvent, Rumour, Status, Swim,
+    ACCUSATIONS_MAX, Config, Local, Membership, Message, Metadata, OutEvent, Record, Rumour, Said,
+    Status, Swim,
 };
 
 use crate::input::Input;
@@ -19,7 +20,7 @@ const OWN: u8 = 1;
 
 /// What nodes 1 to 9 have said of themselves so far.
 fn words() -> Vec<Rumour> {
-    let statuses = [Status::Alive, Status::Left];
+    let statuses = [Status::Alive, Status::Left, Status::Suspect, Status::Dead];
     let numbers = 1..10_u8;
     numbers
         .flat_map(|node| {
@@ -41,16 +42,21 @@ fn id(number: usize) -> NodeId {
     IDS.with(|ids| ids[number])
 }
 
+/// What was said, or something with a part of it changed that somebody signed.
 fn spoken(words: &[Rumour], input: &mut Input<'_>) -> Vec<Rumour> {
     let one = |input: &mut Input<'_>| {
         let mut rumour = words[input.below(words.len())].clone();
-        match input.below(8) {
+        let mut said = Said::clone(&rumour.record);
+        match input.below(10) {
             0 => rumour.status = Status::Suspect,
             1 => rumour.status = Status::Dead,
-            2 => rumour.record.incarnation ^= input.number(),
-            3 => rumour.record.address = ([10, 0, 0, input.byte()], 1).into(),
-            _ => {}
+            2 => said.incarnation ^= input.number(),
+            3 => said.address = ([10, 0, 0, input.byte()], 1).into(),
+            4 => said.metadata = Metadata::new([].into(), vec![input.byte()]).unwrap(),
+            5 => rumour.accusations = words[input.below(words.len())].accusations.clone(),
+            _ => return rumour,
         }
+        rumour.record = Record::from_parts(said, rumour.record.signature());
         rumour
     };
     (0..input.below(6)).map(|_| one(input)).collect()
@@ -61,7 +67,7 @@ fn message(words: &[Rumour], input: &mut Input<'_>) -> Option<Message> {
     let target = id(1 + input.below(9));
     let gossip = spoken(words, input);
     let members = gossip.clone();
-    Some(match input.below(7) {
+    Some(match input.below(8) {
         0 => Message::Ping { sequence, gossip },
         1 => Message::IndirectPing {
             sequence,
@@ -69,9 +75,15 @@ fn message(words: &[Rumour], input: &mut Input<'_>) -> Option<Message> {
             gossip,
         },
         2 => Message::Ack { sequence, gossip },
-        3 => Message::Sync { members },
-        4 => Message::SyncReply { members },
+        3 => Message::Sync {
+            digests: [input.number(); 64],
+        },
+        4 => Message::SyncReply {
+            wanted: input.number(),
+            members,
+        },
         5 => Message::Gossip { gossip },
+        6 => Message::Nack { sequence },
         _ => Message::from_bytes(&MESSAGES.with(|all| input.changed(all))).ok()?,
     })
 }
@@ -90,6 +102,7 @@ pub(crate) fn membership(bytes: &[u8]) {
         address: address(&id(usize::from(OWN))),
         generation: Generation::new(0),
         incarnation: input.number(),
+        metadata: Metadata::default(),
     };
     let mut swim = Swim::new(config, local, now, &mut rng);
     while !input.is_over() {
@@ -112,7 +125,12 @@ pub(crate) fn membership(bytes: &[u8]) {
         }
         while let Some(event) = swim.poll_event() {
             if let OutEvent::Send { message, .. } = event {
-                assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
+                let bytes = message.to_bytes();
+                if let Message::Gossip { gossip } = &message {
+                    let counts = gossip.iter().map(|rumour| rumour.accusations.len());
+                    assert!(counts.max() <= Some(ACCUSATIONS_MAX));
+                }
+                assert_eq!(Message::from_bytes(&bytes), Ok(message));
             }
         }
         check(&swim);
@@ -137,5 +155,12 @@ fn check(swim: &Swim) {
     for member in &members {
         let number = member.address.to_string();
         assert!(number.starts_with("192.0.2."), "moved by somebody else");
+        let application = member.metadata.application();
+        let number = (1..10).find(|number| id(*number) == member.node);
+        let own = number.map(|number| number as u8);
+        assert!(
+            application.is_empty() || application.first().copied() == own,
+            "somebody else's metadata"
+        );
     }
 }

@@ -9,7 +9,7 @@ use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{
     ClusterId, Counter, Generation, Hash, LineageId, ModuleHash, ReplicaId, SnapshotRef,
 };
-use replicant_protocol::membership::{self, Record, Rumour, Status};
+use replicant_protocol::membership::{self, Accusation, Metadata, Record, Rumour, Said, Status};
 use replicant_protocol::replication::anti_entropy::{DigestPage, DigestRequest, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::topics::{Publication, SignedPublication};
@@ -99,13 +99,33 @@ pub(crate) fn announcements() -> Vec<Vec<u8>> {
     announcements.into_iter().chain(switches).collect()
 }
 
+/// What a node says of itself; nodes of odd number subscribe to something.
+pub(crate) fn said(node: u8, incarnation: u64, is_leaving: bool) -> Said {
+    let topics = ["a", "a/b"].iter().take(usize::from(node % 2) * 2);
+    let topics = topics.map(|topic| topic.parse().unwrap()).collect();
+    Said {
+        node: identity(node).id(),
+        incarnation,
+        is_leaving,
+        generation: Generation::new(0),
+        address: ([192, 0, 2, node], 7_400).into(),
+        metadata: Metadata::new(topics, vec![node]).unwrap(),
+    }
+}
+
+/// A rumour about a node; if it accuses, the two with the next numbers do.
 pub(crate) fn rumour(node: u8, incarnation: u64, status: Status) -> Rumour {
-    let address = ([192, 0, 2, node], 7_400).into();
-    let (identity, generation) = (identity(node), Generation::new(0));
-    let is_leaving = status == Status::Left;
+    let said = said(node, incarnation, status == Status::Left);
+    let mut accusations = Vec::new();
+    if matches!(status, Status::Suspect | Status::Dead) {
+        let by = |number| Accusation::sign(&identity(number), said.node, incarnation);
+        accusations.extend([node + 1, node + 2].map(by));
+        accusations.sort_by_key(Accusation::accuser);
+    }
     Rumour {
-        record: Record::sign(&identity, incarnation, is_leaving, generation, address),
+        record: Record::sign(&identity(node), said),
         status,
+        accusations,
     }
 }
 
@@ -134,8 +154,12 @@ pub(crate) fn memberships() -> Vec<Vec<u8>> {
             sequence,
             gossip: members(),
         },
-        Message::Sync { members: members() },
-        Message::SyncReply { members: members() },
+        Message::Sync { digests: [7; 64] },
+        Message::SyncReply {
+            wanted: u64::MAX,
+            members: members(),
+        },
+        Message::Nack { sequence },
         Message::Gossip { gossip: members() },
     ];
     messages.map(|message| message.to_bytes()).into()

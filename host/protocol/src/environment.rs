@@ -1,0 +1,248 @@
+//! From a description of the environment to the parameters of every protocol.
+//!
+//! Guarantee: [`Environment::parameters`] is a pure function, total over whatever is described, and
+//! every parameter stays within the range that its protocol can run with.
+//!
+//! One description decides: how reliable nodes are, how long messages take, how many are lost, how
+//! many nodes there are, and what has to be survived. The profiles [`local`](Environment::local),
+//! [`lan`](Environment::lan), [`wan`](Environment::wan) and [`edge`](Environment::edge) are points
+//! in that space. Every parameter can be overridden afterwards: they are plain numbers.
+//! [`Expected`] says what follows from them in theory, and the simulator measures what does in
+//! fact; `docs/membership.md` has both.
+//!
+//! Sources: Das, Gupta and Motivala, "SWIM" (DSN 2002); Dadgar, Phillips and Currey, "Lifeguard"
+//! (2018); Leitão, Pereira and Rodrigues, "HyParView" (DSN 2007) and "Epidemic Broadcast Trees"
+//! (SRDS 2007); Kermarrec, Massoulié and Ganesh, "Probabilistic Reliable Dissemination in
+//! Large-Scale Systems" (2003), after Erdős and Rényi, for the fan-out.
+//!
+//! Not here: the protocols, which take these numbers into their configurations.
+
+mod expected;
+mod profile;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use expected::Expected;
+pub use profile::{Profile, ProfileError};
+
+/// Where nodes run. Written ρ, ε, n, φ and δ in the documentation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Environment {
+    /// ρ: the share of time in which a node is up; above 0, up to 1. The main axis.
+    pub reliability: f64,
+    /// How long a message and its answer take together, in 99 of 100 cases, the time that a busy
+    /// machine takes to get to it included.
+    pub round_trip: Duration,
+    /// ε: the share of messages that are lost or much too late; 0 to below 1.
+    pub loss: f64,
+    /// n: how many nodes are expected. Wrong by a factor of ten costs a little, not correctness.
+    pub expected_size: u32,
+    /// φ: the largest share of nodes that may fail at once without cutting off the others; 0 to
+    /// below 1.
+    pub worst_loss: f64,
+    /// δ: how likely a node may miss something that is sent once; above 0, below 1.
+    pub miss: f64,
+}
+
+/// What follows from an [`Environment`], for each protocol.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parameters {
+    /// Full view.
+    pub swim: SwimParameters,
+    /// Partial views.
+    pub hyparview: HyParViewParameters,
+    /// Broadcast along trees.
+    pub plumtree: PlumtreeParameters,
+    /// Broadcast by flooding.
+    pub rapid: RapidParameters,
+}
+
+/// Parameters of SWIM with Lifeguard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SwimParameters {
+    /// *T* = 4 round trips: a direct probe, and after its time-out an indirect one with its nack.
+    pub probe_interval: Duration,
+    /// 4/3 round trips.
+    pub probe_timeout: Duration,
+    /// *K*: the least with q(1-m²)(1-q·m⁴)^K · e^q/(e^q-1) ≤ 10⁻⁵ for q = ρ, m = 1-ε; 3 to 8
+    /// (SWIM, section 3.1).
+    pub indirect_probes_count: usize,
+    /// α = 2 + 4(1-ρ), rounded: a suspicion lasts α · log₁₀ n · *T* at least (Lifeguard, section
+    /// IV-B; the more often nodes are away, the longer they get).
+    pub suspicion_multiplier: u32,
+    /// β: without confirmation it lasts so many times longer; 6 (Lifeguard, section V).
+    pub suspicion_max_multiplier: u32,
+    /// How many confirmations bring it down to the least; 3 (Lifeguard, section V).
+    pub confirmations_max: usize,
+    /// λ = 1 + ln(1/δ) / (2 · ln n · ρ(1-ε)), rounded up, 2 to 6: of n nodes n^-(2λ-2) miss a
+    /// rumour (SWIM, section 4.1), and of its transmissions ρ(1-ε) arrive.
+    pub retransmission_multiplier: u32,
+    /// Half a round trip.
+    pub gossip_interval: Duration,
+    /// To how many others news goes at once; 3.
+    pub gossip_fanout_count: usize,
+    /// 20 *T*, 5 s to 2 min: how often tables are compared.
+    pub sync_interval: Duration,
+    /// 5 *T*, 1 s to 1 min: how often a dead member is tried.
+    pub reconnect_interval: Duration,
+}
+
+/// Parameters of HyParView.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HyParViewParameters {
+    /// log₁₀ n + 1, rounded up, at least 4 (HyParView, section 5.1).
+    pub active_view_max: usize,
+    /// ⌈ln δ / ln φ⌉, at least six active views (section 5.1) and at most 1,024: with probability
+    /// 1-δ one of so many is left after a share φ is gone.
+    pub passive_view_max: usize,
+    /// How far a newcomer is sent on: logarithm of n to the base active view - 1, rounded up, 2 to
+    /// 10. Then every node is about as likely to be its end.
+    pub active_walk_length: u8,
+    /// At which distance it enters passive views: half of it, rounded up.
+    pub passive_walk_length: u8,
+    /// 100 round trips, 2 s to 2 min.
+    pub shuffle_interval: Duration,
+    /// How many of the active view a shuffle carries; 3 (section 5.1).
+    pub shuffle_active_count: usize,
+    /// How many of the passive view a shuffle carries; a tenth, at least 4 (section 5.1).
+    pub shuffle_passive_count: usize,
+}
+
+/// Parameters of Plumtree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlumtreeParameters {
+    /// How long announcements of payloads wait for further ones; a tenth of a round trip.
+    pub i_have_interval: Duration,
+    /// How long a payload may come after its announcement; one round trip (Epidemic Broadcast
+    /// Trees, section 3.4).
+    pub graft_timeout: Duration,
+    /// How long until the next announcer is asked; half a round trip, which is less, since that
+    /// it fails is known by then (section 3.4).
+    pub graft_retry_timeout: Duration,
+}
+
+/// Parameters of the rapid broadcast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RapidParameters {
+    /// ⌈(ln(nρ) + c) / (ρ(1-ε))⌉ with c = ln(1/δ), at most n - 1: then all live nodes are reached
+    /// with probability e^(-e^-c) = 1-δ.
+    pub fanout_count: usize,
+    /// How long a body may take after it is asked for, until another is asked; 1.5 round trips.
+    pub pull_timeout: Duration,
+}
+
+impl Environment {
+    /// What follows. Values outside their range count as the nearest within.
+    pub fn parameters(&self) -> Parameters {
+        let env = self.within_range();
+        Parameters {
+            swim: env.swim(),
+            hyparview: env.hyparview(),
+            plumtree: PlumtreeParameters {
+                i_have_interval: rounded(env.round_trip / 10),
+                graft_timeout: env.round_trip,
+                graft_retry_timeout: rounded(env.round_trip / 2),
+            },
+            rapid: RapidParameters {
+                fanout_count: env.fanout(),
+                pull_timeout: rounded(env.round_trip * 3 / 2),
+            },
+        }
+    }
+
+    /// What is to be expected, in theory, of these parameters here.
+    pub fn expected(&self, parameters: &Parameters) -> Expected {
+        Expected::of(&self.within_range(), parameters)
+    }
+
+    fn swim(&self) -> SwimParameters {
+        let interval = self.round_trip * 4;
+        let timeout = rounded(self.round_trip * 4 / 3);
+        let transmissions = self.arrives() * 2.0 * self.size().ln();
+        let multiplier = 1.0 + (1.0 / self.miss).ln() / transmissions;
+        let seconds = |least, most| (Duration::from_secs(least), Duration::from_secs(most));
+        let (sync_least, sync_most) = seconds(5, 120);
+        let (reconnect_least, reconnect_most) = seconds(1, 60);
+        SwimParameters {
+            probe_interval: interval,
+            probe_timeout: timeout,
+            indirect_probes_count: self.indirect_probes(),
+            suspicion_multiplier: (2.0 + 4.0 * (1.0 - self.reliability)).round() as u32,
+            suspicion_max_multiplier: 6,
+            confirmations_max: 3,
+            retransmission_multiplier: multiplier.ceil().clamp(2.0, 6.0) as u32,
+            gossip_interval: rounded(self.round_trip / 2),
+            gossip_fanout_count: 3,
+            sync_interval: (interval * 20).clamp(sync_least, sync_most),
+            reconnect_interval: (interval * 5).clamp(reconnect_least, reconnect_most),
+        }
+    }
+
+    fn hyparview(&self) -> HyParViewParameters {
+        let size = self.size();
+        let active = (size.log10().ceil() as usize + 1).max(4);
+        let left = (self.miss.ln() / self.worst_loss.max(1e-6).ln()).ceil() as usize;
+        let passive = left.max(6 * active).min(1_024);
+        let length = size.ln() / ((active - 1) as f64).ln();
+        let length = length.ceil().clamp(2.0, 10.0) as u8;
+        let (least, most) = (Duration::from_secs(2), Duration::from_secs(120));
+        HyParViewParameters {
+            active_view_max: active,
+            passive_view_max: passive,
+            active_walk_length: length,
+            passive_walk_length: length.div_ceil(2),
+            shuffle_interval: (self.round_trip * 100).clamp(least, most),
+            shuffle_active_count: 3,
+            shuffle_passive_count: (passive / 10).max(4),
+        }
+    }
+
+    fn fanout(&self) -> usize {
+        let reached = (self.size() * self.reliability).max(1.0).ln() + (1.0 / self.miss).ln();
+        let fanout = (reached / self.arrives()).ceil() as usize;
+        fanout.min(self.expected_size.saturating_sub(1).max(1) as usize)
+    }
+
+    /// The share of transmissions that find a live node.
+    fn arrives(&self) -> f64 {
+        self.reliability * (1.0 - self.loss)
+    }
+
+    fn size(&self) -> f64 {
+        f64::from(self.expected_size)
+    }
+
+    fn indirect_probes(&self) -> usize {
+        (3..8)
+            .find(|count| expected::false_suspicion(self, *count) <= 1e-5)
+            .unwrap_or(8)
+    }
+
+    /// The description with nonsense taken out.
+    fn within_range(&self) -> Self {
+        let within = |value: f64, least: f64, most: f64| {
+            if value.is_nan() {
+                least
+            } else {
+                value.clamp(least, most)
+            }
+        };
+        let (least, most) = (Duration::from_millis(1), Duration::from_secs(60));
+        Self {
+            reliability: within(self.reliability, 0.01, 1.0),
+            round_trip: self.round_trip.clamp(least, most),
+            loss: within(self.loss, 0.0, 0.9),
+            expected_size: self.expected_size.clamp(2, 10_000_000),
+            worst_loss: within(self.worst_loss, 0.0, 0.99),
+            miss: within(self.miss, 1e-12, 0.5),
+        }
+    }
+}
+
+/// In whole milliseconds, at least one, so that what is printed is what is used.
+fn rounded(time: Duration) -> Duration {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis.max(1))
+}

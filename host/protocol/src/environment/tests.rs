@@ -1,0 +1,103 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+#[test]
+fn the_figures_of_the_sources_come_out() {
+    let env = Environment {
+        reliability: 1.0,
+        loss: 0.05,
+        expected_size: 10_000,
+        worst_loss: 0.9,
+        miss: 1e-6,
+        ..Environment::lan()
+    };
+    let parameters = env.parameters();
+    assert_eq!(parameters.hyparview.active_view_max, 5);
+    // ln 1e-6 / ln 0.9
+    assert_eq!(parameters.hyparview.passive_view_max, 132);
+    // First detection after e/(e-1) = 1.58 periods.
+    let expected = env.expected(&parameters);
+    let periods =
+        expected.first_suspicion.as_secs_f64() / parameters.swim.probe_interval.as_secs_f64();
+    assert!((1.58..1.59).contains(&periods), "{periods}");
+    // (1 - 0.95²)(1 - 0.95⁴)³ · e/(e-1)
+    let false_suspicion = expected::false_suspicion(&env, 3);
+    assert!(
+        (9.8e-4..9.9e-4).contains(&false_suspicion),
+        "{false_suspicion}"
+    );
+    assert!(expected.reach_probability >= 1.0 - 1e-6);
+}
+
+#[test]
+fn a_node_that_is_away_more_often_gets_more_time_and_more_messages() {
+    let with = |reliability| {
+        let env = Environment {
+            reliability,
+            loss: 0.01,
+            ..Environment::lan()
+        };
+        env.parameters()
+    };
+    let (sure, unsure) = (with(1.0), with(0.5));
+    assert_eq!(sure.swim.suspicion_multiplier, 2);
+    assert_eq!(unsure.swim.suspicion_multiplier, 4);
+    assert!(unsure.swim.indirect_probes_count > sure.swim.indirect_probes_count);
+    assert!(unsure.rapid.fanout_count > sure.rapid.fanout_count);
+}
+
+#[test]
+fn the_profiles_are_what_the_documentation_says() {
+    let lan = Environment::lan().parameters();
+    assert_eq!(lan.swim.probe_interval, millis(400));
+    assert_eq!(lan.swim.probe_timeout, millis(133));
+    assert_eq!(lan.swim.indirect_probes_count, 3);
+    assert_eq!(lan.swim.suspicion_multiplier, 2);
+    assert_eq!(lan.swim.retransmission_multiplier, 3);
+    for profile in Profile::ALL {
+        assert_eq!(profile.to_string().parse(), Ok(profile));
+    }
+    let error = "lam".parse::<Profile>().unwrap_err().to_string();
+    assert!(error.contains("local, lan, wan, edge"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_described_the_parameters_can_be_run_with(
+        reliability in any::<f64>(),
+        loss in any::<f64>(),
+        worst_loss in any::<f64>(),
+        miss in any::<f64>(),
+        expected_size in any::<u32>(),
+        round_trip in 0u64..10_000_000,
+    ) {
+        let env = Environment {
+            reliability,
+            round_trip: Duration::from_micros(round_trip),
+            loss,
+            expected_size,
+            worst_loss,
+            miss,
+        };
+        let parameters = env.parameters();
+        let Parameters { swim, hyparview, plumtree, rapid } = parameters;
+        prop_assert!(swim.probe_timeout * 2 < swim.probe_interval);
+        prop_assert!((3..=8).contains(&swim.indirect_probes_count));
+        prop_assert!((2..=6).contains(&swim.suspicion_multiplier));
+        prop_assert!((2..=6).contains(&swim.retransmission_multiplier));
+        prop_assert!(hyparview.active_view_max < hyparview.passive_view_max);
+        prop_assert!(hyparview.passive_view_max <= 1_024);
+        prop_assert!(hyparview.passive_walk_length <= hyparview.active_walk_length);
+        prop_assert!(plumtree.graft_timeout > Duration::ZERO);
+        prop_assert!(rapid.fanout_count >= 1);
+        let expected = env.expected(&parameters);
+        prop_assert!((0.0..=1.0).contains(&expected.reach_probability));
+        prop_assert!(expected.first_suspicion <= expected.first_death);
+        prop_assert!(expected.first_death <= expected.all_know);
+    }
+}
