@@ -31,6 +31,8 @@ struct Slot<P> {
     clock: Clock,
     /// Until then it does nothing.
     stalled_until: Duration,
+    /// Until then it neither gets nor sends anything, but its timers go on.
+    blocked_until: Duration,
 }
 
 /// What happened so far.
@@ -124,6 +126,7 @@ impl<P: Process> Engine<P> {
             watchers: BTreeSet::new(),
             clock: Clock::default(),
             stalled_until: Duration::ZERO,
+            blocked_until: Duration::ZERO,
         });
         self.note(b"start", node, node, 0);
         self.arm(node);
@@ -146,6 +149,7 @@ impl<P: Process> Engine<P> {
         slot.crash = crash;
         slot.armed = None;
         slot.stalled_until = Duration::ZERO;
+        slot.blocked_until = Duration::ZERO;
         let watchers = std::mem::take(&mut slot.watchers);
         if crash == Crash::Noticed {
             for watcher in watchers {
@@ -163,6 +167,14 @@ impl<P: Process> Engine<P> {
         self.note(b"stall", node, node, span.as_nanos() as u64);
         let slot = &mut self.slots[node as usize];
         slot.stalled_until = slot.stalled_until.max(self.now + span);
+    }
+
+    /// Lets what a node sends and is sent wait until the span is over, while its timers go on: it
+    /// does not know that it is the slow one.
+    pub fn block(&mut self, node: Index, span: Duration) {
+        self.note(b"block", node, node, span.as_nanos() as u64);
+        let slot = &mut self.slots[node as usize];
+        slot.blocked_until = slot.blocked_until.max(self.now + span);
     }
 
     /// Puts a node's clock forward, and lets it gain (or lose) millionths from now on.
@@ -220,6 +232,11 @@ impl<P: Process> Engine<P> {
                 slot.armed = Some(slot.stalled_until);
             }
             let until = slot.stalled_until;
+            return self.push(until, node, event.what);
+        }
+        let is_local = matches!(event.what, What::Wake | What::Input(_));
+        if slot.blocked_until > event.at && slot.process.is_some() && !is_local {
+            let until = slot.blocked_until;
             return self.push(until, node, event.what);
         }
         match event.what {
@@ -310,11 +327,13 @@ impl<P: Process> Engine<P> {
             return;
         };
         if self.network.is_doubled(&mut self.rng) {
-            let again = self.now + self.network.delay(from, to, &mut self.rng);
+            let left_at = self.now.max(self.slots[from as usize].blocked_until);
+            let again = left_at + self.network.delay(from, to, &mut self.rng);
             let message = message.clone();
             self.push(again, to, What::Message { from, message });
         }
-        let mut at = self.now + delay;
+        let blocked_until = self.slots[from as usize].blocked_until;
+        let mut at = self.now.max(blocked_until) + delay;
         if let Transport::Streams(_) = self.network.transport {
             at = self.arrivals.in_order(self.now, from, to, at);
         }

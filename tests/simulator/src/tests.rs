@@ -207,6 +207,22 @@ fn datagrams_overtake_each_other_and_streams_do_not_and_lose_nothing() {
 }
 
 #[test]
+fn a_node_that_is_blocked_is_woken_in_time_but_hears_and_is_heard_later() {
+    let mut engine = ring(11, 2, Network::default());
+    let start = engine.now;
+    engine.block(1, LONG);
+    engine.input(1, Input::WakeAt(start + LONG / 2));
+    engine.input(1, Input::Say(0));
+    engine.input(0, Input::Say(0));
+    engine.run_until(start + LONG - Duration::from_millis(1));
+    let woken = engine.node(1).map(|node| node.woken.clone());
+    assert_eq!(woken, Some(vec![start + LONG / 2]));
+    assert_eq!(heard_count(&engine), 0);
+    engine.run_for(LONG);
+    assert_eq!(heard_count(&engine), 2);
+}
+
+#[test]
 fn a_node_that_stalls_does_everything_afterwards_in_order() {
     let mut engine = ring(9, 2, Network::default());
     let start = engine.now;

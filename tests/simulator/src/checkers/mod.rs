@@ -2,8 +2,10 @@
 
 mod acknowledgement;
 mod delivery;
+mod membership;
 mod views;
 
 pub use acknowledgement::{Wrong, wrong};
 pub use delivery::{Heard, Reach, Receipt, Said, reach};
+pub use membership::{Detection, detection, disagreements, given_up};
 pub use views::Views;

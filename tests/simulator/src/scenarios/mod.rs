@@ -6,6 +6,7 @@ mod random_push;
 mod rapid;
 mod reconcile;
 mod shipped;
+mod swim;
 
 use crate::file::ScenarioFile;
 use crate::{Index, Outcome, Progress};
@@ -35,6 +36,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("reconcile", "two sets of so many facts that differ in 100 become one", 1_000_000, reconcile::reconcile),
     scenario("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
     scenario("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
+    scenario("swim", "machines go silently", 1_000, swim::crash),
+    scenario("swim_slow", "one of twenty is blocked again and again", 1_000, swim::slow),
+    scenario("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
+    scenario("swim_life", "members come and go, the network parts and heals", 1_000, swim::life),
 ];
 
 const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {

@@ -6,9 +6,11 @@ mod graph;
 mod random_push;
 mod rapid;
 mod subject;
+mod swim;
 
 pub use flood::FloodNode;
 pub use graph::random_graph;
 pub use random_push::RandomPushNode;
 pub use rapid::{RapidNode, Received, Say};
 pub use subject::{Disk, Subject, Views};
+pub use swim::{Keys, Notice, SwimInput, SwimNode};
