@@ -42,7 +42,14 @@ pub(crate) enum Command {
     Watch(commands::watch::WatchArguments),
     /// List the objects of a topic
     Objects(commands::objects::ObjectsArguments),
-    /// List the topics
+    /// Say something in a topic, listen to it, see who listens to what
+    #[command(subcommand)]
+    Topic(commands::topic::TopicCommand),
+    /// Say something to one member
+    Send(commands::messages::SendArguments),
+    /// Listen to what is said to this node
+    Receive(commands::messages::ReceiveArguments),
+    /// List the topics that hold objects
     Topics(commands::topics::TopicsArguments),
     /// Hash a topic's contents, to compare nodes
     Digest(commands::digest::DigestArguments),

@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod data;
+pub mod messages;
 pub mod modules;
 pub mod network;
 pub mod node;
@@ -17,10 +18,17 @@ pub mod topics;
 mod vocabulary;
 
 pub use node::{
-    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo,
-    NetworkInfo, Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule,
-    Outcome, QueryAnswer, Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated,
-    VersionToken, Watch, WatchEvent, WatchToken, init,
+    Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo, MemberState,
+    MemberWatch, Missed, ModuleInfo, NetworkInfo, Node, NodeConfig, NodeError, ObjectPage,
+    ObjectRead, ObjectState, OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo,
+    Subscription, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, Watch,
+    WatchEvent, WatchToken, init,
 };
+/// Who may publish and subscribe in which topics.
+pub mod access {
+    pub use replicant_protocol::topics::{
+        Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who,
+    };
+}
 pub use replicant_protocol::ids;
 pub use replicant_runtime::{CompilerProcess, compile_for_parent};

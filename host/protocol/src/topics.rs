@@ -46,11 +46,29 @@ pub use numbers::NUMBERS_MAX;
 pub use publication::{
     PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX, Publication, PublicationError, SignedPublication,
 };
-pub use rules::{Pattern, PatternError, RULES_MAX, Rule, Rules, Who};
+pub use rules::{Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who};
 pub use state::State;
 
 /// How many paths a node may subscribe to.
 pub const SUBSCRIPTIONS_MAX: usize = 64;
+
+/// How long these paths may be in all, in bytes: everybody keeps them of everybody.
+pub const SUBSCRIPTIONS_BYTES_MAX: usize = 768;
+
+/// Whether a node may subscribe to so many paths of such a length.
+///
+/// # Errors
+/// [`TopicsError::TooManySubscriptions`]: the caller's misuse.
+pub fn check_subscriptions<'a>(
+    paths: impl Iterator<Item = &'a TopicName>,
+) -> Result<(), TopicsError> {
+    let lengths: Vec<usize> = paths.map(|path| path.as_str().len()).collect();
+    let bytes: usize = lengths.iter().sum();
+    if lengths.len() > SUBSCRIPTIONS_MAX || bytes > SUBSCRIPTIONS_BYTES_MAX {
+        return Err(TopicsError::TooManySubscriptions);
+    }
+    Ok(())
+}
 
 /// The settings of topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +127,9 @@ pub enum OutEvent {
 pub enum TopicsError {
     /// This node subscribes to as many paths as it may.
     #[error(
-        "this node subscribes to {SUBSCRIPTIONS_MAX} topics already; subscribe to a path above \
-         several of them, or unsubscribe from one"
+        "a node subscribes to {SUBSCRIPTIONS_MAX} topics at most, with names of \
+         {SUBSCRIPTIONS_BYTES_MAX} bytes in all; subscribe to a path above several of them, or \
+         unsubscribe from one"
     )]
     TooManySubscriptions,
     /// The rules let this node not subscribe to that path.

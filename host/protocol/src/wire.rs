@@ -13,7 +13,9 @@
 
 mod payload;
 
+use crate::ids::TopicName;
 use crate::replication::anti_entropy;
+use crate::topics::{PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX};
 use crate::{broadcast, content, facts, membership, replication, session};
 
 pub use payload::{Payload, PayloadError};
@@ -36,6 +38,20 @@ pub enum Message {
     AntiEntropy(anti_entropy::Message),
     /// Which facts differ, and facts.
     Facts(facts::Message),
+    /// Something for the audience of a topic, on its way along the topic's links.
+    Topic(TopicName, broadcast::Message),
+    /// Something that a program says.
+    Application(Application),
+}
+
+/// What programs say by way of nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Application {
+    /// To the node that receives it. Opaque.
+    Direct(Vec<u8>),
+    /// To the audience of a topic, handed in by a node that is not part of it: a signed
+    /// publication.
+    HandIn(Vec<u8>),
 }
 
 /// Why bytes are not a message of this protocol version. The sending peer's fault; no honest node
@@ -57,6 +73,12 @@ pub enum WireError {
         /// Its number.
         layer: u8,
     },
+    /// A message within a topic that does not begin with the name of one.
+    #[error("a message within a topic that names none")]
+    Topic,
+    /// Neither said to a node nor handed in for a topic, or too long.
+    #[error("a malformed message of a program")]
+    Application,
     /// Not a membership message.
     #[error(transparent)]
     Membership(#[from] membership::MessageError),
@@ -79,7 +101,12 @@ const BROADCAST: u8 = 2;
 const CONTENT: u8 = 3;
 const REPLICATION: u8 = 4;
 const ANTI_ENTROPY: u8 = 5;
+const TOPIC: u8 = 7;
 const FACTS: u8 = 9;
+const APPLICATION: u8 = 10;
+
+const DIRECT: u8 = 0;
+const HAND_IN: u8 = 1;
 
 impl Message {
     /// Encodes the message.
@@ -91,6 +118,8 @@ impl Message {
             Self::Replication(message) => (REPLICATION, message.to_bytes()),
             Self::AntiEntropy(message) => (ANTI_ENTROPY, message.to_bytes()),
             Self::Facts(message) => (FACTS, message.to_bytes()),
+            Self::Topic(topic, message) => (TOPIC, in_topic(topic, &message.to_bytes())),
+            Self::Application(message) => (APPLICATION, message.to_bytes()),
         };
         let mut bytes = Vec::with_capacity(1 + message.len());
         bytes.push(layer);
@@ -115,8 +144,61 @@ impl Message {
             REPLICATION => Self::Replication(replication::Message::from_bytes(message)?),
             ANTI_ENTROPY => Self::AntiEntropy(anti_entropy::Message::from_bytes(message)?),
             FACTS => Self::Facts(facts::Message::from_bytes(message)?),
+            TOPIC => {
+                let (topic, message) = split_topic(message)?;
+                Self::Topic(topic, broadcast::Message::from_bytes(message)?)
+            }
+            APPLICATION => Self::Application(Application::from_bytes(message)?),
             layer => return Err(WireError::Layer { layer }),
         })
+    }
+}
+
+/// A message with the topic that it belongs to before it.
+fn in_topic(topic: &TopicName, message: &[u8]) -> Vec<u8> {
+    let name = topic.as_str().as_bytes();
+    let mut bytes = Vec::with_capacity(2 + name.len() + message.len());
+    // A topic's name has at most 256 bytes.
+    bytes.extend_from_slice(&(name.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(name);
+    bytes.extend_from_slice(message);
+    bytes
+}
+
+fn split_topic(bytes: &[u8]) -> Result<(TopicName, &[u8]), WireError> {
+    let (length, rest) = bytes.split_first_chunk().ok_or(WireError::Topic)?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    let (name, message) = rest.split_at_checked(length).ok_or(WireError::Topic)?;
+    let name = std::str::from_utf8(name).ok();
+    let topic = name.and_then(|name| name.parse().ok());
+    Ok((topic.ok_or(WireError::Topic)?, message))
+}
+
+impl Application {
+    fn to_bytes(&self) -> Vec<u8> {
+        let (kind, said) = match self {
+            Self::Direct(said) => (DIRECT, said),
+            Self::HandIn(said) => (HAND_IN, said),
+        };
+        [&[kind], &said[..]].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        match bytes.split_first() {
+            Some((&DIRECT, said)) if said.len() <= PUBLISHED_BYTES_MAX => {
+                Ok(Self::Direct(said.to_vec()))
+            }
+            Some((&HAND_IN, said)) if said.len() <= PUBLICATION_BYTES_MAX => {
+                Ok(Self::HandIn(said.to_vec()))
+            }
+            _ => Err(WireError::Application),
+        }
+    }
+}
+
+impl From<Application> for Message {
+    fn from(message: Application) -> Self {
+        Self::Application(message)
     }
 }
 
@@ -212,9 +294,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_in_a_topic_names_it_first() {
+        let payload = vec![7; 9].into();
+        let said = broadcast::Message { hops: 3, payload };
+        let message = Message::Topic("shop/eu".parse().unwrap(), said);
+        let bytes = message.to_bytes();
+        assert_eq!(bytes[..10], *b"\x07\x00\x07shop/eu");
+        assert_eq!(Message::from_bytes(&bytes), Ok(message));
+        for wrong in [
+            &[7][..],
+            &[7, 0],
+            &[7, 0, 9, b'x'],
+            &[7, 0, 0],
+            &[7, 0, 1, 0xff],
+        ] {
+            assert_eq!(Message::from_bytes(wrong), Err(WireError::Topic));
+        }
+    }
+
+    #[test]
+    fn what_programs_say_is_bounded() {
+        let largest = Application::Direct(vec![1; PUBLISHED_BYTES_MAX]);
+        let message = Message::from(largest);
+        assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
+        for wrong in [
+            vec![10],
+            vec![10, 2],
+            [&[10, 0][..], &vec![0; PUBLISHED_BYTES_MAX + 1]].concat(),
+            [&[10, 1][..], &vec![0; PUBLICATION_BYTES_MAX + 1]].concat(),
+        ] {
+            assert_eq!(Message::from_bytes(&wrong), Err(WireError::Application));
+        }
+    }
+
+    #[test]
     fn unknown_layers_empty_and_endless_messages_are_named() {
         assert_eq!(Message::from_bytes(&[]), Err(WireError::Empty));
-        for layer in [0, 6, 255] {
+        for layer in [0, 6, 11, 255] {
             assert_eq!(
                 Message::from_bytes(&[layer, 1, 2]),
                 Err(WireError::Layer { layer })
@@ -240,7 +356,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
-            layer in 0_u8..11,
+            layer in 0_u8..12,
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let bytes = [&[layer][..], &bytes].concat();

@@ -20,8 +20,9 @@ use replicant_protocol::ids::{
 use replicant_protocol::membership::{self, Accusation, Metadata, Record, Rumour, Said, Status};
 use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequest, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
+use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
-use replicant_protocol::wire::{Message, Payload};
+use replicant_protocol::wire::{Application, Message, Payload};
 use replicant_protocol::{broadcast, content, facts};
 
 const DOCUMENT: &str = include_str!("../../../docs/wire-format.md");
@@ -150,6 +151,17 @@ fn rumour() -> Rumour {
     }
 }
 
+fn publication() -> SignedPublication {
+    let publication = Publication {
+        topic: topic(),
+        author: alice().id(),
+        start: 1_800_000_000_000,
+        number: 1,
+        payload: b"open".to_vec(),
+    };
+    SignedPublication::sign(publication, &alice()).unwrap()
+}
+
 fn messages() -> Vec<(&'static str, Message)> {
     let request = SyncRequest {
         topic: topic(),
@@ -182,7 +194,9 @@ fn messages() -> Vec<(&'static str, Message)> {
     let items = |bytes: &[u8]| vec![bytes.to_vec()];
     let announced = items(announcement().as_bytes());
     let switched = items(switch().as_bytes());
+    let handed_in = publication().as_bytes().to_vec();
     vec![
+        ("application", Application::HandIn(handed_in).into()),
         (
             "ping",
             membership::Message::Ping {

@@ -200,10 +200,14 @@ impl Client {
         from: Option<&str>,
     ) -> Result<Events> {
         let query = [("id", id), ("from", from)];
-        let path = with_query(&format!("{}/watch", topic_path(topic)), &query);
+        self.events(&with_query(&format!("{}/watch", topic_path(topic)), &query))
+    }
+
+    /// Follows what a path tells.
+    pub(crate) fn events(&self, path: &str) -> Result<Events> {
         let request = self
             .agent
-            .get(self.url(&path))
+            .get(self.url(path))
             .header("Accept", "text/event-stream");
         let request = request
             .config()
@@ -307,6 +311,14 @@ pub(crate) fn module_path(name: &str) -> String {
 
 pub(crate) fn topic_path(topic: &str) -> String {
     format!("/v1/topics/{}", encoded(topic))
+}
+
+pub(crate) fn messages_path(topic: &str) -> String {
+    format!("{}/messages", topic_path(topic))
+}
+
+pub(crate) fn member_path(id: &str) -> String {
+    format!("/v1/members/{}", encoded(id))
 }
 
 pub(crate) fn object_path(topic: &str, id: &str) -> String {

@@ -7,16 +7,22 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::arguments::ReadArguments;
-use crate::output::{Table, number, short, text};
+use crate::output::{self, Table, number, short, text};
 
 #[derive(Args)]
 pub(crate) struct MembersArguments {
+    /// Follow them: each member that is known, and then each about which something changes
+    #[arg(long)]
+    watch: bool,
     #[command(flatten)]
     read: ReadArguments,
 }
 
 pub(crate) fn run(arguments: &MembersArguments) -> Result<()> {
-    arguments.read.read("/v1/members", print)
+    match arguments.watch {
+        true => watch(arguments),
+        false => arguments.read.read("/v1/members", print),
+    }
 }
 
 fn print(members: &Value) -> io::Result<()> {
@@ -36,4 +42,23 @@ fn print(members: &Value) -> io::Result<()> {
         table.row(&[short(id), address, state, &incarnation, session]);
     }
     table.print("no members")
+}
+
+fn watch(arguments: &MembersArguments) -> Result<()> {
+    let client = arguments.read.client()?;
+    let mut events = client.events("/v1/members/watch")?;
+    loop {
+        let event = events.next()?;
+        if arguments.read.json {
+            output::json(&event.data)?;
+            continue;
+        }
+        let member = client.parse(&event.data)?;
+        let (id, address, state) = (
+            text(&member, "id"),
+            text(&member, "address"),
+            text(&member, "state"),
+        );
+        output::line(&format!("{} {address} {state}", short(id)))?;
+    }
 }

@@ -10,6 +10,7 @@ pub(crate) mod digest;
 pub(crate) mod get;
 pub(crate) mod init;
 pub(crate) mod members;
+pub(crate) mod messages;
 pub(crate) mod module;
 pub(crate) mod network;
 pub(crate) mod new;
@@ -17,6 +18,7 @@ pub(crate) mod objects;
 pub(crate) mod query;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod topic;
 pub(crate) mod topics;
 pub(crate) mod update;
 pub(crate) mod watch;
@@ -41,6 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Query(arguments) => query::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
         Command::Objects(arguments) => objects::run(arguments),
+        Command::Topic(command) => topic::run(command),
+        Command::Send(arguments) => messages::send(arguments),
+        Command::Receive(arguments) => messages::receive(arguments),
         Command::Topics(arguments) => topics::run(arguments),
         Command::Digest(arguments) => digest::run(arguments),
         Command::New(arguments) => new::run(arguments),

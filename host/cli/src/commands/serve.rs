@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiServer};
 use replicant::{Node, NodeConfig};
 use serde::Serialize;
 
+use crate::exit::WrongArgument;
 use crate::logs::LogArguments;
 use crate::open_files;
 use crate::output;
@@ -49,6 +51,10 @@ pub(crate) struct ServeArguments {
     /// own. Needed once, for the first start on the copy
     #[arg(long)]
     restored: bool,
+    /// Who may publish and subscribe where, as in 'news/** publish=ID,ID subscribe=any'; may be
+    /// given more than once, the first whose pattern fits decides. The same on every node
+    #[arg(long, value_name = "RULE")]
+    topic_rule: Vec<Rule>,
     /// How often members are probed, in milliseconds; shorter notices failures sooner
     #[arg(long, value_name = "MS", default_value_t = 1_000,
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
@@ -91,8 +97,9 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
     if arguments.stop_with_stdin {
         signals = signals.or_end_of_input();
     }
+    let config = arguments.node_config()?;
     let node = tokio::select! {
-        node = Node::start(arguments.node_config()) => node?,
+        node = Node::start(config) => node?,
         () = signals.next() => return Ok(()),
     };
     let served = until_signalled(arguments, &node, &mut signals).await;
@@ -161,15 +168,17 @@ fn write_at_once(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 impl ServeArguments {
-    fn node_config(&self) -> NodeConfig {
+    fn node_config(&self) -> Result<NodeConfig> {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
         config.restored = self.restored;
         config.compiled_modules.clone_from(&self.compiled_modules);
         config.compiler = sandbox::compiler();
         config.advertise.clone_from(&self.advertise);
+        config.topic_rules = Rules::new(self.topic_rule.clone())
+            .with_context(|| WrongArgument(format!("more than {RULES_MAX} topic rules")))?;
         config.probe_interval = Duration::from_millis(self.probe_interval_ms);
-        config
+        Ok(config)
     }
 
     fn api_config(&self) -> ApiConfig {

@@ -41,6 +41,8 @@ codes! {
     ForeignHost = FORBIDDEN "foreign-host",
     /// From a web page of another origin.
     ForeignOrigin = FORBIDDEN "foreign-origin",
+    /// The access rules do not let this node do it.
+    Forbidden = FORBIDDEN "forbidden",
     /// No route has this path.
     NoSuchPath = NOT_FOUND "no-such-path",
     /// No object has this name.
@@ -81,6 +83,8 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR "internal",
     /// A module that is to run is not here yet, or not acceptable here.
     WaitsForModule = SERVICE_UNAVAILABLE "waits-for-module",
+    /// There is no session with that node at present.
+    Unreachable = SERVICE_UNAVAILABLE "unreachable",
     /// A limit on what is under way is reached.
     Busy = SERVICE_UNAVAILABLE "busy",
     /// The node is about to end.

@@ -10,6 +10,7 @@ use super::views::{ErrorView, Failure, OutcomeView};
 use crate::NodeError;
 use crate::data::DataError;
 use crate::ids::IdError;
+use replicant_protocol::topics::TopicsError;
 
 /// A failed request. Becomes a response in JSON; the [rendering](super::format::render_errors)
 /// around the routes turns it into CBOR for clients that asked for that.
@@ -206,6 +207,16 @@ fn classify_state(error: &NodeError) -> (Code, &'static str) {
         NodeError::WaitsForModule { .. } => {
             (Code::WaitsForModule, "its ops are kept; other types go on")
         }
+        NodeError::Topics(TopicsError::TooManySubscriptions) => (Code::Busy, "nothing was changed"),
+        NodeError::Topics(TopicsError::Publication(_)) => (Code::TooLarge, "say less at a time"),
+        NodeError::Topics(_) => (
+            Code::Forbidden,
+            "the rules stand in the configuration of the nodes",
+        ),
+        NodeError::NodeUnreachable { .. } => (
+            Code::Unreachable,
+            "see `GET /v1/members` for the members and the sessions",
+        ),
         NodeError::Busy { .. } => (Code::Busy, "try again in a moment"),
         NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),
         NodeError::NotYet => (

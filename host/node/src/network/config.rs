@@ -1,13 +1,15 @@
 //! What the driver is started with.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
-use replicant_protocol::ids::{Generation, NodeId};
-use replicant_protocol::{broadcast, content, membership, session};
+use replicant_protocol::ids::{Generation, NodeId, TopicName};
+use replicant_protocol::{broadcast, content, membership, session, topics};
+use tokio::sync::watch;
 
 /// How a node takes part in the network.
 #[derive(Debug, Clone)]
@@ -18,6 +20,13 @@ pub struct NetworkConfig {
     pub generation: Generation,
     /// Where its incarnation starts; see [`membership::Local::incarnation`].
     pub incarnation: u64,
+    /// Grows with each start of the node, whatever its clock says: others tell by it what it says
+    /// anew from what they heard before.
+    pub start: u64,
+    /// The paths that somebody listens to at this node, as they change.
+    pub subscriptions: watch::Receiver<BTreeSet<TopicName>>,
+    /// Who may listen and publish where, and bounds of topics.
+    pub topics: topics::Config,
     /// Where to listen. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Where others find this node, as `host:port`; a name is resolved once, at the start. None:
@@ -50,6 +59,9 @@ impl NetworkConfig {
             identity,
             generation: Generation::new(0),
             incarnation: 0,
+            start: 1,
+            subscriptions: watch::Sender::default().subscribe(),
+            topics: topics::Config::default(),
             listen,
             advertise: None,
             seeds: Vec::new(),

@@ -9,10 +9,11 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::{self, Broadcast as _, Flood};
 use replicant_protocol::content;
-use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
+use replicant_protocol::ids::{Hash, ModuleHash, NodeId, TopicName};
 use replicant_protocol::membership::{self, Membership, Swim};
 use replicant_protocol::session::CloseReason;
-use replicant_protocol::wire::Payload;
+use replicant_protocol::topics;
+use replicant_protocol::wire::{self, Payload};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::budget::{Held, Share};
@@ -20,6 +21,7 @@ use super::dial_plan::{DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
 use super::handle::{Broadcast, Request};
+use super::overlays::{Overlays, TreeMessage};
 use super::pending::Pending;
 use super::sessions::Link;
 use super::shared::Shared;
@@ -43,6 +45,10 @@ pub(super) enum DataInput {
     Flood(Arc<Link>, broadcast::Message, Held),
     /// About modules.
     Content(Arc<Link>, content::Message, Held),
+    /// A message of a topic's tree.
+    Topic(Arc<Link>, TopicName, TreeMessage, Held),
+    /// What a program says.
+    Application(Arc<Link>, wire::Application, Held),
     /// Answered in its turn: then everything that came before it is heard.
     Fence(oneshot::Sender<()>),
     /// A part of a module was read for a peer.
@@ -74,6 +80,7 @@ pub(super) struct Driver {
     pub(super) membership: Swim,
     pub(super) flood: Flood,
     pub(super) content: content::State,
+    pub(super) overlays: Overlays,
     pub(super) rng: ChaCha20Rng,
     plan: DialPlan,
     sessions: BTreeMap<NodeId, Session>,
@@ -102,11 +109,13 @@ impl Driver {
             // Checked when it was made: it cannot fail here.
             let _ = content.restore(statement.as_bytes());
         }
+        let topics = topics::State::new(config.topics.clone(), shared.id(), config.start);
         let limits = &config.limits;
         let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
         shared.set_members(membership.members());
         Self {
             flood: Flood::new(config.broadcast.clone()),
+            overlays: Overlays::new(topics, config.broadcast.clone()),
             plan,
             sessions: BTreeMap::new(),
             pending: Pending::default(),
@@ -123,6 +132,8 @@ impl Driver {
     /// Runs until the network stops.
     pub(super) async fn run(mut self, mut inputs: Inputs) {
         let shared = self.shared.clone();
+        let mut subscriptions = shared.config.subscriptions.clone();
+        subscriptions.mark_changed();
         loop {
             self.drain();
             let due = self.next_timeout();
@@ -131,6 +142,10 @@ impl Driver {
                 Some(input) = inputs.control.recv() => self.handle_control(input),
                 Some(input) = inputs.data.recv() => self.handle_data(input),
                 Some(request) = inputs.requests.recv() => self.handle_request(request),
+                Ok(()) = subscriptions.changed() => {
+                    let wanted = subscriptions.borrow_and_update().clone();
+                    self.handle_subscriptions(&wanted);
+                }
                 Some((broadcast, _share)) = inputs.broadcasts.recv() => {
                     self.handle_broadcast(broadcast);
                 }
@@ -153,6 +168,7 @@ impl Driver {
             self.membership.next_timeout(),
             self.flood.next_timeout(),
             self.content.next_timeout(),
+            self.overlays.next_timeout(),
             plan,
         ];
         timers.into_iter().flatten().min().unwrap_or(Duration::MAX)
@@ -170,6 +186,9 @@ impl Driver {
         }
         if is_due(self.content.next_timeout()) {
             self.content.handle_timeout(now, &mut self.rng);
+        }
+        if is_due(self.overlays.next_timeout()) {
+            self.overlays.handle_timeout(now, &mut self.rng);
         }
         if self.is_enabled && is_due(self.plan.next_timeout()) {
             self.dial(now);
@@ -240,6 +259,21 @@ impl Driver {
                     self.punish(from, &error);
                 }
             }
+            DataInput::Topic(link, topic, message, _held) => {
+                let from = link.peer.node;
+                if self.is_current(&link) {
+                    let rng = &mut self.rng;
+                    let taken = self.overlays.on_message(now, from, &topic, message, rng);
+                    if let Err(error) = taken {
+                        self.punish(from, &error);
+                    }
+                }
+            }
+            DataInput::Application(link, message, _held) => {
+                if self.is_current(&link) {
+                    self.on_application(now, link.peer.node, message);
+                }
+            }
             DataInput::Fence(reached) => {
                 // The session that waits for it may have been cut off.
                 let _ = reached.send(());
@@ -295,6 +329,7 @@ impl Driver {
             Request::Unwant(module) => {
                 self.content.handle_unwant(now, module, &mut self.rng);
             }
+            Request::Publish(publish) => self.handle_publish(publish),
             Request::SetEnabled(enabled, done) => {
                 self.set_enabled(now, enabled);
                 // Whoever asked may have stopped waiting.

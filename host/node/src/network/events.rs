@@ -8,6 +8,8 @@ use replicant_protocol::ids::{ModuleHash, NodeId};
 use replicant_protocol::replication;
 use replicant_protocol::wire;
 
+use crate::vocabulary::Heard;
+
 /// A message about topics between two nodes. The network carries it and does not look into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicMessage {
@@ -102,6 +104,9 @@ pub trait NetworkEvents: Send + Sync + 'static {
     /// turns out to hold, call [`NetworkHandle::forward`](super::NetworkHandle::forward). False if
     /// it cannot be taken now: then it is lost, and counted.
     fn bundle(&self, from: NodeId, bytes: Vec<u8>) -> bool;
+
+    /// A program said something, in a topic that is listened to here or to this node.
+    fn heard(&self, heard: &Heard);
 
     /// Something about modules.
     fn module(&self, event: ModuleEvent);

@@ -4,17 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use replicant_protocol::content::Statement;
-use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId};
+use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TopicName};
 use replicant_protocol::membership::Member;
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::wire;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::budget::{Budget, Share};
 use super::events::TopicMessage;
 use super::outbox::Lane;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
+use super::talk::Publish;
+use crate::vocabulary::{NodeError, Published, Subscription};
 
 /// Requests that may wait for the driver: announcements and wants. They are rare, and made by
 /// people or follow from what few peers may say.
@@ -35,6 +37,7 @@ pub(super) enum Request {
     Want(ModuleHash, u32),
     Unwant(ModuleHash),
     SetEnabled(bool, oneshot::Sender<()>),
+    Publish(Publish),
 }
 
 /// A bundle for everybody; what is lost here is repaired by comparing versions.
@@ -185,6 +188,48 @@ impl NetworkHandle {
         }
     }
 
+    /// Says something in a topic. Returns once it is handed to the sessions of this node.
+    ///
+    /// # Errors
+    /// [`NodeError::Topics`], [`NodeError::Busy`], [`NodeError::ShuttingDown`].
+    pub async fn publish(
+        &self,
+        topic: TopicName,
+        payload: Vec<u8>,
+    ) -> Result<Published, NodeError> {
+        let Some(_held) = self.inner.broadcast_bytes.try_take(payload.len()) else {
+            let queue = "what waits to be published";
+            return Err(NodeError::Busy { queue });
+        };
+        let (answer, wait) = oneshot::channel();
+        let publish = Publish {
+            topic,
+            payload,
+            answer,
+        };
+        self.request(Request::Publish(publish))
+            .map_err(|Busy| NodeError::Busy {
+                queue: "the network driver",
+            })?;
+        // Otherwise the driver ended.
+        let published = wait.await.map_err(|_| NodeError::ShuttingDown)?;
+        Ok(published?)
+    }
+
+    /// Says something to one node. False if it is dropped (and counted): no session, or too much
+    /// waits for it already.
+    pub fn say_to(&self, peer: NodeId, payload: Vec<u8>) -> bool {
+        let message = wire::Message::from(wire::Application::Direct(payload));
+        self.inner
+            .shared
+            .send(&peer, Lane::Data, message.to_bytes())
+    }
+
+    /// The paths that members subscribe to, by name.
+    pub fn subscriptions(&self) -> Arc<[Subscription]> {
+        self.inner.shared.subscriptions()
+    }
+
     /// Whether the node takes part in the network.
     pub fn is_enabled(&self) -> bool {
         self.inner.shared.sessions.is_open()
@@ -193,6 +238,12 @@ impl NetworkHandle {
     /// All members that are known, this node included, by id.
     pub fn members(&self) -> Arc<[Member]> {
         self.inner.shared.members()
+    }
+
+    /// The members, and each time that something about them changes. Whoever looks late sees the
+    /// latest state, and not each one before it.
+    pub fn members_watch(&self) -> watch::Receiver<Arc<[Member]>> {
+        self.inner.shared.members_watch()
     }
 
     /// The nodes that there are sessions with, by id.

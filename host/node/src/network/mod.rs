@@ -40,6 +40,7 @@ mod handshake;
 mod listener;
 mod outbox;
 mod outputs;
+mod overlays;
 mod penalties;
 mod pending;
 mod rate;
@@ -48,6 +49,7 @@ mod sessions;
 mod shared;
 mod statistics;
 mod stop;
+mod talk;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ impl Driver {
                 self.on_flood(now, event);
             } else if let Some(event) = self.content.poll_event() {
                 self.on_content(now, event);
+            } else if let Some(event) = self.overlays.poll_event(now, &mut self.rng) {
+                self.on_overlay(event);
             } else {
                 break;
             }
@@ -55,14 +57,17 @@ impl Driver {
             membership::OutEvent::MemberUp(member)
             | membership::OutEvent::MemberChanged(member) => {
                 self.shared.events.member_known(member.node, member.address);
+                self.handle_member_known(&member);
             }
             membership::OutEvent::MemberDown(node) => {
                 tracing::info!(member = %node.short(), "member is given up");
                 self.shared.events.member_gone(node);
+                self.handle_member_gone(node);
             }
             membership::OutEvent::MemberLeft(node) => {
                 tracing::info!(member = %node.short(), "member left");
                 self.shared.events.member_gone(node);
+                self.handle_member_gone(node);
             }
             membership::OutEvent::MemberSuspect(_) | membership::OutEvent::MemberRefuted(_) => {}
         }

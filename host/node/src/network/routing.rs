@@ -40,6 +40,16 @@ pub(super) async fn deliver(
             let input = DataInput::Content(link.clone(), message, held);
             let _ = inbox.data.send(input).await;
         }
+        wire::Message::Topic(topic, message) => {
+            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
+            let input = DataInput::Topic(link.clone(), topic, message, held);
+            let _ = inbox.data.send(input).await;
+        }
+        wire::Message::Application(message) => {
+            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
+            let input = DataInput::Application(link.clone(), message, held);
+            let _ = inbox.data.send(input).await;
+        }
         wire::Message::Replication(message) => {
             deliver_to_node(shared, link, TopicMessage::Replication(message));
         }

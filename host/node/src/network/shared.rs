@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use replicant_protocol::ids::{ClusterId, NodeId};
 use replicant_protocol::membership::Member;
 use replicant_protocol::session::{self, CloseReason};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,6 +25,7 @@ use super::penalties::{Penalties, Source};
 use super::sessions::Sessions;
 use super::statistics::{Count, Counters, NetworkStatistics};
 use super::stop::Stop;
+use crate::vocabulary::Subscription;
 
 /// Monotonic time since the start, as the protocols count it.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +85,8 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     penalties: Mutex<Penalties>,
     half_open: Mutex<HalfOpen>,
-    members: Mutex<Arc<[Member]>>,
+    members: watch::Sender<Arc<[Member]>>,
+    subscriptions: Mutex<Arc<[Subscription]>>,
     /// Cancelled, and made anew, when the node is taken off the network: ends what is not yet a
     /// session.
     era: Mutex<CancellationToken>,
@@ -120,7 +122,8 @@ impl Shared {
             tasks: TaskTracker::new(),
             penalties: Mutex::new(penalties),
             half_open: Mutex::new(half_open),
-            members: Mutex::new(Arc::new([])),
+            members: watch::Sender::new(Arc::new([])),
+            subscriptions: Mutex::new(Arc::new([])),
             era: Mutex::new(CancellationToken::new()),
             config,
         }
@@ -227,12 +230,27 @@ impl Shared {
 
     /// All members that are known.
     pub(super) fn members(&self) -> Arc<[Member]> {
-        lock(&self.members).clone()
+        self.members.borrow().clone()
     }
 
     /// Publishes what is known of members.
     pub(super) fn set_members(&self, members: Vec<Member>) {
-        *lock(&self.members) = members.into();
+        self.members.send_replace(members.into());
+    }
+
+    /// All members that are known, and each time that something about them changes.
+    pub(super) fn members_watch(&self) -> watch::Receiver<Arc<[Member]>> {
+        self.members.subscribe()
+    }
+
+    /// The paths that members subscribe to.
+    pub(super) fn subscriptions(&self) -> Arc<[Subscription]> {
+        lock(&self.subscriptions).clone()
+    }
+
+    /// Publishes the paths that members subscribe to.
+    pub(super) fn set_subscriptions(&self, subscriptions: Vec<Subscription>) {
+        *lock(&self.subscriptions) = subscriptions.into();
     }
 
     /// What happened so far.

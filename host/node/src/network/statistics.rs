@@ -110,6 +110,8 @@ counts! {
     HandshakeUnexpected = "handshakes_failed_unexpected_total",
     /// Parts of modules that did not have their hash.
     ContentMisbehaviour = "content_misbehaviour_total",
+    /// Publications that their author did not sign, or that were not in their topic.
+    TopicMisbehaviour = "topic_misbehaviour_total",
     /// Nodes and sources put on the list of those refused for a while.
     Penalties = "penalties_total",
 }

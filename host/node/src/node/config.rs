@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use replicant_protocol::topics::Rules;
 use replicant_runtime::CompilerProcess;
 
 use super::NodeError;
@@ -66,6 +67,9 @@ pub struct NodeConfig {
     /// so that no op's name is used twice. Needed once, for the first start on the copy. Default
     /// false.
     pub restored: bool,
+    /// Who may listen and publish in which topics; equal on all nodes. Default: everybody
+    /// everywhere.
+    pub topic_rules: Rules,
     /// How often failure detection probes a member. The times of a probe, of suspicion and of
     /// reconnecting follow from it. Default 1 s; a demonstration or test takes less.
     pub probe_interval: Duration,
@@ -98,6 +102,7 @@ impl NodeConfig {
             watches_max: 10_000,
             page_cache_bytes: 256 << 20,
             restored: false,
+            topic_rules: Rules::default(),
             probe_interval: Duration::from_secs(1),
             sync_interval: Duration::from_secs(5),
         }

@@ -10,18 +10,21 @@ mod config;
 mod folder;
 mod kept_storage;
 mod listing;
+mod members;
+mod messages;
 mod start;
 mod uploads;
 mod wiring;
 
 pub use crate::topics::Watch;
 pub use crate::vocabulary::{
-    Change, DigestInfo, Direction, LoadLimits, MemberInfo, MemberState, Missed, ModuleInfo,
-    NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, QueryAnswer,
-    Status, StorageInfo, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken,
-    WatchEvent, WatchToken,
+    Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo, MemberState, Missed,
+    ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome,
+    Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo,
+    Update, Updated, VersionToken, WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
+pub use members::MemberWatch;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,9 +32,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use replicant_protocol::ids::{ClusterId, NodeId, ObjectId, TopicName, TypeName};
-use replicant_protocol::membership;
 use tokio::task::JoinHandle;
 
+use crate::messages::Listeners;
 use crate::modules::{Librarian, Registry};
 use crate::network::NetworkHandle;
 use crate::storage::{Storage, Writer};
@@ -84,6 +87,7 @@ struct Running {
     writer: Arc<Writer>,
     line: Arc<Line>,
     addresses: Arc<AddressBook>,
+    listeners: Listeners,
     uploads: Uploads,
     tasks: [JoinHandle<()>; 2],
     /// None if the storage is not the node's own.
@@ -96,6 +100,7 @@ impl Running {
     fn cut_off(&self) {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.line.disconnect();
+        self.listeners.close();
     }
 }
 
@@ -333,29 +338,6 @@ impl Node {
     /// [`NodeError::UnknownModule`]; [`NodeError::WaitsForModule`] if it is known and not loaded.
     pub fn module(&self, name: &str) -> Result<ModuleInfo, NodeError> {
         self.running()?.registry.show(name)
-    }
-
-    /// Lists the members that this node knows of, itself included, by id.
-    pub fn members(&self) -> Vec<MemberInfo> {
-        let Ok(running) = self.running() else {
-            return Vec::new();
-        };
-        let connected = running.network.peers();
-        let members = running.network.members();
-        let info = members.iter().map(|member| MemberInfo {
-            id: member.node,
-            address: member.address.to_string(),
-            state: match member.status {
-                membership::Status::Alive => MemberState::Alive,
-                membership::Status::Suspect => MemberState::Suspect,
-                membership::Status::Dead => MemberState::Dead,
-                membership::Status::Left => MemberState::Left,
-            },
-            incarnation: member.incarnation,
-            is_self: member.node == self.id(),
-            connected: connected.contains(&member.node),
-        });
-        info.collect()
     }
 
     /// Tells how the node is doing.

@@ -17,6 +17,7 @@ use super::kept_storage::{Closed, KeptStorage};
 use super::uploads::Uploads;
 use super::wiring::{Inlet, Line, ModuleLine, TopicOutlet, TypeChanges};
 use super::{Inner, Node, NodeConfig, NodeError, Running};
+use crate::messages::Listeners;
 use crate::modules::{Archive, Librarian, Registry, Resources};
 use crate::network::{BoundNetwork, NetworkConfig, NetworkError};
 use crate::storage::{General, Job, Storage, Writer, generation};
@@ -24,6 +25,9 @@ use crate::topics::{Context, INSTANCES_STEP, Topics, TopicsConfig, wall_ms};
 
 /// Under which name the cluster's id is stored.
 const CLUSTER_KEY: &str = "cluster";
+
+/// Under which name the number of the last start is stored.
+const START_KEY: &str = "start";
 
 /// How long a node that has a cluster asks its seeds whether they are in another one. They may be
 /// down, and then it starts all the same.
@@ -55,7 +59,10 @@ impl Node {
             writer.commit_async(job).await?;
         }
         let addresses = Arc::new(AddressBook::new(storage.peers()?));
+        let listeners = Listeners::new(identity.id(), config.topic_rules.clone());
         let mut network = network_config(&config, &identity, generation, storage.as_ref())?;
+        network.start = next_start(storage.as_ref(), &writer).await?;
+        network.subscriptions = listeners.subscriptions();
         network.remembered = addresses.all();
         let network = BoundNetwork::bind(network).await.map_err(network_error)?;
         let cluster = find_cluster(storage.as_ref(), &writer, &network).await?;
@@ -67,6 +74,7 @@ impl Node {
             generation,
             cluster,
             addresses,
+            listeners,
             closed,
         };
         layers.start(folder, network).await
@@ -82,6 +90,7 @@ struct Layers {
     generation: Generation,
     cluster: ClusterId,
     addresses: Arc<AddressBook>,
+    listeners: Listeners,
     closed: Option<Closed>,
 }
 
@@ -106,6 +115,7 @@ impl Layers {
             librarian: librarian.clone(),
             archive: Archive::new(self.storage.clone()),
             addresses: self.addresses.clone(),
+            listeners: self.listeners.clone(),
         });
         let network = line
             .connect(|| network.start(self.cluster, inlet.clone()))
@@ -126,6 +136,7 @@ impl Layers {
             writer: self.writer,
             line,
             addresses: self.addresses,
+            listeners: self.listeners,
             uploads: Uploads::default(),
             tasks,
             closed: Mutex::new(self.closed),
@@ -261,6 +272,17 @@ async fn find_cluster(
     Ok(cluster)
 }
 
+/// The number of this start: milliseconds since 1970, or one more than the last start's if the
+/// clock was set back. Stored before anything is said under it.
+async fn next_start(storage: &dyn Storage, writer: &Writer) -> Result<u64, NodeError> {
+    let last = storage.meta(START_KEY)?;
+    let last = last.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
+    let start = wall_ms().max(last.unwrap_or(0).saturating_add(1));
+    let record = General::Meta(START_KEY, start.to_be_bytes().to_vec());
+    writer.commit_async(Job::general(record)).await?;
+    Ok(start)
+}
+
 fn new_cluster() -> Result<ClusterId, NodeError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| NodeError::Config {
@@ -321,6 +343,7 @@ fn network_config(
     network.announcements = announcements
         .filter_map(|(_, bytes)| Statement::from_bytes(&bytes).ok())
         .collect();
+    network.topics.rules = config.topic_rules.clone();
     network.membership = membership_config(config.probe_interval);
     let kept = kept_module_bytes(storage)?;
     let max = &mut network.content.fetched_bytes_max;

@@ -15,11 +15,13 @@ use replicant_runtime::Module;
 use super::NodeError;
 use super::address_book::AddressBook;
 use super::comparison::Comparison;
+use crate::messages::Listeners;
 use crate::modules::{Archive, Librarian, ModuleChanges, ModuleNetwork, Registry};
 use crate::network::{
     ModuleEvent, ModulePart, NetworkError, NetworkEvents, NetworkHandle, TopicMessage,
 };
 use crate::topics::{Outlet, Topics, TypeSource};
+use crate::vocabulary::Heard;
 
 impl TypeSource for Registry {
     fn module(&self, name: &TypeName) -> Option<Module> {
@@ -114,6 +116,7 @@ pub(super) struct Inlet {
     pub(super) librarian: Arc<Librarian>,
     pub(super) archive: Archive,
     pub(super) addresses: Arc<AddressBook>,
+    pub(super) listeners: Listeners,
 }
 
 impl Inlet {
@@ -178,6 +181,10 @@ impl NetworkEvents for Inlet {
                 true
             }
         }
+    }
+
+    fn heard(&self, heard: &Heard) {
+        self.listeners.hear(heard);
     }
 
     fn module(&self, event: ModuleEvent) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
+use replicant_protocol::topics::TopicsError;
 
 /// Why a node did not do what it was asked. The message is for a person; what a program needs
 /// stands in the fields. Unless a variant says otherwise, nothing was changed.
@@ -70,6 +71,16 @@ pub enum NodeError {
         module: String,
         /// A module that is loaded here and reads it, as `name@version`.
         waits_for: Option<String>,
+    },
+    /// The caller may not subscribe or publish there, subscribes to too much, or says too much.
+    #[error(transparent)]
+    Topics(#[from] TopicsError),
+    /// The caller wants to say something to a node that is no member, or that this node has no
+    /// session with at present.
+    #[error("there is no session with node {node}")]
+    NodeUnreachable {
+        /// The node.
+        node: NodeId,
     },
     /// The caller asked for a module that is not loaded here.
     #[error("no module {name} is loaded on this node")]

@@ -2,12 +2,14 @@
 //! layer may use them; they use none.
 
 mod error;
+mod message;
 mod report;
 mod request;
 mod token;
 mod watch;
 
 pub use error::NodeError;
+pub use message::{Heard, ListenEvent, Published, Subscription};
 pub use report::{
     MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, Status, StorageInfo, SwitchInfo,
 };

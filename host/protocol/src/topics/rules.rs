@@ -107,6 +107,66 @@ pub struct Rule {
     pub subscribe: Who,
 }
 
+/// Why a text is not a rule. The caller's misuse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// Not a pattern.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// Something behind the pattern that says neither who may publish nor who may subscribe.
+    #[error(
+        "{text:?} is no part of a rule; `publish=any`, `publish=none`, `publish=ID,ID` are, and \
+         the same with `subscribe`"
+    )]
+    Part {
+        /// What stands there.
+        text: String,
+    },
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    /// `PATTERN [publish=WHO] [subscribe=WHO]`, where `WHO` is `any`, `none` or ids of nodes with
+    /// commas between them. What is left out is `any`.
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        let mut words = text.split_whitespace();
+        let mut rule = Self {
+            topics: words.next().unwrap_or_default().parse()?,
+            publish: Who::Everyone,
+            subscribe: Who::Everyone,
+        };
+        for word in words {
+            let wrong = || RuleError::Part {
+                text: word.chars().take(300).collect(),
+            };
+            let (what, who) = word.split_once('=').ok_or_else(wrong)?;
+            let who = who.parse().map_err(|()| wrong())?;
+            match what {
+                "publish" => rule.publish = who,
+                "subscribe" => rule.subscribe = who,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(rule)
+    }
+}
+
+impl FromStr for Who {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "any" => Ok(Self::Everyone),
+            "none" => Ok(Self::Only(BTreeSet::new())),
+            ids => {
+                let ids: Result<_, _> = ids.split(',').map(str::parse).collect();
+                ids.map(Self::Only).map_err(|_: IdError| ())
+            }
+        }
+    }
+}
+
 /// Rules in their order; the first whose pattern fits decides, and without one everybody may.
 ///
 /// They have to be the same on every node: each checks what it passes on.
@@ -167,6 +227,26 @@ mod tests {
             "", "/", "a//b", "a/**/b", "a**", "***", "a b", "../x", "/**",
         ] {
             assert!(text.parse::<Pattern>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_says_where_and_who() {
+        let one = NodeId::from_bytes([1; 32]);
+        let rule: Rule = format!("news/** publish={one}").parse().unwrap();
+        assert_eq!(rule.publish, Who::Only(BTreeSet::from([one])));
+        assert_eq!(rule.subscribe, Who::Everyone);
+        let rule: Rule = "a subscribe=none publish=any".parse().unwrap();
+        assert_eq!(rule.subscribe, Who::Only(BTreeSet::new()));
+        for wrong in [
+            "",
+            "a b",
+            "a read=any",
+            "a publish=",
+            "a publish=somebody",
+            "a//b",
+        ] {
+            assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
         }
     }
 

@@ -12,8 +12,8 @@ use super::cycles::Cycles;
 use super::directory::Directory;
 use super::numbers::{Heard, Numbers};
 use super::{
-    Config, OutEvent, Publication, PublicationError, SUBSCRIPTIONS_MAX, SignedPublication,
-    TopicsError,
+    Config, OutEvent, Publication, PublicationError, SignedPublication, TopicsError,
+    check_subscriptions,
 };
 
 /// Who hears what, and the links of each topic.
@@ -81,10 +81,8 @@ impl State {
             let topic = topic.clone();
             return Err(TopicsError::MayNotSubscribe { topic });
         }
-        if subscriptions.len() >= SUBSCRIPTIONS_MAX {
-            return Err(TopicsError::TooManySubscriptions);
-        }
         subscriptions.insert(topic.clone());
+        check_subscriptions(subscriptions.iter())?;
         self.set_own(subscriptions);
         Ok(true)
     }
@@ -211,9 +209,23 @@ impl State {
         Ok(signed)
     }
 
-    /// Takes a publication that came over the overlay of `topic`, or was handed in for it. `None`:
-    /// it was heard before, is too old to tell, or its author may not publish there; it is not
-    /// passed on.
+    /// Takes a publication that a node handed in that is not part of its topic's audience. `None`
+    /// as of [`on_publication`](Self::on_publication), or because this node is not part of it
+    /// either.
+    ///
+    /// # Errors
+    /// [`PublicationError`]: the sender's fault.
+    pub fn on_hand_in(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<Option<SignedPublication>, PublicationError> {
+        let signed = SignedPublication::from_bytes(bytes)?;
+        let is_mine = self.hears(&signed.publication().topic);
+        Ok(Some(signed).filter(|signed| is_mine && self.is_first(signed.publication())))
+    }
+
+    /// Takes a publication that came over the overlay of `topic`. `None`: it was heard before, is
+    /// too old to tell, or its author may not publish there; it is not passed on.
     ///
     /// # Errors
     /// [`PublicationError`]: the sender's fault.
@@ -228,11 +240,13 @@ impl State {
             let what = "it belongs to another topic";
             return Err(PublicationError::Malformed { what });
         }
-        if !self.config.rules.may_publish(said.author, topic) {
-            return Ok(None);
-        }
-        let heard = self.numbers.hear(said.author, said.start, said.number);
-        Ok((heard == Heard::First).then_some(signed))
+        Ok(Some(signed).filter(|signed| self.is_first(signed.publication())))
+    }
+
+    /// Whether this is to be heard: its author may say it, and it was not heard before.
+    fn is_first(&mut self, said: &Publication) -> bool {
+        self.config.rules.may_publish(said.author, &said.topic)
+            && self.numbers.hear(said.author, said.start, said.number) == Heard::First
     }
 
     /// How many overlays are open.

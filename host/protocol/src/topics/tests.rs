@@ -205,6 +205,8 @@ fn subscriptions_are_bounded_for_oneself_and_for_others() {
     for path in &paths[..SUBSCRIPTIONS_MAX] {
         assert_eq!(state.handle_subscribe(path), Ok(true));
     }
+    let long = vec![topic(&"x".repeat(64)); 13];
+    assert!(check_subscriptions(long.iter()).is_err());
     let refused = state.handle_subscribe(&paths[SUBSCRIPTIONS_MAX]);
     assert_eq!(refused, Err(TopicsError::TooManySubscriptions));
     state.handle_member(node(1), &paths);
@@ -267,6 +269,21 @@ fn what_one_says_others_hear_once() {
             .is_some()
     );
     assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
+}
+
+#[test]
+fn what_is_handed_in_is_heard_by_who_is_part_of_the_audience() {
+    let author = identity(1);
+    let mut speaker = State::new(Config::default(), author.id(), 1);
+    let said = speaker
+        .handle_publish(&topic("a/b"), Vec::new(), &author)
+        .unwrap();
+    let mut listener = among(2, 3, "a", Config::default());
+    assert_eq!(listener.on_hand_in(said.as_bytes()), Ok(Some(said.clone())));
+    assert_eq!(listener.on_hand_in(said.as_bytes()), Ok(None));
+    let mut stranger = State::new(Config::default(), node(9), 1);
+    assert_eq!(stranger.on_hand_in(said.as_bytes()), Ok(None));
+    assert!(stranger.on_hand_in(b"junk").is_err());
 }
 
 #[test]

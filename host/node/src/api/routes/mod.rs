@@ -1,6 +1,9 @@
 //! Which path does what. Every route is declared with its description for `/openapi.json`.
 
 mod document;
+mod events;
+mod members;
+mod messages;
 mod modules;
 mod node;
 mod objects;
@@ -36,12 +39,14 @@ use super::{Api, admission, format, guard, metrics, views};
     tags(
         (name = "objects", description = "Read, update, query and watch objects"),
         (name = "topics", description = "What a topic holds"),
+        (name = "messages", description = "What programs say to each other by way of the nodes"),
         (name = "modules", description = "Which types the node runs"),
         (name = "node", description = "The node and its cluster"),
         (name = "operation", description = "Health, metrics and this document")
     ),
     components(schemas(
         views::ErrorView,
+        views::MessageView,
         views::ChangeView,
         views::MissedView,
         views::Commands
@@ -53,6 +58,7 @@ fn declared() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(node::status))
         .routes(routes!(node::members))
+        .routes(routes!(members::watch))
         .routes(routes!(node::network, node::set_network))
         .routes(routes!(modules::list, modules::load))
         .routes(routes!(modules::show))
@@ -64,6 +70,10 @@ fn declared() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(objects::read, objects::update))
         .routes(routes!(objects::query))
         .routes(routes!(watch::watch))
+        .routes(routes!(messages::subscriptions))
+        .routes(routes!(messages::listen, messages::publish))
+        .routes(routes!(messages::receive))
+        .routes(routes!(messages::send))
         .routes(routes!(operation::healthz))
         .routes(routes!(operation::readyz))
         .routes(routes!(operation::metrics))
@@ -151,6 +161,9 @@ mod tests {
             "GET /openapi.json",
             "GET /readyz",
             "GET /v1/members",
+            "GET /v1/members/watch",
+            "POST /v1/members/{id}/messages",
+            "GET /v1/messages",
             "GET /v1/modules",
             "POST /v1/modules",
             "GET /v1/modules/{name}",
@@ -159,8 +172,11 @@ mod tests {
             "GET /v1/network",
             "PUT /v1/network",
             "GET /v1/status",
+            "GET /v1/subscriptions",
             "GET /v1/topics",
             "GET /v1/topics/{topic}/digest",
+            "GET /v1/topics/{topic}/messages",
+            "POST /v1/topics/{topic}/messages",
             "GET /v1/topics/{topic}/objects",
             "GET /v1/topics/{topic}/objects/{id}",
             "POST /v1/topics/{topic}/objects/{id}",
@@ -176,6 +192,9 @@ mod tests {
         let sources = [
             include_str!("mod.rs"),
             include_str!("document.rs"),
+            include_str!("events.rs"),
+            include_str!("members.rs"),
+            include_str!("messages.rs"),
             include_str!("modules.rs"),
             include_str!("node.rs"),
             include_str!("objects.rs"),

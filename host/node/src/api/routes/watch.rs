@@ -4,22 +4,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
-use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
+use super::events::{OpenStream, cbor_as_json, text};
 use crate::api::Api;
 use crate::api::error::ErrorReply;
-use crate::api::format::not_acceptable;
 use crate::api::names::{InTopic, Query};
 use crate::api::views::ErrorView;
-use crate::data::write_json;
 use crate::ids::ObjectId;
 use crate::{Change, Missed, ObjectState, Watch, WatchEvent, WatchToken};
 
@@ -57,13 +55,8 @@ pub(super) async fn watch(
     Query(query): Query<WatchQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ErrorReply> {
-    if !accepts_events(&headers) {
-        return Err(not_acceptable("text/event-stream"));
-    }
+    let open = OpenStream::begin(&api, &headers)?;
     let id: Option<ObjectId> = query.id.as_deref().map(str::parse).transpose()?;
-    let permit = Arc::clone(&api.watches)
-        .try_acquire_owned()
-        .map_err(|_| ErrorReply::busy("as many watches are open as may be"))?;
     let from = match headers.get(LAST_EVENT_ID) {
         Some(last) => Some(last.to_str().unwrap_or("?").to_owned()),
         None => query.from,
@@ -72,20 +65,8 @@ pub(super) async fn watch(
     let from: Option<WatchToken> = from.as_deref().map(str::parse).transpose()?;
     let watch = api.node.watch(topic, id, from).await?;
     let heartbeat = KeepAlive::new().interval(api.config.heartbeat);
-    let events = Follower::new(watch, permit, &api).events();
+    let events = Follower::new(watch, open, &api).events();
     Ok(Sse::new(events).keep_alive(heartbeat).into_response())
-}
-
-fn accepts_events(headers: &HeaderMap) -> bool {
-    let mut fields = headers.get_all(header::ACCEPT).iter().peekable();
-    fields.peek().is_none()
-        || fields.any(|field| {
-            let ranges = field.to_str().unwrap_or_default().to_ascii_lowercase();
-            ranges.split(',').any(|range| {
-                let media = range.split(';').next().unwrap_or_default().trim();
-                matches!(media, "text/event-stream" | "text/*" | "*/*")
-            })
-        })
 }
 
 /// One open watch. When the client goes, the connection drops it, and with it what it holds.
@@ -94,34 +75,17 @@ struct Follower {
     api: Arc<Api>,
     stopped: watch::Receiver<bool>,
     has_begun: bool,
-    _open: OpenWatch,
-}
-
-/// Counts as open while it lives.
-struct OpenWatch {
-    gauge: Gauge,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for OpenWatch {
-    fn drop(&mut self) {
-        self.gauge.dec();
-    }
+    _open: OpenStream,
 }
 
 impl Follower {
-    fn new(watch: Watch, permit: OwnedSemaphorePermit, api: &Arc<Api>) -> Self {
-        let gauge = api.metrics.watches.clone();
-        gauge.inc();
+    fn new(watch: Watch, open: OpenStream, api: &Arc<Api>) -> Self {
         Self {
             watch,
             api: Arc::clone(api),
             stopped: api.stopped.clone(),
             has_begun: false,
-            _open: OpenWatch {
-                gauge,
-                _permit: permit,
-            },
+            _open: open,
         }
     }
 
@@ -228,18 +192,4 @@ impl DescribedState {
             objects: missed.objects.into_iter().map(object).collect(),
         }
     }
-}
-
-fn text(described: &impl Serialize) -> String {
-    // Names, tokens and JSON text: nothing in it can fail to be written.
-    serde_json::to_string(described).unwrap_or_else(|_| "{}".to_owned())
-}
-
-/// What a type gave, as JSON; null for what it should not have given.
-fn cbor_as_json(cbor: &[u8]) -> Box<RawValue> {
-    let mut text = Vec::new();
-    let written = write_json(cbor, &mut text).ok();
-    let text = written.and_then(|()| String::from_utf8(text).ok());
-    text.and_then(|text| RawValue::from_string(text).ok())
-        .unwrap_or_else(|| RawValue::NULL.to_owned())
 }

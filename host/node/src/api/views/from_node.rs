@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::{
     DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView, OtherModuleView,
-    OutcomeView, SchemasView, StatusView, StorageView, SwitchView, TopicView, UpdatedView,
+    OutcomeView, PublishedView, SchemasView, StatusView, StorageView, SubscriptionView, SwitchView,
+    TopicView, UpdatedView,
 };
 use crate::ids::TopicName;
 use crate::{
-    DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule, Outcome, Status,
-    SwitchInfo, TopicInfo, Updated,
+    DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule, Outcome, Published,
+    Status, Subscription, SwitchInfo, TopicInfo, Updated,
 };
 
 impl StatusView {
@@ -53,6 +54,24 @@ impl From<MemberInfo> for MemberView {
             incarnation: member.incarnation,
             is_self: member.is_self,
             connected: member.connected,
+        }
+    }
+}
+
+impl From<Subscription> for SubscriptionView {
+    fn from(subscription: Subscription) -> Self {
+        Self {
+            topic: subscription.topic.to_string(),
+            subscribers: subscription.subscribers as u64,
+            own: subscription.own,
+        }
+    }
+}
+
+impl From<Published> for PublishedView {
+    fn from(published: Published) -> Self {
+        Self {
+            audience: published.audience as u64,
         }
     }
 }

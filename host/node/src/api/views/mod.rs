@@ -103,6 +103,47 @@ pub struct MemberView {
     pub connected: bool,
 }
 
+/// A path that members subscribe to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionView {
+    /// The path.
+    pub topic: String,
+    /// How many members subscribe to it, as far as the node knows.
+    pub subscribers: u64,
+    /// Whether the node that answers does: somebody listens there.
+    pub own: bool,
+}
+
+/// What became of something that was said in a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedView {
+    /// How many nodes listen to the topic as far as the node knows, itself included.
+    pub audience: u64,
+}
+
+/// What became of something that was said to one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SentView {
+    /// To whom it was said.
+    pub to: String,
+}
+
+/// Something that was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageView {
+    /// Where; left out if it was said to this node alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The id of the node that said it.
+    pub author: String,
+    /// What was said.
+    pub payload: serde_json::Value,
+}
+
 /// A module that the node knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

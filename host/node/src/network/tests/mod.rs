@@ -22,6 +22,7 @@ use replicant_protocol::replication::anti_entropy;
 use tokio::time::Instant;
 
 use super::*;
+use crate::vocabulary::Heard;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -47,6 +48,7 @@ struct Recorded {
     gone: Vec<NodeId>,
     topic_messages: Vec<(NodeId, TopicMessage)>,
     bundles: Vec<(NodeId, Vec<u8>)>,
+    heard: Vec<Heard>,
     module_events: Vec<ModuleEvent>,
     modules: BTreeMap<ModuleHash, Vec<u8>>,
 }
@@ -101,6 +103,10 @@ impl NetworkEvents for Recorder {
     fn bundle(&self, from: NodeId, bytes: Vec<u8>) -> bool {
         self.lock().bundles.push((from, bytes));
         true
+    }
+
+    fn heard(&self, heard: &Heard) {
+        self.lock().heard.push(heard.clone());
     }
 
     fn module(&self, event: ModuleEvent) {

@@ -1,0 +1,168 @@
+//! `replicant topic`, `send`, `receive` and `members --watch`: messages between programs.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use replicant_tests::process::{NodeProcess, Running, Start};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it did not come to this: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn joining(node: &NodeProcess) -> Start {
+    Start {
+        join: vec![node.listen().to_owned()],
+        ..Start::default()
+    }
+}
+
+/// Three nodes that have sessions with each other.
+fn cluster() -> [NodeProcess; 3] {
+    let first = NodeProcess::alone();
+    let second = NodeProcess::fresh(&joining(&first));
+    let third = NodeProcess::fresh(&joining(&first));
+    let nodes = [first, second, third];
+    until("all have sessions with all", || {
+        nodes.iter().all(|node| {
+            let members = node.run(["members", "--json"]).succeeds().json();
+            let open = members.as_array().unwrap().iter();
+            open.filter(|member| member["connected"] == true).count() == 2
+        })
+    });
+    nodes
+}
+
+/// How many nodes listen to a path, as one node sees it.
+fn subscribers(node: &NodeProcess, path: &str) -> u64 {
+    let topics = node.run(["topic", "list", "--json"]).succeeds().json();
+    let mut topics = topics.as_array().unwrap().iter();
+    let topic = topics.find(|topic| topic["topic"] == path);
+    topic.map_or(0, |topic| topic["subscribers"].as_u64().unwrap())
+}
+
+fn listen(node: &NodeProcess, topic: &str) -> Running {
+    node.replicant
+        .start(["topic", "subscribe", topic, "--json"])
+}
+
+fn publish(node: &NodeProcess, topic: &str, message: &Value) -> u64 {
+    let message = message.to_string();
+    let said = node.run(["topic", "publish", topic, &message, "--json"]);
+    said.succeeds().json()["audience"].as_u64().unwrap()
+}
+
+fn payload(listener: &mut Running) -> Value {
+    let mut message: Value = serde_json::from_str(&listener.line()).unwrap();
+    message["payload"].take()
+}
+
+#[test]
+fn what_is_said_is_heard_once_by_all_that_listen_there_or_above_and_by_nobody_else() {
+    let [one, two, three] = cluster();
+    let mut above = listen(&one, "shop");
+    let mut near = listen(&two, "shop/eu");
+    let mut elsewhere = listen(&two, "shop/us");
+    for node in [&one, &two, &three] {
+        until("everybody knows who listens", || {
+            ["shop", "shop/eu", "shop/us"]
+                .iter()
+                .all(|path| subscribers(node, path) == 1)
+        });
+    }
+    for number in 0..20 {
+        assert_eq!(publish(&three, "shop/eu/carts", &json!(number)), 2);
+    }
+    for listener in [&mut above, &mut near] {
+        let heard: BTreeSet<u64> = (0..20)
+            .map(|_| payload(listener).as_u64().unwrap())
+            .collect();
+        assert_eq!(heard, (0..20).collect());
+    }
+    // Whoever heard something twice, or from elsewhere, would hear that first.
+    assert_eq!(publish(&one, "shop/us", &json!("over there")), 2);
+    assert_eq!(payload(&mut elsewhere), "over there");
+    assert_eq!(payload(&mut above), "over there");
+    assert_eq!(publish(&two, "shop/eu", &json!("the end")), 2);
+    assert_eq!(payload(&mut above), "the end");
+    assert_eq!(payload(&mut near), "the end");
+}
+
+#[test]
+fn a_node_stops_hearing_when_nobody_listens_at_it_any_more() {
+    let [one, two, _] = cluster();
+    let first = listen(&one, "news");
+    let second = listen(&one, "news");
+    until("the other node knows", || subscribers(&two, "news") == 1);
+    first.signal("INT");
+    drop(first);
+    assert_eq!(publish(&two, "news", &json!(1)), 1);
+    second.signal("INT");
+    drop(second);
+    until("nobody listens", || subscribers(&two, "news") == 0);
+    two.run(["topic", "publish", "news", "2"])
+        .succeeds()
+        .mentions(&["nobody listens"]);
+}
+
+#[test]
+fn a_member_can_be_spoken_to_alone() {
+    let [one, two, three] = cluster();
+    let mut hears = one.replicant.start(["receive", "--count", "1"]);
+    // There is no telling when it has begun to listen: say it until it is heard.
+    let (heard, told) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || heard.send(hears.line()).unwrap());
+    let line = loop {
+        two.run(["send", &one.id()[..10], "{\"to\": \"you\"}"])
+            .succeeds();
+        if let Ok(line) = told.recv_timeout(Duration::from_millis(50)) {
+            break line;
+        }
+    };
+    waiting.join().unwrap();
+    assert_eq!(line, format!("{}: {{\"to\":\"you\"}}", &two.id()[..8]));
+    three
+        .run(["send", "ffffffffff", "1"])
+        .fails(2, &["no member's id begins with"]);
+}
+
+#[test]
+fn rules_say_who_may_speak_and_listen() {
+    let rule = "secret/** publish=none subscribe=none";
+    let node = NodeProcess::fresh(&Start {
+        arguments: vec!["--topic-rule".to_owned(), rule.to_owned()],
+        ..Start::default()
+    });
+    let speaks = node.run(["topic", "publish", "secret/plans", "1"]);
+    speaks.fails(1, &["access rules", "publish in secret/plans"]);
+    let listens = node.run(["topic", "subscribe", "secret"]);
+    listens.fails(1, &["access rules", "subscribe to secret"]);
+    assert_eq!(publish(&node, "open", &json!(1)), 0);
+}
+
+#[test]
+fn members_are_told_as_they_come_and_go() {
+    let first = NodeProcess::alone();
+    let mut watch = first.replicant.start(["members", "--watch", "--json"]);
+    let mut next = || -> Value { serde_json::from_str(&watch.line()).unwrap() };
+    assert_eq!(next()["self"], true);
+    let mut second = NodeProcess::fresh(&joining(&first));
+    let id = second.id().to_owned();
+    let came = next();
+    assert_eq!((&came["id"], &came["state"]), (&json!(id), &json!("alive")));
+    second.terminate();
+    let left = loop {
+        let change = next();
+        if change["id"] == id && change["state"] != "alive" {
+            break change;
+        }
+    };
+    assert_eq!(left["state"], "left");
+}
