@@ -8,6 +8,7 @@ mod modules;
 mod order;
 mod pressure;
 mod raw_peer;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

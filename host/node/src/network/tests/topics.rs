@@ -1,0 +1,132 @@
+//! Messages in topics, between real networks on loopback.
+
+use replicant_protocol::ids::TopicName;
+use replicant_protocol::topics::{Publication, SignedPublication};
+use replicant_protocol::wire;
+use tokio::sync::watch;
+
+use super::raw_peer::RawPeer;
+use super::*;
+
+fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+/// A node at which somebody listens to some paths.
+async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
+    let mut config = config(number, seeds);
+    let paths = paths.iter().map(|path| topic(path)).collect();
+    // The sender is not needed any more: nothing changes.
+    config.subscriptions = watch::Sender::new(paths).subscribe();
+    TestNode::start(config).await
+}
+
+impl TestNode {
+    fn heard(&self) -> Vec<(Option<String>, Vec<u8>)> {
+        let recorded = self.events.lock();
+        let heard = recorded.heard.iter();
+        heard
+            .map(|heard| {
+                let topic = heard.topic.as_ref().map(ToString::to_string);
+                (topic, heard.payload.to_vec())
+            })
+            .collect()
+    }
+
+    fn knows(&self, path: &str, subscribers: usize) -> bool {
+        let subscriptions = self.handle.subscriptions();
+        let mut known = subscriptions.iter();
+        known.any(|known| known.topic.as_str() == path && known.subscribers == subscribers)
+    }
+}
+
+fn publication(number: u8, path: &str, payload: &[u8]) -> SignedPublication {
+    let identity = identity(number);
+    let publication = Publication {
+        topic: topic(path),
+        author: identity.id(),
+        start: 1,
+        number: 1,
+        payload: payload.to_vec(),
+    };
+    SignedPublication::sign(publication, &identity).unwrap()
+}
+
+fn hand_in(bytes: &[u8]) -> Vec<u8> {
+    wire::Message::from(wire::Application::HandIn(bytes.to_vec())).to_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_who_listens_hears_what_is_said_once_the_speaker_too() {
+    let a = listening(1, &[], &["shop"]).await;
+    let b = listening(2, &[a.address()], &["shop/eu", "shop"]).await;
+    let c = listening(3, &[a.address()], &[]).await;
+    converge(&[&a, &b, &c]).await;
+    eventually("all know who listens", || {
+        [&a, &b, &c].iter().all(|node| node.knows("shop", 2))
+    })
+    .await;
+    for (speaker, payload) in [(&a, b"from a"), (&c, b"from c")] {
+        let said = speaker.handle.publish(topic("shop/eu/carts"), payload.to_vec());
+        assert_eq!(said.await.unwrap().audience, 2);
+        eventually("it is heard", || {
+            [&a, &b].iter().all(|node| {
+                let last = node.heard().last().cloned();
+                last.is_some_and(|(_, heard)| heard == payload)
+            })
+        })
+        .await;
+    }
+    assert_eq!((a.heard().len(), b.heard().len(), c.heard().len()), (2, 2, 0));
+    shut_down(&[&a, &b, &c]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_to_one_node_is_heard_there_alone() {
+    let a = TestNode::start(config(1, &[])).await;
+    let b = TestNode::start(config(2, &[a.address()])).await;
+    converge(&[&a, &b]).await;
+    assert!(b.handle.say_to(a.id(), b"hello".to_vec()));
+    eventually("it is heard", || a.heard() == [(None, b"hello".to_vec())]).await;
+    assert!(!b.handle.say_to(identity(99).id(), b"hello".to_vec()));
+    shut_down(&[&a, &b]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_is_not_heard_again() {
+    let a = listening(1, &[], &["shop"]).await;
+    let mut peer = RawPeer::connect(a.address(), 9).await;
+    let said = publication(8, "shop", b"once");
+    for _ in 0..3 {
+        peer.send(&hand_in(said.as_bytes())).await;
+    }
+    let last = publication(7, "shop", b"last");
+    peer.send(&hand_in(last.as_bytes())).await;
+    eventually("the last is heard", || {
+        a.heard().last().is_some_and(|(_, heard)| heard == b"last")
+    })
+    .await;
+    assert_eq!(a.heard().len(), 2);
+    assert_eq!(a.handle.peers(), [identity(9).id()]);
+    shut_down(&[&a]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_passes_on_what_nobody_signed_loses_the_session() {
+    let a = listening(1, &[], &["shop"]).await;
+    let mut forged = publication(8, "shop", b"hello").as_bytes().to_vec();
+    let middle = forged.len() / 2;
+    forged[middle] ^= 1;
+    let mut peer = RawPeer::connect(a.address(), 9).await;
+    peer.send(&hand_in(&forged)).await;
+    eventually("it is counted", || a.count(Count::SessionsMalicious) == 1).await;
+    let said = publication(8, "elsewhere", b"hello");
+    let mut peer = RawPeer::connect(a.address(), 10).await;
+    let payload = said.as_bytes().clone();
+    let message = replicant_protocol::broadcast::Message { hops: 1, payload };
+    let moved = wire::Message::Topic(topic("shop"), message);
+    peer.send(&moved.to_bytes()).await;
+    eventually("it is counted", || a.count(Count::TopicMisbehaviour) == 1).await;
+    assert!(a.heard().is_empty());
+    shut_down(&[&a]).await;
+}
