@@ -188,7 +188,7 @@ impl Driver {
             self.content.handle_timeout(now, &mut self.rng);
         }
         if is_due(self.overlays.next_timeout()) {
-            self.overlays.handle_timeout(now, &mut self.rng);
+            self.overlays.handle_timeout(now);
         }
         if self.is_enabled && is_due(self.plan.next_timeout()) {
             self.dial(now);
@@ -262,8 +262,7 @@ impl Driver {
             DataInput::Topic(link, topic, message, _held) => {
                 let from = link.peer.node;
                 if self.is_current(&link) {
-                    let rng = &mut self.rng;
-                    let taken = self.overlays.on_message(now, from, &topic, message, rng);
+                    let taken = self.overlays.on_message(now, from, &topic, message);
                     if let Err(error) = taken {
                         self.punish(from, &error);
                     }

@@ -26,7 +26,7 @@ impl Driver {
                 self.on_flood(now, event);
             } else if let Some(event) = self.content.poll_event() {
                 self.on_content(now, event);
-            } else if let Some(event) = self.overlays.poll_event(now, &mut self.rng) {
+            } else if let Some(event) = self.overlays.poll_event(now) {
                 self.on_overlay(event);
             } else {
                 break;

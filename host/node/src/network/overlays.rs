@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::{self, Broadcast as _, Delivery, Flood};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::topics::{self, PublicationError, SignedPublication};
@@ -66,26 +65,20 @@ impl Overlays {
         from: NodeId,
         topic: &TopicName,
         message: TreeMessage,
-        rng: &mut ChaCha20Rng,
     ) -> Result<(), TreeError> {
         match self.open(now, topic) {
-            Some(tree) => tree.on_message(now, from, message, rng),
+            Some(tree) => tree.on_message(now, from, message),
             None => Ok(()),
         }
     }
 
     /// Says something to the audience of its topic. False if this node is not part of it.
-    pub(super) fn broadcast(
-        &mut self,
-        now: Duration,
-        signed: &SignedPublication,
-        rng: &mut ChaCha20Rng,
-    ) -> bool {
+    pub(super) fn broadcast(&mut self, now: Duration, signed: &SignedPublication) -> bool {
         let Some(tree) = self.open(now, &signed.publication().topic) else {
             return false;
         };
         // No publication is larger than a payload may be.
-        let said = tree.handle_broadcast(now, signed.as_bytes().clone(), rng);
+        let said = tree.handle_broadcast(now, signed.as_bytes().clone());
         said.is_ok()
     }
 
@@ -130,10 +123,10 @@ impl Overlays {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Duration, rng: &mut ChaCha20Rng) {
+    pub(super) fn handle_timeout(&mut self, now: Duration) {
         for (topic, tree) in &mut self.trees {
             if tree.next_timeout().is_some_and(|at| at <= now) {
-                tree.handle_timeout(now, rng);
+                tree.handle_timeout(now);
                 self.touched.insert(topic.clone());
             }
         }
@@ -144,11 +137,7 @@ impl Overlays {
     }
 
     /// The next thing to do.
-    pub(super) fn poll_event(
-        &mut self,
-        now: Duration,
-        rng: &mut ChaCha20Rng,
-    ) -> Option<OverlayEvent> {
+    pub(super) fn poll_event(&mut self, now: Duration) -> Option<OverlayEvent> {
         self.relink(now);
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -160,7 +149,7 @@ impl Overlays {
                     return Some(OverlayEvent::Send { topic, to, message });
                 }
                 Some(broadcast::OutEvent::Deliver(delivery)) => {
-                    self.on_delivery(now, &topic, delivery, rng);
+                    self.on_delivery(now, &topic, delivery);
                 }
                 None => {
                     self.touched.remove(&topic);
@@ -170,19 +159,13 @@ impl Overlays {
     }
 
     /// Something came for the first time: looks at it before it is passed on.
-    fn on_delivery(
-        &mut self,
-        now: Duration,
-        topic: &TopicName,
-        delivery: Delivery,
-        rng: &mut ChaCha20Rng,
-    ) {
+    fn on_delivery(&mut self, now: Duration, topic: &TopicName, delivery: Delivery) {
         let peer = delivery.from;
         match self.topics.on_publication(topic, &delivery.payload) {
             Ok(Some(signed)) => {
                 self.events.push_back(OverlayEvent::Heard(signed));
                 if let Some(tree) = self.trees.get_mut(topic) {
-                    tree.handle_accepted(now, delivery, rng);
+                    tree.handle_accepted(now, delivery);
                 }
             }
             // Heard another way, too old to tell, or not allowed: it goes no further.

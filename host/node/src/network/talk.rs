@@ -67,7 +67,7 @@ impl Driver {
     /// Lets the audience of a topic hear something, this node included.
     fn say(&mut self, signed: &SignedPublication) {
         let now = self.shared.clock.now();
-        if self.overlays.broadcast(now, signed, &mut self.rng) {
+        if self.overlays.broadcast(now, signed) {
             return self.tell_heard(signed);
         }
         let topic = &signed.publication().topic;
@@ -94,7 +94,7 @@ impl Driver {
     fn on_hand_in(&mut self, now: Duration, from: NodeId, bytes: &[u8]) {
         match self.overlays.topics.on_hand_in(bytes) {
             Ok(Some(signed)) => {
-                if self.overlays.broadcast(now, &signed, &mut self.rng) {
+                if self.overlays.broadcast(now, &signed) {
                     self.tell_heard(&signed);
                 }
             }

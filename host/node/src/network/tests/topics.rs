@@ -67,7 +67,9 @@ async fn everybody_who_listens_hears_what_is_said_once_the_speaker_too() {
     })
     .await;
     for (speaker, payload) in [(&a, b"from a"), (&c, b"from c")] {
-        let said = speaker.handle.publish(topic("shop/eu/carts"), payload.to_vec());
+        let said = speaker
+            .handle
+            .publish(topic("shop/eu/carts"), payload.to_vec());
         assert_eq!(said.await.unwrap().audience, 2);
         eventually("it is heard", || {
             [&a, &b].iter().all(|node| {
@@ -77,7 +79,10 @@ async fn everybody_who_listens_hears_what_is_said_once_the_speaker_too() {
         })
         .await;
     }
-    assert_eq!((a.heard().len(), b.heard().len(), c.heard().len()), (2, 2, 0));
+    assert_eq!(
+        (a.heard().len(), b.heard().len(), c.heard().len()),
+        (2, 2, 0)
+    );
     shut_down(&[&a, &b, &c]).await;
 }
 
