@@ -12,6 +12,7 @@ use super::binary;
 #[derive(Clone, Debug, Default)]
 pub struct Replicant {
     api: Option<String>,
+    namespace: Option<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -25,8 +26,14 @@ impl Replicant {
     pub fn at(api: &str) -> Self {
         Self {
             api: Some(api.to_owned()),
-            environment: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// The command as it runs within a namespace of the network, if one is named.
+    pub fn within(mut self, namespace: Option<&str>) -> Self {
+        self.namespace = namespace.map(str::to_owned);
+        self
     }
 
     /// The command with one more variable in its environment.
@@ -36,7 +43,7 @@ impl Replicant {
     }
 
     fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = program(self.namespace.as_deref());
         command
             .args(arguments)
             .env_remove("RUST_LOG")
@@ -86,6 +93,18 @@ impl Replicant {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped());
         Running::new(command.spawn().expect("the binary runs"))
+    }
+}
+
+/// The binary, to be run within a namespace of the network if one is named.
+pub(super) fn program(namespace: Option<&str>) -> Command {
+    match namespace {
+        None => Command::new(binary()),
+        Some(namespace) => {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace]).arg(binary());
+            command
+        }
     }
 }
 

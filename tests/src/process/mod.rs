@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod command;
+mod lab;
 mod node;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 pub use command::{Ran, Replicant, Running};
+pub use lab::Lab;
 pub use node::{NodeProcess, Start};
 
 /// The `replicant` binary: `REPLICANT_BIN` if that is set, else built now with the settings of

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::command::program;
 use super::{Ran, Replicant, binary};
 
 /// How to start a node.
@@ -19,6 +20,8 @@ pub struct Start {
     pub addresses: Option<(String, String)>,
     /// Further arguments of `replicant serve`.
     pub arguments: Vec<String>,
+    /// The namespace of the network that it runs in, if not in that of the test.
+    pub namespace: Option<String>,
     /// The largest file that the system lets it write, in blocks of 512 bytes.
     pub file_blocks_max: Option<u64>,
 }
@@ -71,7 +74,7 @@ impl NodeProcess {
         let (listen, api) = start.addresses.clone().unwrap_or_else(|| (free(), free()));
         let mut command = match start.file_blocks_max {
             Some(blocks) => limited(blocks),
-            None => Command::new(binary()),
+            None => program(start.namespace.as_deref()),
         };
         command
             .args([
@@ -112,7 +115,7 @@ impl NodeProcess {
             child,
             folder: folder.to_path_buf(),
             temporary: None,
-            replicant: Replicant::at(&api),
+            replicant: Replicant::at(&api).within(start.namespace.as_deref()),
             ready,
         }
     }

@@ -1,0 +1,148 @@
+//! Five nodes on five machines, which are network namespaces: cables are pulled and plugged in.
+//!
+//! Takes the program `ip` and the right to make namespaces; where they are missing it says so and
+//! passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::{Duration, Instant};
+
+use replicant_tests::process::{Lab, NodeProcess, Start};
+use serde_json::Value;
+
+const COUNT: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A lab with a node on each machine; `None` where there can be no lab.
+fn cluster() -> Option<(Lab, Vec<NodeProcess>)> {
+    let lab = match Lab::new(COUNT) {
+        Ok(lab) => lab,
+        Err(reason) => {
+            eprintln!("skipped, there can be no network of namespaces here: {reason}");
+            return None;
+        }
+    };
+    let mut nodes: Vec<NodeProcess> = Vec::new();
+    for machine in 0..COUNT {
+        let listen = format!("{}:7001", lab.address(machine));
+        let join = nodes.first().map(|node| node.listen().to_owned());
+        nodes.push(NodeProcess::fresh(&Start {
+            join: join.into_iter().collect(),
+            addresses: Some((listen, "127.0.0.1:8080".to_owned())),
+            arguments: vec!["--probe-interval-ms".to_owned(), "300".to_owned()],
+            namespace: Some(lab.namespace(machine)),
+            ..Start::default()
+        }));
+    }
+    let cluster = (lab, nodes);
+    until("all see all", || sees(&cluster.1, |_, _| true));
+    Some(cluster)
+}
+
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it did not come to this: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// How many others a node has sessions with and takes for alive.
+fn peers(node: &NodeProcess) -> Vec<String> {
+    let members = node.run(["members", "--json"]).succeeds().json();
+    let members = members.as_array().unwrap().iter();
+    let open = members.filter(|member| member["connected"] == true && member["state"] == "alive");
+    open.map(|member| member["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Whether each node has sessions with exactly the others that `is_near` names.
+fn sees(nodes: &[NodeProcess], is_near: impl Fn(usize, usize) -> bool) -> bool {
+    (0..nodes.len()).all(|own| {
+        let peers = peers(&nodes[own]);
+        (0..nodes.len())
+            .filter(|other| *other != own)
+            .all(|other| peers.contains(&nodes[other].id().to_owned()) == is_near(own, other))
+    })
+}
+
+fn add(node: &NodeProcess, element: &str) {
+    let command = format!("{{\"add\": \"{element}\"}}");
+    node.run(["update", "t", "set", &command, "--type", "or-set"])
+        .succeeds();
+}
+
+/// Whether all nodes have exactly these elements.
+fn all_have(nodes: &[NodeProcess], elements: &[&str]) -> bool {
+    nodes.iter().all(|node| {
+        let read = node.run(["get", "t", "set", "--json"]);
+        let value: Value = serde_json::from_str(&read.stdout).unwrap_or_default();
+        value["value"] == serde_json::json!(elements)
+    })
+}
+
+fn digests_are_equal(nodes: &[NodeProcess]) -> bool {
+    let digest = |node: &NodeProcess| {
+        let digest = node.run(["digest", "t", "--json"]).succeeds().json();
+        digest["digest"].clone()
+    };
+    let first = digest(&nodes[0]);
+    nodes.iter().all(|node| digest(node) == first)
+}
+
+#[test]
+fn two_sides_of_a_broken_network_go_on_and_come_together_again() {
+    let Some((lab, nodes)) = cluster() else {
+        return;
+    };
+    add(&nodes[0], "before");
+    until("all have it", || all_have(&nodes, &["before"]));
+    lab.set_cable(3, false);
+    lab.set_cable(4, false);
+    let side = |machine: usize| if machine < 3 { 0 } else { machine };
+    until("each side sees its own", || {
+        sees(&nodes, |own, other| side(own) == side(other))
+    });
+    for (machine, element) in [(0, "here"), (3, "there"), (4, "elsewhere")] {
+        add(&nodes[machine], element);
+    }
+    lab.set_cable(3, true);
+    lab.set_cable(4, true);
+    until("all see all again", || sees(&nodes, |_, _| true));
+    let all = ["before", "elsewhere", "here", "there"];
+    until("all have everything", || all_have(&nodes, &all));
+    assert!(digests_are_equal(&nodes));
+}
+
+#[test]
+fn who_hears_but_is_not_heard_is_not_taken_for_dead_by_the_rest_and_loses_nothing() {
+    let Some((lab, nodes)) = cluster() else {
+        return;
+    };
+    // What node 4 sends to node 0 gets lost; all else arrives.
+    lab.set_one_way(4, 0, false);
+    add(&nodes[4], "from 4");
+    add(&nodes[0], "from 0");
+    // By way of the others, everything reaches everybody.
+    until("all have both", || all_have(&nodes, &["from 0", "from 4"]));
+    for own in 1..COUNT {
+        let members = nodes[own].run(["members", "--json"]).succeeds().json();
+        let dead = members
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|member| member["state"] == "dead");
+        assert_eq!(
+            dead.count(),
+            0,
+            "node {own} takes somebody for dead: {members}"
+        );
+    }
+    lab.set_one_way(4, 0, true);
+    until("all see all again", || sees(&nodes, |_, _| true));
+    add(&nodes[4], "after");
+    until("all have it", || {
+        all_have(&nodes, &["after", "from 0", "from 4"])
+    });
+    assert!(digests_are_equal(&nodes));
+}
