@@ -125,8 +125,8 @@ fn who_hears_but_is_not_heard_is_not_taken_for_dead_by_the_rest_and_loses_nothin
     add(&nodes[0], "from 0");
     // By way of the others, everything reaches everybody.
     until("all have both", || all_have(&nodes, &["from 0", "from 4"]));
-    for own in 1..COUNT {
-        let members = nodes[own].run(["members", "--json"]).succeeds().json();
+    for node in &nodes[1..] {
+        let members = node.run(["members", "--json"]).succeeds().json();
         let dead = members
             .as_array()
             .unwrap()
@@ -135,7 +135,8 @@ fn who_hears_but_is_not_heard_is_not_taken_for_dead_by_the_rest_and_loses_nothin
         assert_eq!(
             dead.count(),
             0,
-            "node {own} takes somebody for dead: {members}"
+            "{} takes somebody for dead: {members}",
+            node.id()
         );
     }
     lab.set_one_way(4, 0, true);

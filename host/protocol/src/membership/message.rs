@@ -100,7 +100,7 @@ pub enum Message {
     /// Digests of the sender's table: please send what differs. Not answered if nothing does.
     Sync {
         /// Over the records of present members, a part each.
-        digests: Digests,
+        digests: Box<Digests>,
     },
     /// The answer to `Sync`, and the answer to that.
     SyncReply {
@@ -187,6 +187,7 @@ struct WireAccusation {
 }
 
 #[derive(Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "lives for one conversion")]
 enum WireMessage {
     #[n(0)]
     Ping(
@@ -293,7 +294,7 @@ impl Message {
                 gossip: from_wire(gossip)?,
             },
             WireMessage::Sync(bytes) => Self::Sync {
-                digests: digests_of(&bytes),
+                digests: Box::new(digests_of(&bytes)),
             },
             WireMessage::SyncReply(wanted, members) => Self::SyncReply {
                 wanted,
@@ -490,7 +491,9 @@ mod tests {
     fn digests_stand_one_after_the_other() {
         let mut digests = [0; DIGESTS_COUNT];
         digests[1] = 0x0102;
-        let sync = Message::Sync { digests };
+        let sync = Message::Sync {
+            digests: Box::new(digests),
+        };
         let bytes = sync.to_bytes();
         assert_eq!(bytes[..6], [0x82, 3, 0x81, 0x59, 2, 0]);
         assert_eq!(bytes[6 + 8..][..3], [2, 1, 0]);

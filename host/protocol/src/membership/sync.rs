@@ -38,7 +38,7 @@ impl Swim {
     /// Asks a peer for what it knows that differs.
     pub(super) fn send_sync(&mut self, to: NodeId, address: SocketAddr) {
         self.sessions.asked(to);
-        let digests = self.digests();
+        let digests = Box::new(self.digests());
         self.send(to, address, Message::Sync { digests });
     }
 

@@ -6,8 +6,15 @@ use super::tests::{START, events, hear, id, rng, rumour, sent, swim};
 use super::*;
 
 fn ask(swim: &mut Swim, now: Duration, digests: Digests) -> Option<(u64, Vec<Rumour>)> {
-    swim.on_message(now, id(1), Message::Sync { digests }, &mut rng())
-        .unwrap();
+    swim.on_message(
+        now,
+        id(1),
+        Message::Sync {
+            digests: Box::new(digests),
+        },
+        &mut rng(),
+    )
+    .unwrap();
     let events = events(swim);
     let answer = sent(&events).into_iter().next();
     answer.map(|(_, message)| match message {

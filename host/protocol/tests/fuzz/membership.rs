@@ -76,7 +76,7 @@ fn message(words: &[Rumour], input: &mut Input<'_>) -> Option<Message> {
         },
         2 => Message::Ack { sequence, gossip },
         3 => Message::Sync {
-            digests: [input.number(); 64],
+            digests: Box::new([input.number(); 64]),
         },
         4 => Message::SyncReply {
             wanted: input.number(),

@@ -154,7 +154,9 @@ pub(crate) fn memberships() -> Vec<Vec<u8>> {
             sequence,
             gossip: members(),
         },
-        Message::Sync { digests: [7; 64] },
+        Message::Sync {
+            digests: Box::new([7; 64]),
+        },
         Message::SyncReply {
             wanted: u64::MAX,
             members: members(),

@@ -154,7 +154,7 @@ fn false_deaths(nodes: Index, seed: u64, config: Config) -> (f64, f64, blake3::H
         next.push((at + span + well, node));
     }
     engine.run_for(30 * SECOND);
-    let is_well = |node: Index| node % 20 != 0;
+    let is_well = |node: Index| !node.is_multiple_of(20);
     let all = given_up(engine, is_well).count();
     let by_well = given_up(engine, is_well).filter(|(who, _)| is_well(*who));
     (all as f64, by_well.count() as f64, engine.log_hash())
