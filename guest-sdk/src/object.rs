@@ -55,6 +55,15 @@ pub struct Items<'a> {
     start: usize,
 }
 
+impl<'a> Items<'a> {
+    /// Returns the items that are left as they are packed: the bytes of the batch, where each of
+    /// these items ends in them, and where the first one starts.
+    #[inline]
+    pub fn as_packed(&self) -> (&'a [u8], &'a [u32], usize) {
+        (self.bytes, self.ends.as_slice(), self.start)
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = &'a [u8];
 
@@ -64,6 +73,14 @@ impl<'a> Iterator for Items<'a> {
         let item = self.bytes.get(self.start..end).unwrap_or_default();
         self.start = end;
         Some(item)
+    }
+
+    #[inline]
+    fn nth(&mut self, count: usize) -> Option<&'a [u8]> {
+        if let Some(before) = count.checked_sub(1) {
+            self.start = *self.ends.nth(before)? as usize;
+        }
+        self.next()
     }
 
     #[inline]
@@ -303,4 +320,25 @@ fn report_malformed<T: Crdt>(run: &Run, counter: u64, error: &str, count: u64) {
         T::NAME,
         run.replica,
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_that_are_passed_over_and_those_left_stay_in_step() {
+        let mut packed = Packed::default();
+        for item in ["a", "", "bcd", "ef"] {
+            packed.push(item.as_bytes());
+        }
+        let mut items = packed.iter();
+        assert_eq!(items.as_packed(), (&b"abcdef"[..], &[1, 1, 4, 6][..], 0));
+        assert_eq!(items.nth(0), Some(&b"a"[..]));
+        assert_eq!(items.clone().nth(2), Some(&b"ef"[..]));
+        assert_eq!(items.clone().nth(3), None);
+        assert_eq!(items.nth(1), Some(&b"bcd"[..]));
+        assert_eq!(items.as_packed(), (&b"abcdef"[..], &[6][..], 4));
+        assert_eq!((items.len(), items.next()), (1, Some(&b"ef"[..])));
+    }
 }

@@ -1,14 +1,15 @@
 //! From the name of a character to the leaf that it is in.
 //!
-//! The numbers of a replica are cut into pages. Mostly all characters of a page are in one leaf,
-//! and then that is all there is to know; else the page has an entry for each number. Replicas
-//! number their characters one after the other, so the page of a number is mostly found at once.
+//! The numbers of a replica are cut into pages. Mostly all characters of a page are in one leaf, or
+//! the first in one and the others in another, and then that is all there is to know; else the
+//! page has an entry for each number. Replicas number their characters one after the other, so the
+//! page of a number is mostly found at once.
 
 use crate::id::Id;
 
 /// How many numbers a page has. More make smaller indexes of long runs, and larger ones of many
 /// short runs.
-const PAGE_NUMBERS: usize = 64;
+const PAGE_NUMBERS: usize = 32;
 
 /// For each replica, which leaf its characters are in.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +22,10 @@ pub(crate) struct Index {
 struct Pages {
     /// Ascending; those are missing that no character is in.
     list: Vec<Page>,
-    /// The leaves of pages that are in several, by number; meaningless where no character is.
-    several: Vec<[u32; PAGE_NUMBERS]>,
-    /// Elements of `several` that no page uses.
+    /// The leaves of pages that are in several, by number, [`PAGE_NUMBERS`] for each page;
+    /// meaningless where no character is.
+    several: Vec<u32>,
+    /// Places in `several` that no page uses.
     unused: Vec<u32>,
     /// No character here has this number or a higher one.
     end: u64,
@@ -42,7 +44,9 @@ struct Page {
 enum Leaves {
     /// All characters are in this leaf.
     One(u32),
-    /// They are in those of this element of `several`.
+    /// Those below number `cut` of the page are in the first, the others in the second.
+    Two { before: u32, behind: u32, cut: u8 },
+    /// They are in those from this place in `several` on.
     Several(u32),
 }
 
@@ -63,10 +67,7 @@ impl Index {
     pub(crate) fn leaf(&self, id: Id) -> Option<u32> {
         let pages = self.replicas.get(id.replica as usize)?;
         let page = pages.list.get(pages.find(page_of(id.number)).ok()?)?;
-        match page.leaves {
-            Leaves::One(leaf) => Some(leaf),
-            Leaves::Several(at) => Some(pages.several[at as usize][offset_of(id.number)]),
-        }
+        Some(pages.leaf(page.leaves, offset_of(id.number)))
     }
 
     /// Returns, in ascending order, where characters with this number and higher ones can be.
@@ -100,12 +101,42 @@ impl Index {
     }
 }
 
+impl Leaves {
+    /// Says that numbers of a page below `cut` are in one leaf, and the others in another.
+    fn cut(before: u32, behind: u32, cut: usize) -> Self {
+        if before == behind || cut == PAGE_NUMBERS {
+            Self::One(before)
+        } else if cut == 0 {
+            Self::One(behind)
+        } else {
+            let cut = cut as u8;
+            Self::Two {
+                before,
+                behind,
+                cut,
+            }
+        }
+    }
+}
+
 impl Pages {
+    /// Returns the leaf of a number of a page.
+    #[inline]
+    fn leaf(&self, leaves: Leaves, offset: usize) -> u32 {
+        match leaves {
+            Leaves::One(leaf) => leaf,
+            Leaves::Two { before, cut, .. } if offset < usize::from(cut) => before,
+            Leaves::Two { behind, .. } => behind,
+            Leaves::Several(at) => self.several[at as usize + offset],
+        }
+    }
+
     /// Returns where in the list a page is; as an error, where it would be.
     #[inline]
     fn find(&self, number: u64) -> Result<usize, usize> {
         match self.list.get(number as usize) {
             Some(page) if page.number == number => Ok(number as usize),
+            _ if self.list.last().is_none_or(|last| last.number < number) => Err(self.list.len()),
             _ => self.list.binary_search_by_key(&number, |page| page.number),
         }
     }
@@ -113,15 +144,12 @@ impl Pages {
     /// Cuts what a page says about `from` and higher numbers into stretches.
     fn stretches(&self, page: Page, from: u64) -> impl Iterator<Item = Stretch> {
         let first = page.number * PAGE_NUMBERS as u64;
-        let one = match page.leaves {
-            Leaves::One(leaf) => [leaf; PAGE_NUMBERS],
-            Leaves::Several(at) => self.several[at as usize],
-        };
+        let each: [u32; PAGE_NUMBERS] = std::array::from_fn(|it| self.leaf(page.leaves, it));
         let mut offset = from.saturating_sub(first).min(PAGE_NUMBERS as u64) as usize;
         std::iter::from_fn(move || {
-            let leaf = *one.get(offset)?;
+            let leaf = *each.get(offset)?;
             let start = first + offset as u64;
-            offset += one[offset..].iter().take_while(|it| **it == leaf).count();
+            offset += each[offset..].iter().take_while(|it| **it == leaf).count();
             let end = first + offset as u64;
             Some(Stretch { start, end, leaf })
         })
@@ -156,33 +184,54 @@ impl Pages {
         }
     }
 
-    fn set_in_page(&mut self, at: usize, offset: usize, count: usize, leaf: u32) {
-        let leaves = &mut self.list[at].leaves;
-        match *leaves {
-            Leaves::One(old) if old == leaf => {}
-            old if count == PAGE_NUMBERS => {
+    fn set_in_page(&mut self, page: usize, offset: usize, count: usize, leaf: u32) {
+        let end = offset + count;
+        let leaves = &mut self.list[page].leaves;
+        let (before, behind, cut) = match *leaves {
+            Leaves::Several(at) if count == PAGE_NUMBERS => {
+                self.unused.push(at);
                 *leaves = Leaves::One(leaf);
-                if let Leaves::Several(at) = old {
-                    self.unused.push(at);
-                }
+                return;
             }
             Leaves::Several(at) => {
-                self.several[at as usize][offset..offset + count].fill(leaf);
+                let at = at as usize;
+                self.several[at + offset..at + end].fill(leaf);
+                return;
             }
-            Leaves::One(old) => {
-                let mut each = [old; PAGE_NUMBERS];
-                each[offset..offset + count].fill(leaf);
-                let at = match self.unused.pop() {
-                    Some(at) => at,
-                    None => {
-                        self.several.push(each);
-                        self.several.len() as u32 - 1
-                    }
-                };
-                self.several[at as usize] = each;
-                *leaves = Leaves::Several(at);
-            }
+            // It can be seen as cut anywhere.
+            Leaves::One(old) => (old, old, if offset == 0 { end } else { offset }),
+            Leaves::Two {
+                before,
+                behind,
+                cut,
+            } => (before, behind, usize::from(cut)),
+        };
+        if end == PAGE_NUMBERS && offset <= cut {
+            *leaves = Leaves::cut(before, leaf, offset);
+        } else if offset == 0 && end >= cut {
+            *leaves = Leaves::cut(leaf, behind, end);
+        } else if end <= cut && leaf == before || offset >= cut && leaf == behind {
+            // So it was.
+        } else {
+            let at = self.add_several(before, behind, cut);
+            self.list[page].leaves = Leaves::Several(at as u32);
+            self.several[at + offset..at + end].fill(leaf);
         }
+    }
+
+    /// Gives a page an entry for each number; returns where they begin.
+    fn add_several(&mut self, before: u32, behind: u32, cut: usize) -> usize {
+        let at = match self.unused.pop() {
+            Some(at) => at as usize,
+            None => {
+                let at = self.several.len();
+                self.several.resize(at + PAGE_NUMBERS, behind);
+                at
+            }
+        };
+        self.several[at..at + cut].fill(before);
+        self.several[at + cut..at + PAGE_NUMBERS].fill(behind);
+        at
     }
 }
 
@@ -275,6 +324,6 @@ mod tests {
             index.relocate(0, 70, 80, leaf);
             index.relocate(0, 64, 128, 1);
         }
-        assert_eq!(index.replicas[0].several.len(), 1);
+        assert_eq!(index.replicas[0].several.len(), PAGE_NUMBERS);
     }
 }

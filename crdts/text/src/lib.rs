@@ -8,9 +8,9 @@
 //! `gap_text`, `leaf` and `tree` (runs in the order of the document), `index` (from names to
 //! leaves), `sequence` and `builder` (all of these kept in step), `place` (where a new character
 //! goes), `dormant` (what names characters that are not here), `text` (the effect of ops), `edit`
-//! (from positions to ops), `typing` (short ways for single keystrokes), `command` and `keystroke`
-//! (what users ask for), `op`, `saved` and `restore` (bytes), and this file, which fits it to the
-//! SDK.
+//! (from positions to ops), `typing` and `typed` (short ways for keystrokes), `command` and
+//! `keystroke` (what users ask for), `op`, `saved` and `restore` (bytes), and this file, which fits
+//! it to the SDK.
 //!
 //! Compaction is not implemented: the names of deleted characters are kept for ever, as ranges.
 //! A deleted character without children could be forgotten once no author names it any more; but
@@ -37,6 +37,7 @@ mod saved;
 mod sequence;
 mod text;
 mod tree;
+mod typed;
 mod typing;
 mod varint;
 

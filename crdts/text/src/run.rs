@@ -155,6 +155,13 @@ impl Run {
         (self.replica == id.replica && offset < u64::from(self.len)).then_some(offset as u32)
     }
 
+    /// Says whether a character is in this run.
+    #[inline]
+    pub(crate) fn has(&self, id: Id) -> bool {
+        let offset = id.number.wrapping_sub(self.number);
+        (self.replica == id.replica) & (offset < u64::from(self.len))
+    }
+
     /// Returns how many characters are part of the value.
     #[inline]
     pub(crate) fn visible_len(&self) -> usize {

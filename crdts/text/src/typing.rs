@@ -12,14 +12,14 @@ use crate::keystroke::Keystroke;
 use crate::op::{DELETES, INSERTS};
 use crate::sequence::Gap;
 use crate::text::Text;
-use crate::varint;
+use crate::{typed, varint};
 
 /// How many characters are put in at once.
 const TYPED_MAX: usize = 64;
 
 /// Reads an op that types one character of ASCII: its number, and which one.
 #[inline(always)]
-fn typed(op: &[u8]) -> Option<(u64, u8)> {
+fn typed_one(op: &[u8]) -> Option<(u64, u8)> {
     match *op {
         [INSERTS, ref number @ .., typed] if typed.is_ascii() => {
             Some((varint::whole_short(number)?, typed))
@@ -33,25 +33,17 @@ impl Text {
     /// takes them from `ops`.
     #[inline]
     pub(crate) fn apply_typing_ahead(&mut self, author: u64, ops: &mut Items<'_>) {
-        let mut ahead = ops.clone();
-        let Some((first, character)) = ahead.next().and_then(typed) else {
+        let Some((first, _)) = ops.clone().next().and_then(typed_one) else {
             return;
         };
         let Some((id, room)) = self.room_for_typing(author, first) else {
             return;
         };
-        let mut text = [character; TYPED_MAX];
-        let mut count = 1;
-        let mut rest = ahead.clone();
-        while count < room.min(TYPED_MAX)
-            && let Some((number, character)) = ahead.next().and_then(typed)
-            && number == first + count as u64
-        {
-            text[count] = character;
-            count += 1;
-            rest = ahead.clone();
-        }
-        if count == 1 {
+        let (bytes, ends, start) = ops.as_packed();
+        let packed = typed::Packed { bytes, ends, start };
+        let mut text = [0; TYPED_MAX];
+        let count = typed::read(packed, first, &mut text[..room.min(TYPED_MAX)]);
+        if count < 2 {
             return;
         }
         let Some(text) = text.get(..count).and_then(|text| str::from_utf8(text).ok()) else {
@@ -59,7 +51,7 @@ impl Text {
         };
         self.sequence.type_text(id, text);
         self.replicas.reserve(id.replica, first + count as u64);
-        *ops = rest;
+        ops.nth(count - 1);
     }
 
     /// Returns the name of the next character of `author`, and how many can be put behind the one
@@ -81,7 +73,7 @@ impl Text {
     pub(crate) fn apply_typing(&mut self, author: u64, op: &[u8]) -> bool {
         match *op {
             [INSERTS, ..] => {
-                typed(op).is_some_and(|(number, typed)| self.type_on(author, number, typed))
+                typed_one(op).is_some_and(|(number, typed)| self.type_on(author, number, typed))
             }
             // One range, of one own character.
             [DELETES, 1, 2, ref number @ ..] => {
