@@ -334,7 +334,7 @@ mod tests {
         }
         let mut items = packed.iter();
         assert_eq!(items.as_packed(), (&b"abcdef"[..], &[1, 1, 4, 6][..], 0));
-        assert_eq!(items.nth(0), Some(&b"a"[..]));
+        assert_eq!(items.next(), Some(&b"a"[..]));
         assert_eq!(items.clone().nth(2), Some(&b"ef"[..]));
         assert_eq!(items.clone().nth(3), None);
         assert_eq!(items.nth(1), Some(&b"bcd"[..]));

@@ -200,7 +200,7 @@ mod tests {
                 assert_eq!(count(&ops, first, count_here), expected, "{first}");
             }
         }
-        assert_eq!(count(&typed(0x1fff_f8, 8), 0x1fff_f8, 20), 8);
+        assert_eq!(count(&typed(0x001f_fff8, 8), 0x001f_fff8, 20), 8);
         assert_eq!(count(&typed(0x0fff_fff8, 9), 0x0fff_fff8, 20), 8);
         assert_eq!(count(&typed(0x1000_0000, 9), 0x1000_0000, 20), 0);
     }

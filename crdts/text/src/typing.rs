@@ -33,6 +33,9 @@ impl Text {
     /// takes them from `ops`.
     #[inline]
     pub(crate) fn apply_typing_ahead(&mut self, author: u64, ops: &mut Items<'_>) {
+        if ops.len() < 2 {
+            return;
+        }
         let Some((first, _)) = ops.clone().next().and_then(typed_one) else {
             return;
         };
