@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use replicant_protocol::broadcast::acknowledgement::ShortId;
+use replicant_protocol::broadcast::rapid;
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{
@@ -325,4 +327,23 @@ fn the_stated_hashes_are_current() {
             "the {what} of the example is {value}"
         );
     }
+}
+
+#[test]
+fn the_example_of_rapid_broadcast_is_current() {
+    let document = include_str!("../../../docs/rapid.md");
+    let (_, rest) = document.split_once("```hex rapid\n").expect("an example");
+    let (documented, _) = rest.split_once("```").expect("an end");
+    let way = rapid::Way {
+        origin: ShortId::from(&alice().id()),
+        levels: 2,
+        collector: None,
+        deadline_ms: 1_000,
+    };
+    let message = rapid::Message::Push {
+        hops: 1,
+        way: Some(way),
+        payload: b"now".as_slice().into(),
+    };
+    assert_eq!(documented, hex(&message.to_bytes()));
 }

@@ -17,6 +17,9 @@ mod facts;
 mod input;
 #[path = "../../tests/fuzz/membership.rs"]
 mod membership;
+#[path = "../../tests/fuzz/rapid.rs"]
+#[allow(dead_code)]
+mod rapid;
 #[path = "../../tests/fuzz/replication.rs"]
 mod replication;
 #[path = "../../tests/fuzz/seeds.rs"]
@@ -48,4 +51,6 @@ targets! {
     fuzz_content = content::content;
     fuzz_fact = decoding::fact;
     fuzz_facts = facts::facts_among_liars;
+    fuzz_rapid = rapid::rapid_among_liars;
+    fuzz_rapid_message = rapid::message;
 }

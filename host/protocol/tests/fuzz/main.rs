@@ -24,6 +24,7 @@ mod facts;
 mod input;
 mod membership;
 mod mutation;
+mod rapid;
 mod replication;
 mod seeds;
 mod session;
@@ -83,4 +84,14 @@ fn any_bytes_are_a_fact_or_refused() {
 #[test]
 fn facts_are_signed_and_bounded_whatever_peers_send() {
     run(1_000, &[], facts::facts_among_liars);
+}
+
+#[test]
+fn any_bytes_are_a_message_of_rapid_broadcast_or_refused() {
+    run(20_000, &rapid::rapids(), rapid::message);
+}
+
+#[test]
+fn rapid_broadcast_delivers_once_and_ends_whatever_peers_send() {
+    run(400, &[], rapid::rapid_among_liars);
 }
