@@ -33,7 +33,7 @@ pub struct Scenario {
 #[rustfmt::skip]
 pub const SCENARIOS: &[Scenario] = &[
     scenario("flood", "random nodes flood a random graph", 1_000, flood::flood),
-    scenario("reconcile", "two sets that differ in 100 become one", 1_000_000, reconcile::reconcile),
+    scenario("reconcile", "two sets that differ in 100 meet", 1_000_000, reconcile::reconcile),
     scenario("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
     scenario("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
     scenario("swim", "machines go silently", 1_000, swim::crash),
