@@ -22,6 +22,7 @@
 //! and repair.
 
 pub mod acknowledgement;
+pub mod acknowledging;
 mod flood;
 mod message;
 pub mod rapid;

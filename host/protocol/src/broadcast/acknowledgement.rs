@@ -32,6 +32,8 @@ use minicbor::{Decode, Encode};
 
 use crate::ids::{Hash, NodeId};
 
+use super::BroadcastError;
+
 pub use gathering::Gathering;
 pub use tally::Tally;
 pub(super) use tally::position;
@@ -125,4 +127,21 @@ pub struct Acknowledged {
     /// Who was not heard of, in the order of ids; `None` where the sender does not know who there
     /// is.
     pub missing: Option<Vec<NodeId>>,
+}
+
+/// Why a message was not sent. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The payload cannot be broadcast. The caller's misuse.
+    #[error(transparent)]
+    Payload(#[from] BroadcastError),
+    /// Too many messages wait for acknowledgements. Wait until one has its outcome.
+    #[error("{max} messages wait for acknowledgements; wait until one of them has its outcome")]
+    Asked {
+        /// The limit.
+        max: usize,
+    },
+    /// It was said before, and is not sent again. The caller's misuse: payloads have to be unique.
+    #[error("this payload was broadcast before; payloads have to be unique")]
+    Repeated,
 }

@@ -39,8 +39,9 @@
 //!
 //! # Operating it
 //!
-//! As every [`Broadcast`](crate::broadcast::Broadcast); tell it of all members with
-//! [`Rapid::handle_view`], or of neighbours. A message that is to be acknowledged goes out with
+//! As a [`Broadcast`](crate::broadcast::Broadcast), whose shape it has. That trait passes no
+//! generator and knows one type of message, so this does not stand behind it yet. Tell it of all
+//! members with [`Rapid::handle_view`], or of neighbours. A message that is to be acknowledged goes out with
 //! [`Rapid::handle_broadcast_asking`].
 //!
 //! # Bounds, and what a liar can do
@@ -78,4 +79,4 @@ mod tests;
 
 pub use config::{Config, FANOUT_MAX};
 pub use message::{Contents, LEVELS_MAX, MESSAGE_BYTES_MAX, Message, MessageError, Way};
-pub use state::{AskError, Counts, OutEvent, Rapid};
+pub use state::{Counts, OutEvent, Rapid};

@@ -7,12 +7,13 @@ use super::{GATHERED_MAX, NAMES_MAX, ShortId};
 
 /// What a node on the way was told of one message and has to pass on.
 ///
-/// Invariants: every name is passed on twice, in two batches that follow each other, and no more
-/// often; at most [`GATHERED_MAX`] names are held, at most [`NAMES_MAX`] go into a batch; no two
-/// batches are closer than the interval.
+/// Invariants: every name is passed on once, or where messages are lost twice, in two batches that
+/// follow each other; at most [`GATHERED_MAX`] names are held, at most [`NAMES_MAX`] go into a
+/// batch; no two batches are closer than the interval.
 #[derive(Debug)]
 pub struct Gathering {
     interval: Duration,
+    is_lossy: bool,
     known: BTreeSet<ShortId>,
     /// Not passed on yet.
     fresh: BTreeSet<ShortId>,
@@ -23,10 +24,12 @@ pub struct Gathering {
 }
 
 impl Gathering {
-    /// Begins to gather; the first batch goes after one interval.
-    pub fn new(now: Duration, interval: Duration) -> Self {
+    /// Begins to gather; the first batch goes after one interval. Where messages may be lost
+    /// everything is passed on twice.
+    pub fn new(now: Duration, interval: Duration, is_lossy: bool) -> Self {
         Self {
             interval,
+            is_lossy,
             known: BTreeSet::new(),
             fresh: BTreeSet::new(),
             once: Vec::new(),
@@ -66,7 +69,9 @@ impl Gathering {
                 break;
             };
             batch.push(name);
-            self.once.push(name);
+            if self.is_lossy {
+                self.once.push(name);
+            }
         }
         self.next = now + self.interval;
         Some(batch)

@@ -100,7 +100,7 @@ fn without_a_full_view_whoever_is_heard_of_counts_up_to_the_bound() {
 
 #[test]
 fn what_is_gathered_is_passed_on_in_two_batches_and_no_more() {
-    let mut gathering = Gathering::new(NOW, INTERVAL);
+    let mut gathering = Gathering::new(NOW, INTERVAL, true);
     assert_eq!(gathering.next_timeout(), None);
     gathering.add([name(1)]);
     assert_eq!(gathering.poll_batch(NOW), None, "not before the interval");
@@ -117,8 +117,17 @@ fn what_is_gathered_is_passed_on_in_two_batches_and_no_more() {
 }
 
 #[test]
+fn where_nothing_is_lost_it_is_passed_on_once() {
+    let mut gathering = Gathering::new(NOW, INTERVAL, false);
+    gathering.add([name(1), name(2)]);
+    let next = gathering.next_timeout().unwrap();
+    assert_eq!(gathering.poll_batch(next), Some(vec![name(1), name(2)]));
+    assert_eq!(gathering.next_timeout(), None);
+}
+
+#[test]
 fn what_is_gathered_and_what_goes_into_a_batch_is_bounded() {
-    let mut gathering = Gathering::new(NOW, INTERVAL);
+    let mut gathering = Gathering::new(NOW, INTERVAL, true);
     gathering.add((0..=u16::MAX).map(name));
     assert_eq!(gathering.count(), GATHERED_MAX);
     let (mut now, mut passed_on) = (NOW, 0);

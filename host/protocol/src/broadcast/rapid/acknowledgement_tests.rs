@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::tests::*;
 use super::*;
-use crate::broadcast::acknowledgement::{Acknowledged, Ask, Wanted};
+use crate::broadcast::acknowledgement::{Acknowledged, Ask, AskError, Wanted};
 use crate::ids::{Hash, NodeId};
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::tests::*;
 use super::*;
 use crate::broadcast::PAYLOAD_BYTES_MAX;
-use crate::broadcast::acknowledgement::{Ask, NAMES_MAX, ShortId, Wanted};
+use crate::broadcast::acknowledgement::{Ask, AskError, NAMES_MAX, ShortId, Wanted};
 use crate::chunks::CHUNK_BYTES;
 use crate::ids::Hash;
 

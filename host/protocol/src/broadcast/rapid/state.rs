@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::broadcast::acknowledgement::{Acknowledged, Ask, DEADLINE_MAX, ShortId, Tally};
+use crate::broadcast::acknowledgement::{
+    Acknowledged, Ask, AskError, DEADLINE_MAX, ShortId, Tally,
+};
 use crate::broadcast::seen::Seen;
 use crate::broadcast::{BroadcastError, Delivery};
 use crate::chunks::CHUNK_BYTES;
@@ -58,23 +60,6 @@ pub enum OutEvent {
     Deliver(Delivery),
     /// What came back of a message of this node that asked for it. Once for each.
     Acknowledged(Acknowledged),
-}
-
-/// Why a message was not sent. Nothing changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
-    /// The payload cannot be broadcast. The caller's misuse.
-    #[error(transparent)]
-    Payload(#[from] BroadcastError),
-    /// Too many messages wait for acknowledgements. Wait until one has its outcome.
-    #[error("{max} messages wait for acknowledgements; wait until one of them has its outcome")]
-    Asked {
-        /// The limit.
-        max: usize,
-    },
-    /// It was said before, and is not sent again. The caller's misuse: payloads have to be unique.
-    #[error("this payload was broadcast before; payloads have to be unique")]
-    Repeated,
 }
 
 /// The state of rapid broadcasting. See [`rapid`](super) for how to operate it.

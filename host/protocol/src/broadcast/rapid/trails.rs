@@ -96,7 +96,8 @@ impl Trails {
             is_accepted: false,
             pace,
             again: None,
-            gathering: is_collector.then(|| Gathering::new(now, config.gather_interval * pace)),
+            gathering: is_collector
+                .then(|| Gathering::new(now, config.gather_interval * pace, true)),
             until,
             armed: until,
         };
@@ -183,7 +184,7 @@ impl Trails {
         let Some(trail) = trail else {
             return false;
         };
-        let begun = || Gathering::new(now, config.gather_interval * trail.pace);
+        let begun = || Gathering::new(now, config.gather_interval * trail.pace, true);
         let is_known = |name: &ShortId| !view.is_full() || view.find(*name).is_some();
         trail
             .gathering
