@@ -16,6 +16,7 @@ pub mod node;
 pub mod storage;
 pub mod topics;
 mod vocabulary;
+mod wall_clock;
 
 pub use node::{
     Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo, MemberState,

@@ -104,7 +104,8 @@ pub enum OutEvent {
     /// A statement became known. Store it, so that [`State::restore`] gets it after a restart. If
     /// it is a switch, the latest of its type says what the type's objects run on.
     Learned(Statement),
-    /// A statement is no longer kept, since others that come before it fill its place.
+    /// A statement is no longer kept, since others that come before it fill its place. The last of
+    /// them came just before, in [`OutEvent::Learned`].
     Forgotten(Statement),
     /// This announcement is now the active one for its name and version. If the node lacks the
     /// module it calls [`State::handle_want`]. `replaced` was active before: objects of that type

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Instant;
 
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{Announcement, ModuleName, SignedAnnouncement, Statement};
@@ -12,6 +12,7 @@ use replicant_runtime::{Limits, Module};
 use semver::Version;
 
 use super::archive::Archive;
+use super::backlog::Backlog;
 use super::fetched::Fetched;
 use super::librarian::{ModuleNetwork, Request, Resources};
 use super::limits;
@@ -20,6 +21,7 @@ use super::wanted::Wanted;
 use crate::network::ModuleEvent;
 use crate::storage::{General, Job, StorageError};
 use crate::vocabulary::{LoadLimits, ModuleInfo, NodeError};
+use crate::wall_clock::wall_ms;
 
 /// What the thread works on.
 pub(super) struct Desk {
@@ -28,12 +30,13 @@ pub(super) struct Desk {
     network: Option<Box<dyn ModuleNetwork>>,
     wanted: Wanted,
     fetched: Arc<Fetched>,
+    backlog: Arc<Backlog>,
     /// What this node has to say once there is a network.
     own: Vec<Statement>,
 }
 
 impl Desk {
-    pub(super) fn new(resources: Resources, fetched: Arc<Fetched>) -> Self {
+    pub(super) fn new(resources: Resources, fetched: Arc<Fetched>, backlog: Arc<Backlog>) -> Self {
         let archive = Archive::new(Arc::clone(&resources.storage));
         Self {
             resources,
@@ -41,12 +44,13 @@ impl Desk {
             network: None,
             wanted: Wanted::default(),
             fetched,
+            backlog,
             own: Vec::new(),
         }
     }
 
     pub(super) fn work(mut self, requests: &Receiver<Request>) {
-        while let Ok(request) = requests.recv() {
+        while let Some(request) = self.next(requests) {
             match request {
                 Request::Load(bytes, limits, reply) => {
                     // Whoever asked may have gone; the module is loaded all the same.
@@ -62,6 +66,20 @@ impl Desk {
                 self.ask_for(missed);
             }
         }
+    }
+
+    /// The next request. Before it waits, what did not fit into the queue is worked off.
+    fn next(&mut self, requests: &Receiver<Request>) -> Option<Request> {
+        match requests.try_recv() {
+            Ok(request) => return Some(request),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        for event in self.backlog.take() {
+            self.on_event(event);
+        }
+        // From here on the backlog is empty until the queue is full again.
+        requests.recv().ok()
     }
 
     pub(super) fn take_in_built_ins(&mut self) -> Result<(), NodeError> {
@@ -134,6 +152,11 @@ impl Desk {
                 if let Err(error) = self.resources.writer.commit(job) {
                     tracing::debug!(%error, "a statement that is not kept stays on disk");
                 }
+                let name = match &statement {
+                    Statement::Announcement(of) => &of.announcement().name.name,
+                    Statement::Switch(of) => &of.switch().name.name,
+                };
+                self.change(name, |versions| versions.forget(&statement));
             }
             ModuleEvent::Activated { announcement, .. } => self.activate(announcement),
             ModuleEvent::Conflict { active, other } => {
@@ -327,10 +350,7 @@ impl Desk {
                 reason: error.to_string(),
             })?;
         self.change(&name.name, |versions| {
-            if let Some(entry) = versions.entry_mut(&version) {
-                (entry.module, entry.problem) = (Some(module), None);
-                entry.is_built_in = is_built_in;
-            }
+            versions.insert(&version, module, is_built_in);
         });
         Ok(())
     }
@@ -421,10 +441,7 @@ fn check_same(known: &SignedAnnouncement, module: &Module) -> Result<(), NodeErr
 }
 
 pub(super) fn now() -> Hlc {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Hlc::at_millisecond(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Hlc::at_millisecond(wall_ms())
 }
 
 pub(super) fn storage_failed(error: StorageError) -> NodeError {

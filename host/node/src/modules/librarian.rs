@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use replicant_protocol::content::Statement;
+use replicant_protocol::content::{self, Statement};
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ModuleHash, TypeName};
 use replicant_runtime::Runtime;
 use tokio::sync::oneshot;
 
+use super::backlog::Backlog;
 use super::desk::Desk;
 use super::fetched::Fetched;
 use super::registry::Registry;
@@ -17,7 +18,8 @@ use crate::network::ModuleEvent;
 use crate::storage::{Storage, Writer};
 use crate::vocabulary::{LoadLimits, ModuleInfo, NodeError, Switching};
 
-/// Requests that may wait: two for every announcement that the network layer keeps.
+/// Requests that may wait: two for every announcement that the network layer keeps. What the
+/// network tells beyond that waits in the [`Backlog`].
 const REQUESTS_MAX: usize = 8_192;
 
 /// What the librarian asks of the network. No method waits.
@@ -52,6 +54,8 @@ pub struct Resources {
     pub registry: Registry,
     /// Is told of changes.
     pub changes: Arc<dyn ModuleChanges>,
+    /// How many statements the network layer has room for.
+    pub content: content::Config,
 }
 
 type Reply = oneshot::Sender<Result<ModuleInfo, NodeError>>;
@@ -68,6 +72,7 @@ pub(super) enum Request {
 pub struct Librarian {
     requests: Option<SyncSender<Request>>,
     fetched: Arc<Fetched>,
+    backlog: Arc<Backlog>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -80,7 +85,8 @@ impl Librarian {
     /// [`NodeError::StorageFailed`] if storage cannot be read or the system gives no thread.
     pub fn start(resources: Resources) -> Result<Self, NodeError> {
         let fetched = Arc::new(Fetched::default());
-        let mut desk = Desk::new(resources, fetched.clone());
+        let backlog = Arc::new(Backlog::default());
+        let mut desk = Desk::new(resources, fetched.clone(), backlog.clone());
         desk.take_in_built_ins()?;
         desk.take_in_stored()?;
         let (sender, receiver) = sync_channel(REQUESTS_MAX);
@@ -93,17 +99,21 @@ impl Librarian {
         Ok(Self {
             requests: Some(sender),
             fetched,
+            backlog,
             thread: Some(thread),
         })
     }
 
     /// Gives the librarian a network: it announces what this node has, and wants what it lacks.
     pub fn go_online(&self, network: Box<dyn ModuleNetwork>) {
-        self.request(Request::Online(network));
+        if let Some(requests) = &self.requests {
+            // It is the first request. There is nobody to take it only at a shutdown.
+            let _ = requests.send(Request::Online(network));
+        }
     }
 
-    /// Takes what the network tells. Does not wait. Beyond 8,192 that wait it is lost, and logged;
-    /// a module that does not fit into 64 MiB is fetched again later.
+    /// Takes what the network tells. Does not wait, and loses nothing that does not come again: a
+    /// module that does not fit into 64 MiB is fetched again later.
     pub fn tell(&self, event: ModuleEvent) {
         let fetched = match &event {
             ModuleEvent::Fetched { module, bytes } => Some((*module, bytes.len())),
@@ -114,7 +124,7 @@ impl Librarian {
         {
             return;
         }
-        let is_taken = self.request(Request::Event(event));
+        let is_taken = self.backlog.take_or_queue(event, |event| self.queue(event));
         if let Some((module, bytes)) = fetched
             && !is_taken
         {
@@ -122,16 +132,15 @@ impl Librarian {
         }
     }
 
-    /// False if there is no room.
-    fn request(&self, request: Request) -> bool {
+    /// Gives an event back if there is no room.
+    fn queue(&self, event: ModuleEvent) -> Result<(), ModuleEvent> {
         let Some(requests) = &self.requests else {
-            return true;
+            return Ok(());
         };
-        let is_full = matches!(requests.try_send(request), Err(TrySendError::Full(_)));
-        if is_full {
-            tracing::error!("too many module events wait; one is lost until the next start");
+        match requests.try_send(Request::Event(event)) {
+            Err(TrySendError::Full(Request::Event(event))) => Err(event),
+            _ => Ok(()),
         }
-        !is_full
     }
 
     /// Loads a component that a user gave, and announces it with its limits.

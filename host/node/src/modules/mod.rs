@@ -15,6 +15,7 @@
 //! Not here: what an instance does (`topics`), how announcements and bytes travel (`network`).
 
 mod archive;
+mod backlog;
 mod desk;
 mod fetched;
 mod librarian;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use replicant_protocol::content::{ModuleName, SignedAnnouncement};
-use replicant_protocol::ids::{ModuleHash, TypeName};
+use replicant_protocol::ids::{ModuleHash, NodeId, TypeName};
 use replicant_runtime::{Description, Module};
 use semver::Version;
 
@@ -111,6 +111,14 @@ impl Registry {
     pub(super) fn read<T>(&self, name: &TypeName, look: impl FnOnce(&Versions) -> T) -> Option<T> {
         let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
         types.get(name).map(look)
+    }
+
+    /// How many switches there are, and how many of one issuer.
+    pub(super) fn switch_counts(&self, issuer: NodeId) -> (usize, usize) {
+        let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+        let all = || types.values().flat_map(Versions::switches);
+        let own = all().filter(|switch| switch.switch().issuer == issuer);
+        (all().count(), own.count())
     }
 
     /// Changes what is known of a type. Says whether its objects run on something else now.

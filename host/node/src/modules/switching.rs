@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use replicant_protocol::clock::Hlc;
+use replicant_protocol::clock::{Hlc, HybridClock};
 use replicant_protocol::content::{ModuleName, SWITCH_SCHEMAS_MAX, SignedSwitch, Switch};
 use replicant_protocol::ids::TypeName;
 use semver::Version;
 
 use super::desk::{Desk, now, storage_failed};
-use super::versions::{Versions, version_of};
+use super::versions::Versions;
 use crate::storage::{General, Job};
 use crate::vocabulary::{Direction, ModuleInfo, NodeError, Switching};
 
@@ -33,6 +34,7 @@ impl Desk {
         let Some(plan) = plan.ok_or(unknown)?? else {
             return registry.show(name.as_str());
         };
+        self.check_room(name, &plan)?;
         let switch = self.sign_switch(name, &plan)?;
         let stored = switch.as_bytes().to_vec();
         let job = Job::general(General::Announcement(switch.id(), stored));
@@ -41,6 +43,35 @@ impl Desk {
         self.take_switch(switch.clone());
         self.announce(SignedSwitch::clone(&switch).into());
         self.resources.registry.show(name.as_str())
+    }
+
+    /// Whether the network layer will keep the switch: what it does not keep reaches nobody.
+    fn check_room(&self, name: &TypeName, plan: &Plan) -> Result<(), NodeError> {
+        let registry = &self.resources.registry;
+        let was_switched = registry.read(name, |versions| !versions.switches().is_empty());
+        if was_switched == Some(true) {
+            return Ok(());
+        }
+        let (all, own) = registry.switch_counts(self.resources.identity.id());
+        let max = &self.resources.content;
+        let (all_max, own_max) = (max.announcements_max, max.announcements_per_publisher_max);
+        let reason = if all >= all_max {
+            format!(
+                "nodes keep {all_max} switches, and there are as many, none of them of this type; \
+                 load the component as the first of a type with another name: that needs no switch"
+            )
+        } else if own >= own_max {
+            format!(
+                "nodes keep {own_max} switches of one issuer, and this node made as many; ask \
+                 another node of the cluster for the switch"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(NodeError::SwitchRefused {
+            module: format!("{name}@{}", plan.version),
+            reason,
+        })
     }
 
     fn sign_switch(&self, name: &TypeName, plan: &Plan) -> Result<SignedSwitch, NodeError> {
@@ -125,8 +156,13 @@ fn plan(versions: &Versions, switching: &Switching) -> Result<Option<Plan>, Node
             "versions that ran wrote over {max} op encodings"
         )));
     }
-    let hlc = later(versions).ok_or_else(|| {
-        refused("the latest switch of this type is dated at the end of time".to_owned())
+    let hlc = later(versions).map_err(|ahead| {
+        refused(format!(
+            "the latest switch of this type is dated {} s ahead of this node's clock, and other \
+             nodes take none that is over {} s ahead; set the clock right, or wait",
+            ahead.as_secs(),
+            HybridClock::AHEAD_MAX_DEFAULT.as_secs()
+        ))
     })?;
     Ok(Some(Plan {
         version,
@@ -181,12 +217,18 @@ fn target(
     }
 }
 
-/// A timestamp for a switch: after every one that is known.
-fn later(versions: &Versions) -> Option<Hlc> {
+/// A timestamp for a switch: after every one that is known. How far ahead of the clock that is, if
+/// nobody would take it.
+fn later(versions: &Versions) -> Result<Hlc, Duration> {
+    let now = now();
     let latest = versions.switches().first();
-    let Some(latest) = latest.filter(|switch| version_of(switch).is_some()) else {
-        return Some(now());
-    };
-    let next = latest.switch().hlc.as_u64().checked_add(1)?;
-    Some(now().max(Hlc::from_u64(next)))
+    let next = latest.map_or(0, |latest| latest.switch().hlc.as_u64().saturating_add(1));
+    let later = now.max(Hlc::from_u64(next));
+    let clock = HybridClock::default();
+    match clock.wait(later, now.milliseconds()) {
+        None => Ok(later),
+        Some(_) => Err(Duration::from_millis(
+            later.milliseconds().saturating_sub(now.milliseconds()),
+        )),
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{
-    Announcement, SignedAnnouncement, SignedSwitch, Statement, Switch,
+    self, Announcement, SignedAnnouncement, SignedSwitch, Statement, Switch,
 };
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ModuleHash, TypeName};
@@ -28,6 +28,8 @@ struct Notes {
     announced: Arc<Mutex<Vec<Statement>>>,
     wanted: Arc<Mutex<Vec<ModuleHash>>>,
     changed: Arc<Mutex<Vec<TypeName>>>,
+    /// Whoever holds it makes the librarian wait.
+    gate: Arc<Mutex<()>>,
 }
 
 impl ModuleNetwork for Notes {
@@ -51,6 +53,7 @@ impl ModuleNetwork for Notes {
 
 impl ModuleChanges for Notes {
     fn changed(&self, name: &TypeName) {
+        drop(self.gate.lock().unwrap());
         self.changed.lock().unwrap().push(name.clone());
     }
 }
@@ -68,6 +71,10 @@ impl Library {
     }
 
     fn open_in(folder: TempDir) -> Self {
+        Self::open_with(folder, content::Config::default())
+    }
+
+    fn open_with(folder: TempDir, content: content::Config) -> Self {
         let file = folder.path().join("storage.redb");
         let storage: Arc<dyn Storage> = Arc::new(RedbStorage::open(&file, 1 << 20).unwrap());
         let (registry, notes) = (Registry::default(), Notes::default());
@@ -78,6 +85,7 @@ impl Library {
             identity: Arc::new(publisher()),
             registry: registry.clone(),
             changes: Arc::new(notes.clone()),
+            content,
         })
         .unwrap();
         librarian.go_online(Box::new(notes.clone()));
@@ -95,6 +103,11 @@ impl Library {
         } = self;
         drop(librarian);
         Self::open_in(folder)
+    }
+
+    fn runs(&self, name: &str, module: ModuleHash) -> bool {
+        let active = self.registry.active(&name.parse().unwrap());
+        active.is_some_and(|active| ModuleHash::from_bytes(active.hash()) == module)
     }
 
     fn active(&self, name: &str) -> ModuleHash {
@@ -254,15 +267,48 @@ fn an_announced_module_is_fetched_replaces_the_one_before_and_survives_a_restart
         .tell(ModuleEvent::Learned(announcement.clone().into()));
     library.librarian.tell(activated(&announcement));
     wait_until(|| library.notes.wanted.lock().unwrap().contains(&module));
+    // Nodes that have them run the new bytes already: until they are here, nothing is run here.
+    assert!(
+        library
+            .registry
+            .active(&"g-counter".parse().unwrap())
+            .is_none()
+    );
     library.notes.changed.lock().unwrap().clear();
     library
         .librarian
         .tell(ModuleEvent::Fetched { module, bytes });
-    wait_until(|| library.active("g-counter") == module);
+    wait_until(|| library.runs("g-counter", module));
     wait_until(|| library.notes.changed.lock().unwrap().len() == 1);
 
     let library = library.reopen();
     assert_eq!(library.active("g-counter"), module);
+}
+
+/// Nodes that had taken in the module that was announced later ran it on, beside others that had
+/// not.
+#[test]
+fn where_the_module_that_counts_cannot_be_loaded_the_type_waits() {
+    let library = Library::open();
+    let version = library.registry.show("g-counter").unwrap().version;
+    let bytes = b"not a component".to_vec();
+    let announcement = announced("g-counter", &version, &bytes);
+    let module = ModuleHash::of(&bytes);
+    library
+        .librarian
+        .tell(ModuleEvent::Learned(announcement.clone().into()));
+    library.librarian.tell(activated(&announcement));
+    library
+        .librarian
+        .tell(ModuleEvent::Fetched { module, bytes });
+    let name = "g-counter".parse().unwrap();
+    wait_until(|| {
+        let missing = library.registry.missing(&name).to_string();
+        library.registry.active(&name).is_none() && missing.contains("not a")
+    });
+    // Neither after a restart, which takes in the types of the release first.
+    let library = library.reopen();
+    assert!(library.registry.active(&name).is_none());
 }
 
 #[test]
@@ -316,7 +362,7 @@ fn an_impostor_keeps_nobody_from_a_module() {
     library
         .librarian
         .tell(ModuleEvent::Fetched { module, bytes });
-    wait_until(|| library.active("g-counter") == module);
+    wait_until(|| library.runs("g-counter", module));
 }
 
 /// What was wanted first was taken in when it came, although another was active by then.
@@ -337,7 +383,7 @@ fn a_module_that_comes_when_another_has_its_name_is_not_used() {
             .librarian
             .tell(ModuleEvent::Fetched { module, bytes });
     }
-    wait_until(|| library.active("g-counter") == modules[1]);
+    wait_until(|| library.runs("g-counter", modules[1]));
     // The librarian does one thing after the other: this is answered after the events.
     library.load(built_in("pn-counter")).unwrap();
     assert_eq!(library.active("g-counter"), modules[1]);

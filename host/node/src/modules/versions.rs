@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use replicant_protocol::content::{SignedAnnouncement, SignedSwitch};
+use replicant_protocol::content::{SignedAnnouncement, SignedSwitch, Statement};
 use replicant_protocol::ids::{ModuleHash, TypeName};
 use replicant_runtime::{Limits, Module};
 use semver::Version;
@@ -25,7 +25,8 @@ pub(super) struct Entry {
     pub(super) announcement: Arc<SignedAnnouncement>,
     /// Others that register something else under the same name and version.
     pub(super) others: Vec<Arc<SignedAnnouncement>>,
-    /// What is loaded: as announced, or as was announced before, until the new bytes are here.
+    /// What is loaded, if that is what is announced. What was announced before runs no more, here
+    /// as elsewhere: nodes that have the new bytes would show something else.
     pub(super) module: Option<Module>,
     /// Why the announced module cannot be loaded.
     pub(super) problem: Option<String>,
@@ -82,6 +83,9 @@ impl Versions {
         if other.rank() < entry.announcement.rank() {
             std::mem::swap(&mut entry.announcement, &mut other);
             entry.problem = None;
+            if !entry.is_current() {
+                entry.module = None;
+            }
         }
         let active = entry.announcement.clone();
         if !other.registers_the_same(&active) {
@@ -93,7 +97,27 @@ impl Versions {
         entry.others.truncate(KEPT_MAX);
     }
 
-    /// Takes a switch in. One that names no semantic version is passed over, on every node.
+    /// Takes in the module of a version, if it is what is announced.
+    pub(super) fn insert(&mut self, version: &Version, module: Module, is_built_in: bool) {
+        let Some(entry) = self.entries.get_mut(version) else {
+            return;
+        };
+        if entry.announces(&module) {
+            (entry.module, entry.problem) = (Some(module), None);
+            entry.is_built_in = is_built_in;
+        }
+    }
+
+    /// A statement is not kept any more: those that are kept decide.
+    pub(super) fn forget(&mut self, statement: &Statement) {
+        let id = statement.id();
+        self.switches.retain(|known| known.id() != id);
+        for entry in self.entries.values_mut() {
+            entry.others.retain(|other| other.id() != id);
+        }
+    }
+
+    /// Takes a switch in.
     pub(super) fn switch(&mut self, new: Arc<SignedSwitch>) {
         let is_known = self.switches.iter().any(|known| known.id() == new.id());
         if is_known || version_of(&new).is_none() {
@@ -188,11 +212,13 @@ impl Versions {
 impl Entry {
     /// Whether what is announced is what is loaded.
     pub(super) fn is_current(&self) -> bool {
+        self.module.as_ref().is_some_and(|of| self.announces(of))
+    }
+
+    fn announces(&self, module: &Module) -> bool {
         let said = self.announcement.announcement();
         let limits = super::limits::of_announcement(&said.limits);
-        self.module.as_ref().is_some_and(|module| {
-            ModuleHash::from_bytes(module.hash()) == said.module && *module.limits() == limits
-        })
+        ModuleHash::from_bytes(module.hash()) == said.module && *module.limits() == limits
     }
 }
 
@@ -322,6 +348,22 @@ mod tests {
         assert_eq!(entry.others.len(), KEPT_MAX);
         let second = entry.others[0].announcement().module;
         assert_eq!(second, ModuleHash::of(&[11]));
+    }
+
+    #[test]
+    fn what_is_not_kept_any_more_does_not_count() {
+        let mut versions = Versions::default();
+        announce(&mut versions, "1.0.0", b"one", 1, 1);
+        announce(&mut versions, "1.0.0", b"other", 2, 2);
+        switch(&mut versions, "1.0.0", 1, 8);
+        switch(&mut versions, "2.0.0", 1, 9);
+        let latest = versions.switches()[0].clone();
+        versions.forget(&Statement::Switch(latest));
+        assert_eq!(running(&versions), "1.0.0");
+        let entry = versions.entry(&Version::new(1, 0, 0)).unwrap();
+        let other = entry.others[0].clone();
+        versions.forget(&other.into());
+        assert!(versions.iter().all(|(_, entry)| entry.others.is_empty()));
     }
 
     #[test]

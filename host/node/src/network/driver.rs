@@ -26,6 +26,7 @@ use super::pending::Pending;
 use super::sessions::Link;
 use super::shared::Shared;
 use super::statistics::Count;
+use crate::wall_clock::wall_ms;
 
 /// What sessions and dials tell the driver, and messages of failure detection.
 pub(super) enum ControlInput {
@@ -89,6 +90,8 @@ pub(super) struct Driver {
     is_enabled: bool,
     /// Whether what membership knows has to be published.
     pub(super) has_news: bool,
+    /// Switches dated too far ahead that were counted already.
+    pub(super) switches_ahead: u64,
 }
 
 impl Driver {
@@ -122,6 +125,7 @@ impl Driver {
             reads: Arc::new(Semaphore::new(limits.chunk_reads_max.max(1))),
             is_enabled: true,
             has_news: false,
+            switches_ahead: 0,
             membership,
             content,
             rng,
@@ -254,7 +258,9 @@ impl Driver {
             DataInput::Content(link, message, _held) => {
                 let from = link.peer.node;
                 if self.is_current(&link)
-                    && let Err(error) = self.content.on_message(now, from, message, &mut self.rng)
+                    && let Err(error) =
+                        self.content
+                            .on_message(now, wall_ms(), from, message, &mut self.rng)
                 {
                     self.punish(from, &error);
                 }

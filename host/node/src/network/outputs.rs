@@ -12,6 +12,7 @@ use super::driver::{DataInput, Driver};
 use super::events::ModuleEvent;
 use super::outbox::Lane;
 use super::statistics::Count;
+use crate::wall_clock::wall_ms;
 
 impl Driver {
     /// Does all that the protocols want done. One's output may be another's input, so it goes on
@@ -34,6 +35,23 @@ impl Driver {
         }
         if are_members_changed || std::mem::take(&mut self.has_news) {
             self.publish_members(now, are_members_changed);
+        }
+        self.note_switches_ahead();
+    }
+
+    /// They come again at every comparison: each is counted, and now and then it is said.
+    fn note_switches_ahead(&mut self) {
+        let count = self.content.counts().ahead_count;
+        while self.switches_ahead < count {
+            self.switches_ahead += 1;
+            self.shared.counters.add(Count::SwitchesAhead);
+            if self.switches_ahead.is_power_of_two() {
+                tracing::warn!(
+                    count,
+                    "a switch of a type's version is dated too far ahead of this node's clock; it \
+                     waits until the clock is there: are the clocks of all nodes right?"
+                );
+            }
         }
     }
 
@@ -94,7 +112,7 @@ impl Driver {
                     self.shared.counters.add(Count::DroppedNodeBusy);
                 }
             }
-            Ok(Payload::Announcement(bytes)) => match self.content.on_broadcast(bytes) {
+            Ok(Payload::Announcement(bytes)) => match self.content.on_broadcast(wall_ms(), bytes) {
                 Ok(true) => self.flood.handle_accepted(now, delivery),
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),

@@ -5,9 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use replicant_protocol::session::SessionError;
 
 /// Counts what happens, from any task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     values: [AtomicU64; Count::ALL.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            values: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
 }
 
 impl Counters {
@@ -112,6 +120,8 @@ counts! {
     ContentMisbehaviour = "content_misbehaviour_total",
     /// Publications that their author did not sign, or that were not in their topic.
     TopicMisbehaviour = "topic_misbehaviour_total",
+    /// Switches of types that are dated too far ahead of this node's clock, and not taken yet.
+    SwitchesAhead = "switches_ahead_total",
     /// Nodes and sources put on the list of those refused for a while.
     Penalties = "penalties_total",
 }

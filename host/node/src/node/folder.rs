@@ -157,15 +157,32 @@ fn read_key(path: &Path) -> Result<NodeIdentity, NodeError> {
 }
 
 fn broken(path: &Path, error: &io::Error) -> NodeError {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; take a folder that this user may write to, or have its owner allow it"
+        }
+        _ => "",
+    };
     NodeError::Folder {
         path: path.to_path_buf(),
-        reason: error.to_string(),
+        reason: format!("{error}{advice}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_not_write_there_is_told_what_to_do() {
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let told = broken(Path::new("/srv/node"), &denied).to_string();
+        assert!(told.contains("/srv/node"), "{told}");
+        assert!(
+            told.contains("a folder that this user may write to"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn a_folder_has_one_key_for_life() {

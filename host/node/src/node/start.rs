@@ -21,7 +21,8 @@ use crate::messages::Listeners;
 use crate::modules::{Archive, Librarian, Registry, Resources};
 use crate::network::{BoundNetwork, NetworkConfig, NetworkError};
 use crate::storage::{General, Job, Storage, Writer, generation};
-use crate::topics::{Context, INSTANCES_STEP, Topics, TopicsConfig, wall_ms};
+use crate::topics::{Context, INSTANCES_STEP, Topics, TopicsConfig};
+use crate::wall_clock::wall_ms;
 
 /// Under which name the cluster's id is stored.
 const CLUSTER_KEY: &str = "cluster";
@@ -198,6 +199,8 @@ impl Layers {
                 identity,
                 registry,
                 changes,
+                // Those of the network layer, which keeps the statements.
+                content: replicant_protocol::content::Config::default(),
             };
             Librarian::start(resources).map(Arc::new)
         })

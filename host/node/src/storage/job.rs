@@ -243,6 +243,8 @@ pub enum General {
     Peer(NodeId, String),
     /// A member is not to be looked for any more.
     ForgetPeer(NodeId),
+    /// A row of a topic that no topic needs, since it was made again under its name.
+    ForgetTopicRow(String),
 }
 
 impl General {
@@ -253,7 +255,7 @@ impl General {
             }
             Self::Proof(proof) => proof.first.len() + proof.second.len(),
             Self::Peer(_, address) => address.len(),
-            Self::ForgetAnnouncement(_) | Self::ForgetPeer(_) => 0,
+            Self::ForgetAnnouncement(_) | Self::ForgetPeer(_) | Self::ForgetTopicRow(_) => 0,
         }
     }
 }

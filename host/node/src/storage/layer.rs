@@ -42,6 +42,10 @@ impl<T: StorageLayer> Storage for T {
         self.inner().topics()
     }
 
+    fn last_topic(&self) -> Result<TopicNumber> {
+        self.inner().last_topic()
+    }
+
     fn topic(&self, name: &TopicName) -> Result<Option<StoredTopic>> {
         self.inner().topic(name)
     }

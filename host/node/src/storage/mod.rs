@@ -24,6 +24,7 @@ mod layer;
 mod read;
 mod record;
 mod redb_storage;
+mod repair;
 mod tables;
 mod write;
 mod writer;
@@ -59,8 +60,12 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Reads one of the node's own facts; see [`General::Meta`].
     fn meta(&self, key: &'static str) -> Result<Option<Vec<u8>>>;
 
-    /// Lists all topics with their counters, by name.
+    /// Lists all topics with their counters, by name. One that is corrupt is logged and passed
+    /// over: whoever looks for it is told what is wrong.
     fn topics(&self) -> Result<Vec<StoredTopic>>;
+
+    /// The highest number that a topic has, or had when more of it could be read.
+    fn last_topic(&self) -> Result<TopicNumber>;
 
     /// Finds a topic.
     fn topic(&self, name: &TopicName) -> Result<Option<StoredTopic>>;

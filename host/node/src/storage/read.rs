@@ -1,6 +1,6 @@
 //! Reads from the tables.
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{
     Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
@@ -10,7 +10,7 @@ use super::record::{Part, Place};
 use super::tables::*;
 use super::{
     Boundary, Checkpoint, CommandRecord, Job, ObjectNumber, Proof, RedbStorage, Result, Sequence,
-    Storage, StoredTopic, TopicCounters, TopicNumber,
+    Storage, StorageError, StoredTopic, TopicCounters, TopicNumber,
 };
 
 type Values<K> = ReadOnlyTable<K, &'static [u8]>;
@@ -45,19 +45,29 @@ impl Storage for RedbStorage {
                     table: "topics",
                     key: &[Part::Text(name.value())],
                 };
-                let name = parse(&place, name.value())?;
-                topics.push(stored_topic(&counters, name, place.decode(value.value())?)?);
-            }
-            // A topic that nobody sees would begin anew, and use its dots a second time.
-            let counts = [table.len()?, counters.len()?];
-            if counts != [topics.len() as u64; 2] {
-                let place = Place {
-                    table: "topics",
-                    key: &[],
-                };
-                return Err(place.corrupt("some of its records are missing"));
+                let stored = parse(&place, name.value())
+                    .and_then(|name| stored_topic(&counters, name, place.decode(value.value())?));
+                match stored {
+                    Ok(topic) => topics.push(topic),
+                    Err(error @ StorageError::Corrupt { .. }) => {
+                        tracing::error!(topic = name.value(), %error, "a topic is passed over");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             Ok(topics)
+        })
+    }
+
+    fn last_topic(&self) -> Result<TopicNumber> {
+        let of_topics = self.topics()?.into_iter().map(|topic| topic.topic.0).max();
+        self.reading(|transaction| {
+            let counters = transaction.open_table(COUNTERS)?;
+            let counted = counters.last()?.map(|(key, _)| key.value());
+            let bundles = transaction.open_table(BUNDLES)?;
+            let logged = bundles.last()?.map(|(key, _)| key.value().0);
+            let last = of_topics.max(counted).max(logged);
+            Ok(TopicNumber(last.unwrap_or_default()))
         })
     }
 
@@ -77,23 +87,7 @@ impl Storage for RedbStorage {
     }
 
     fn heads(&self, topic: TopicNumber) -> Result<Vec<Boundary>> {
-        self.reading(|transaction| {
-            let table = transaction.open_table(BOUNDARIES)?;
-            let mut heads = Vec::new();
-            let mut end = (topic.0, u64::MAX, u64::MAX);
-            // From the last replica backwards: each step finds one replica's last boundary.
-            while let Some(row) = table.range((topic.0, 0, 0)..=end)?.next_back() {
-                let (key, value) = row?;
-                let (_, replica, last) = key.value();
-                heads.push(boundary(topic, replica, last, value.value())?);
-                let Some(below) = replica.checked_sub(1) else {
-                    break;
-                };
-                end = (topic.0, below, u64::MAX);
-            }
-            heads.reverse();
-            Ok(heads)
-        })
+        self.reading(|transaction| heads(transaction, topic))
     }
 
     fn boundary(
@@ -424,8 +418,27 @@ fn stored_topic(
     })
 }
 
+/// The last boundary of every replica of a topic.
+pub(super) fn heads(transaction: &ReadTransaction, topic: TopicNumber) -> Result<Vec<Boundary>> {
+    let table = transaction.open_table(BOUNDARIES)?;
+    let mut heads = Vec::new();
+    let mut end = (topic.0, u64::MAX, u64::MAX);
+    // From the last replica backwards: each step finds one replica's last boundary.
+    while let Some(row) = table.range((topic.0, 0, 0)..=end)?.next_back() {
+        let (key, value) = row?;
+        let (_, replica, last) = key.value();
+        heads.push(boundary(topic, replica, last, value.value())?);
+        let Some(below) = replica.checked_sub(1) else {
+            break;
+        };
+        end = (topic.0, below, u64::MAX);
+    }
+    heads.reverse();
+    Ok(heads)
+}
+
 /// Where a bundle ends, and its bytes.
-fn bundle<'v>(place: &Place<'_>, value: &'v [u8]) -> Result<(Dot, &'v [u8])> {
+pub(super) fn bundle<'v>(place: &Place<'_>, value: &'v [u8]) -> Result<(Dot, &'v [u8])> {
     let cut_off = || place.corrupt("it is cut off");
     let payload = place.open(value)?;
     let (replica, payload) = payload.split_first_chunk().ok_or_else(cut_off)?;

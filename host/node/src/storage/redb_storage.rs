@@ -70,11 +70,13 @@ impl RedbStorage {
             database: Some(database),
             failure: None,
         });
-        Ok(Self {
+        let storage = Self {
             opener,
             file: None,
             state,
-        })
+        };
+        storage.repair_topics()?;
+        Ok(storage)
     }
 
     /// Commits all jobs in one durable transaction.

@@ -16,8 +16,8 @@ pub(super) const FORMAT_KEY: &str = "format";
 type Value = &'static [u8];
 
 pub(super) const META: TableDefinition<'_, &str, Value> = TableDefinition::new("meta");
-pub(super) const TOPICS: TableDefinition<'_, &str, Value> = TableDefinition::new("topics");
-pub(super) const COUNTERS: TableDefinition<'_, u32, Value> = TableDefinition::new("counters");
+pub(crate) const TOPICS: TableDefinition<'_, &str, Value> = TableDefinition::new("topics");
+pub(crate) const COUNTERS: TableDefinition<'_, u32, Value> = TableDefinition::new("counters");
 pub(crate) const BUNDLES: TableDefinition<'_, (u32, u64), Value> = TableDefinition::new("bundles");
 pub(crate) const BOUNDARIES: TableDefinition<'_, (u32, u64, u64), Value> =
     TableDefinition::new("boundaries");

@@ -226,6 +226,9 @@ fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> 
                 .open_table(PEERS)?
                 .insert(id.as_bytes(), value.as_slice())?;
         }
+        General::ForgetTopicRow(key) => {
+            transaction.open_table(TOPICS)?.remove(key.as_str())?;
+        }
         General::ForgetPeer(id) => {
             transaction
                 .open_table(tables::PEERS)?

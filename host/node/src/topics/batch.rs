@@ -305,6 +305,9 @@ impl Engine {
                 }
             }
             Unavailable::Sandbox(fault) => NodeError::GuestFault { fault },
+            Unavailable::Unfinished => NodeError::Busy {
+                queue: "one step of setting aside ops that the type fails on",
+            },
             Unavailable::Storage(error) => {
                 self.note_damage(context, &error);
                 error.into()

@@ -195,6 +195,7 @@ impl std::fmt::Display for Unavailable {
                     "the object has ops of encoding {schema}, which this module cannot read"
                 )
             }
+            Self::Unfinished => f.write_str("its type fails on many of its ops; ask again"),
             Self::Storage(error) => error.fmt(f),
         }
     }

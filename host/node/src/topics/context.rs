@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::identity::NodeIdentity;
@@ -123,12 +123,11 @@ impl Context {
         cluster: ClusterId,
         generation: Generation,
     ) -> Result<Self> {
-        let topics = storage.topics()?;
+        let last = storage.last_topic()?.0;
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| StorageError::Failed {
             reason: format!("the system gives no random numbers: {error}"),
         })?;
-        let last = topics.iter().map(|topic| topic.topic.0).max().unwrap_or(0);
         Ok(Self {
             config,
             storage,
@@ -191,14 +190,6 @@ impl Context {
     pub(super) fn instant(&self, at: Duration) -> Instant {
         self.start + at
     }
-}
-
-/// Milliseconds since the Unix epoch, as the machine's clock says.
-pub fn wall_ms() -> u64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a topic uses in one round of its shard.

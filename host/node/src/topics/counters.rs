@@ -21,6 +21,8 @@ counts! {
     BufferedBytes => "buffered_bytes",
     /// Bundles delivered and stored, own ones included.
     Bundles => "bundles_stored_total",
+    /// Corrupt bundles of the log that are being fetched again now.
+    BundlesCorrupt => "bundles_corrupt",
     /// Corrupt bundles of the log that were fetched again.
     BundlesRepaired => "bundles_repaired_total",
     /// Checkpoints written.

@@ -15,7 +15,7 @@ use replicant_runtime::Module;
 
 use super::context::{Context, Tools};
 use super::counters::Count;
-use super::damage::Damage;
+use super::damage::Damages;
 use super::inbox::Peers;
 use super::indexed::corrupt;
 use super::input::ReadRequest;
@@ -47,8 +47,8 @@ pub(super) struct Engine {
     pub(super) is_behind_itself: bool,
     /// It is not known whether the last batch was stored: look before anything else is written.
     pub(super) is_stale: bool,
-    /// A bundle of the log that is corrupt.
-    pub(super) damage: Option<Damage>,
+    /// Bundles of the log that are corrupt.
+    pub(super) damages: Damages,
     /// Deliver nothing before.
     pub(super) retry_at: Option<Duration>,
     pub(super) slots: BTreeMap<TypeName, Slot>,
@@ -87,7 +87,7 @@ impl Engine {
             generation,
             is_behind_itself: false,
             is_stale: failure.is_some(),
-            damage: None,
+            damages: Damages::default(),
             retry_at: None,
             slots: BTreeMap::new(),
             watchers: None,
@@ -241,7 +241,7 @@ impl Engine {
 
     /// When this topic wants to be looked at next.
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        let asking = self.damage.as_ref().map(|damage| damage.ask_at);
+        let asking = self.damages.ask_at();
         if self.is_stale {
             // What is corrupt stays so until it is repaired.
             return Some(asking.unwrap_or(self.retry_at.unwrap_or_default()));

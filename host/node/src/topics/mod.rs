@@ -31,6 +31,7 @@ mod inbox;
 mod indexed;
 mod input;
 mod peers;
+mod progress;
 mod reads;
 mod rebuild;
 mod shard;
@@ -44,7 +45,7 @@ mod watchers;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Context, Outlet, TopicsConfig, TypeSource, wall_ms};
+pub use context::{Context, Outlet, TopicsConfig, TypeSource};
 pub use counters::Counters;
 pub use shard::INSTANCES_STEP;
 pub use watch::Watch;

@@ -60,6 +60,7 @@ impl Engine {
     /// Does what is due.
     pub(super) fn take_time(&mut self, tools: &mut Tools<'_>) {
         self.ask_for_damaged(tools);
+        self.hand_on_progress();
         if self.is_stale {
             if self.retry_at.is_none_or(|at| at <= tools.now)
                 && let Err(error) = self.refresh(tools.context)

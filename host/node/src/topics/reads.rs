@@ -327,7 +327,9 @@ impl Engine {
                 Err(error.into())
             }
             // The machine's fault at this moment: other nodes must not be told apart by it.
-            Err(Unavailable::Sandbox(fault)) => Err(NodeError::GuestFault { fault }),
+            Err(reason @ (Unavailable::Sandbox(_) | Unavailable::Unfinished)) => {
+                Err(self.unavailable(tools.context, key, reason))
+            }
             Err(Unavailable::Faulted(_) | Unavailable::NewerType { .. }) => Ok(None),
         }
     }

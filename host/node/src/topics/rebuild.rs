@@ -21,15 +21,19 @@ use super::staged::Bench;
 use super::upkeep::CHECKPOINT_OPS_MAX;
 use crate::storage::{ObjectNumber, Sequence, StorageError};
 
-/// Void ops of one object between two checkpoints; each costs an instance. A type that fails more
-/// often is broken for that object, which is shown as faulted.
-const VOIDS_MAX: usize = 16;
+/// Void ops that one step of making an object again sets aside; each costs an instance. Where there
+/// are more, the next step goes on; see [`progress`](super::progress).
+const STEP_VOIDS_MAX: usize = 16;
+
+/// Void ops of one object that are remembered: all that one bundle has, but for the largest. With
+/// more of them the object is shown as faulted.
+const VOIDS_MAX: usize = 65_536;
 
 /// Objects whose void ops are remembered; those of others are found again each time.
 const VOID_OBJECTS_MAX: usize = 1_000;
 
 /// An op: replica and counter.
-type Op = (u64, u64);
+pub(super) type Op = (u64, u64);
 
 /// The void ops of objects, since their last checkpoint.
 #[derive(Debug, Default)]
@@ -49,6 +53,13 @@ impl Voids {
         ops.len() < VOIDS_MAX && ops.insert(op)
     }
 
+    /// A checkpoint is made that has all but these behind it.
+    pub(super) fn keep_only(&mut self, id: &ObjectId, kept: &BTreeSet<Op>) {
+        if let Some(ops) = self.0.get_mut(id) {
+            ops.retain(|op| kept.contains(op));
+        }
+    }
+
     /// A checkpoint is made that has them behind it.
     pub(super) fn forget(&mut self, id: &ObjectId) {
         self.0.remove(id);
@@ -64,8 +75,51 @@ enum Pace {
     Ops,
 }
 
+/// How an attempt to make an object goes.
+pub(super) struct Way {
+    /// Whether the instance is a fresh one.
+    is_fresh: bool,
+    pace: Pace,
+    /// Stop before the bundle that has this op.
+    until: Option<Op>,
+    /// The ops of the object in that bundle.
+    pub(super) stopped_at: BTreeSet<Op>,
+    /// The last place in the log of which something was applied.
+    pub(super) reached: Option<Sequence>,
+}
+
+impl Way {
+    fn new(is_fresh: bool, pace: Pace) -> Self {
+        Self {
+            is_fresh,
+            pace,
+            until: None,
+            stopped_at: BTreeSet::new(),
+            reached: None,
+        }
+    }
+
+    /// Op by op in a fresh instance, up to the bundle that has this one.
+    pub(super) fn up_to(op: Op) -> Self {
+        Self {
+            until: Some(op),
+            ..Self::new(true, Pace::Ops)
+        }
+    }
+
+    /// Whether to stop before this run.
+    fn stops_at(&mut self, run: &Run) -> bool {
+        let ops = run.counters.iter().map(|counter| (run.replica, *counter));
+        let is_it = self.until.is_some_and(|op| ops.clone().any(|of| of == op));
+        if is_it {
+            self.stopped_at = ops.collect();
+        }
+        is_it
+    }
+}
+
 /// Why one attempt to make an object failed.
-enum Attempt {
+pub(super) enum Attempt {
     /// The guest, or the machine; in applying this op, or the run that begins with it.
     Fault(Fault, Option<Op>),
     Schema(u32),
@@ -104,10 +158,11 @@ impl Slot {
         key: &ObjectKey,
     ) -> Result<Handle, Unavailable> {
         let number = bench.find(key)?;
-        let mut pace = Pace::Runs;
+        let (mut pace, mut voids) = (Pace::Runs, 0);
         loop {
             let is_fresh = self.instance.is_none();
-            let (fault, op) = match self.attempt(bench, key, number, (is_fresh, pace)) {
+            let mut way = Way::new(is_fresh, pace);
+            let (fault, op) = match self.attempt(bench, key, number, &mut way) {
                 Ok(loaded) => return Ok(self.take_in(key, loaded, pace)),
                 Err(Attempt::Storage(error)) => return Err(error.into()),
                 Err(Attempt::Schema(schema)) => {
@@ -130,6 +185,11 @@ impl Slot {
                     let (replica, counter) = op;
                     let id = &key.id;
                     tracing::error!(object = %id, replica, counter, %fault, "an op has no effect");
+                    voids += 1;
+                    if voids == STEP_VOIDS_MAX {
+                        self.keep_progress(bench, key, op);
+                        return Err(Unavailable::Unfinished);
+                    }
                 }
                 _ => {
                     self.condemn(&key.id, &fault);
@@ -152,12 +212,12 @@ impl Slot {
 
     /// Makes an object: from its checkpoint if there is one of this module's that can be read, else
     /// from the start of the log.
-    fn attempt(
+    pub(super) fn attempt(
         &mut self,
         bench: &mut Bench<'_>,
         key: &ObjectKey,
         number: Option<ObjectNumber>,
-        (is_fresh, pace): (bool, Pace),
+        way: &mut Way,
     ) -> Result<Loaded, Attempt> {
         let Some(number) = number else {
             let handle = self.instance()?.create()?;
@@ -171,21 +231,23 @@ impl Slot {
             }
             _ => None,
         };
-        if let Some(checkpoint) = checkpoint {
+        let stored = checkpoint.as_ref().map_or(Sequence(0), |of| of.sequence);
+        let further = self.progress.beyond(&key.id, stored).cloned();
+        if let Some(checkpoint) = further.or(checkpoint) {
             let version = self.module.description().version.clone();
             match self.instance()?.restore(&checkpoint.saved, &version) {
                 Ok(handle) => {
                     let saved_bytes = checkpoint.saved.len() as u64;
                     let loaded = self.fresh(handle, known, saved_bytes);
                     let after = checkpoint.sequence;
-                    return self.replay(bench, key, (number, after), loaded, pace);
+                    return self.replay(bench, key, (number, after), loaded, way);
                 }
                 Err(CallError::Refused(reason)) => {
                     tracing::warn!(object = %key.id, reason, "a checkpoint cannot be read");
                 }
                 Err(CallError::Fault(fault)) => {
                     self.lost(&key.id, &fault);
-                    if fault.is_guests() && !is_fresh {
+                    if fault.is_guests() && !way.is_fresh {
                         return Err(fault.into());
                     }
                 }
@@ -193,7 +255,7 @@ impl Slot {
         }
         let handle = self.instance()?.create()?;
         let loaded = self.fresh(handle, known, 0);
-        self.replay(bench, key, (number, Sequence(0)), loaded, pace)
+        self.replay(bench, key, (number, Sequence(0)), loaded, way)
     }
 
     fn fresh(&self, handle: Handle, number: Option<ObjectNumber>, saved_bytes: u64) -> Loaded {
@@ -214,18 +276,21 @@ impl Slot {
         key: &ObjectKey,
         (number, after): (ObjectNumber, Sequence),
         mut loaded: Loaded,
-        pace: Pace,
+        way: &mut Way,
     ) -> Result<Loaded, Attempt> {
         let reads = self.module.description().reads.clone();
         let voids = self.voids.of(&key.id);
         let instance = self.instance()?;
         let mut failure = None;
-        let mut visit = |run: Run| {
+        let mut visit = |sequence: Option<Sequence>, run: Run| {
+            if way.stops_at(&run) {
+                return false;
+            }
             if !reads.contains(&run.schema) {
                 failure = Some(Attempt::Schema(run.schema));
                 return false;
             }
-            for run in parts(run, &voids, pace) {
+            for run in parts(run, &voids, way.pace) {
                 loaded.ops_since += run.ops.len() as u64;
                 loaded.bytes_since += run.ops.bytes().len() as u64;
                 if let Err(fault) = instance.apply(loaded.handle, &run, false) {
@@ -235,6 +300,7 @@ impl Slot {
                     return false;
                 }
             }
+            way.reached = sequence.or(way.reached);
             true
         };
         let replayed = bench.replay(key, number, after, &mut visit);

@@ -12,7 +12,7 @@ use replicant_protocol::ids::{TopicName, TypeName};
 use replicant_protocol::replication::{Message, State};
 
 use super::batch::Flight;
-use super::context::{Context, Tools, wall_ms};
+use super::context::{Context, Tools};
 use super::counters::Count;
 use super::engine::Engine;
 use super::inbox::{Inbox, Peers, Taken};
@@ -22,6 +22,7 @@ use super::strangers::Strangers;
 use super::upkeep::WAITING_BYTES_MAX;
 use crate::storage::{Job, Result, StorageError, TopicWrite};
 use crate::vocabulary::NodeError;
+use crate::wall_clock::wall_ms;
 
 /// How often a shard looks for what is idle, and writes checkpoints that wait.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(2);

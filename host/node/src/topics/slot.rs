@@ -11,6 +11,7 @@ use replicant_protocol::ids::{ModuleHash, ObjectId, ObjectKey, TypeName};
 use replicant_runtime::{Fault, Handle, Instance, Module, Packed, Run};
 
 use super::counters::{Count, Counters};
+use super::progress::Progress;
 use super::rebuild::Voids;
 use super::staged::Bench;
 use crate::storage::{Checkpoint, ObjectNumber, Sequence, Storage, StorageError, TopicNumber};
@@ -42,6 +43,8 @@ pub(super) enum Unavailable {
     NewerType { schema: u32 },
     /// No instance, or none that answered in time; the same may work later.
     Sandbox(String),
+    /// The type fails on many of its ops. Some more are set aside now; who asks again, goes on.
+    Unfinished,
     /// The log cannot be read.
     Storage(StorageError),
 }
@@ -62,6 +65,8 @@ pub(super) struct Slot {
     pub(super) faulted: BTreeMap<ObjectId, String>,
     /// Ops since the last checkpoint that have no effect, since the guest fails on them.
     pub(super) voids: Voids,
+    /// Checkpoints of objects that are made again step by step.
+    pub(super) progress: Progress,
     /// Objects with ops of an encoding that the module does not read. They wait for another one:
     /// their ops are in the log, and nothing is tried here until the module changes.
     held: BTreeMap<ObjectId, u32>,
@@ -87,6 +92,7 @@ impl Slot {
             loaded: BTreeMap::new(),
             faulted: BTreeMap::new(),
             voids: Voids::default(),
+            progress: Progress::default(),
             held: BTreeMap::new(),
             loaded_max,
             used_at: 0,
@@ -200,7 +206,7 @@ impl Slot {
         })
     }
 
-    fn save_loaded(&mut self, id: &ObjectId, handle: Handle) -> Result<Vec<u8>, Fault> {
+    pub(super) fn save_loaded(&mut self, id: &ObjectId, handle: Handle) -> Result<Vec<u8>, Fault> {
         let saved = match self.instance() {
             Ok(instance) => instance.save(handle),
             Err(fault) => Err(fault),
@@ -217,6 +223,7 @@ impl Slot {
             loaded.saved_bytes = saved.len() as u64;
         }
         self.voids.forget(id);
+        self.progress.forget(id);
         Some(Checkpoint {
             sequence,
             module: self.saved_by(),
@@ -226,7 +233,7 @@ impl Slot {
 
     /// What a checkpoint was saved by: the component and its limits, since an op that goes over
     /// one of them has no effect.
-    fn saved_by(&self) -> ModuleHash {
+    pub(super) fn saved_by(&self) -> ModuleHash {
         let mut of = blake3::Hasher::new_derive_key("replicant checkpoint: module and limits 1");
         of.update(&self.module.hash());
         let limits = self.module.limits();
@@ -295,6 +302,7 @@ impl Slot {
     pub(super) fn forget_all(&mut self) {
         self.reset();
         self.voids = Voids::default();
+        self.progress = Progress::default();
     }
 
     /// The same for one object.
@@ -309,6 +317,7 @@ impl Slot {
             .change(Count::ObjectsFaulted, -(self.faulted.len() as i64));
         self.faulted.clear();
         self.voids = Voids::default();
+        self.progress = Progress::default();
         self.module = module;
     }
 

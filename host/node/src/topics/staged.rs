@@ -158,14 +158,14 @@ impl Bench<'_> {
         Ok(number)
     }
 
-    /// Shows `visit` everything that the object has to apply after `after`: from the log, then
-    /// from the batch. `visit` returns false to stop.
+    /// Shows `visit` everything that the object has to apply after `after`: from the log, with its
+    /// place there, then from the batch. `visit` returns false to stop.
     pub(super) fn replay(
         &mut self,
         key: &ObjectKey,
         number: ObjectNumber,
         after: crate::storage::Sequence,
-        visit: &mut dyn FnMut(Run) -> bool,
+        visit: &mut dyn FnMut(Option<crate::storage::Sequence>, Run) -> bool,
     ) -> Result<()> {
         const PAGE_MAX: usize = 1_024;
         if let (Some(topic), true) = (self.topic, self.is_stored(number)) {
@@ -175,7 +175,7 @@ impl Bench<'_> {
                 for sequence in &page {
                     let bundle = self.cache.get(self.storage, topic, *sequence)?;
                     if let Some(run) = bundle.run(key)
-                        && !visit(run)
+                        && !visit(Some(*sequence), run)
                     {
                         return Ok(());
                     }
@@ -187,7 +187,7 @@ impl Bench<'_> {
             }
         }
         for run in self.staged.runs(key) {
-            if !visit(run) {
+            if !visit(None, run) {
                 break;
             }
         }

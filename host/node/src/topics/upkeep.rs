@@ -180,7 +180,7 @@ impl Engine {
             && self.checkpoints.is_empty()
             && !self.is_stale
             && !self.is_behind_itself
-            && self.damage.is_none()
+            && self.damages.is_empty()
     }
 
     /// Live instances, with when they were last used.

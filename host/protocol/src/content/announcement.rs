@@ -99,6 +99,9 @@ pub enum AnnouncementError {
         /// What is wrong.
         what: &'static str,
     },
+    /// A switch names a version that is no semantic one.
+    #[error("a switch to a version that is no semantic version, such as 1.2.0")]
+    Version,
     /// The publisher, or the issuer of a switch, did not sign it.
     #[error("an announcement that {publisher} did not sign")]
     Signature {

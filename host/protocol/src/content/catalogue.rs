@@ -130,12 +130,12 @@ impl Catalogue {
         let (inserted, gone) = self.switches.insert(new.clone());
         if inserted == Inserted::New {
             self.digest = OnceLock::new();
+            self.by_id.insert(new.id(), Statement::Switch(new.clone()));
+            events.push(OutEvent::Learned(Statement::Switch(new)));
             for old in gone {
                 self.by_id.remove(&old.id());
                 events.push(OutEvent::Forgotten(Statement::Switch(old)));
             }
-            self.by_id.insert(new.id(), Statement::Switch(new.clone()));
-            events.push(OutEvent::Learned(Statement::Switch(new)));
         }
         inserted
     }
@@ -152,15 +152,15 @@ impl Catalogue {
             return Inserted::Full;
         }
         self.digest = OnceLock::new();
+        let statement = Statement::Announcement(new.clone());
+        self.by_id.insert(new.id(), statement.clone());
+        self.count(&new, true);
+        events.push(OutEvent::Learned(statement));
         for old in gone {
             self.by_id.remove(&old.id());
             self.count(old, false);
             events.push(OutEvent::Forgotten(Statement::Announcement(old.clone())));
         }
-        let statement = Statement::Announcement(new.clone());
-        self.by_id.insert(new.id(), statement.clone());
-        self.count(&new, true);
-        events.push(OutEvent::Learned(statement));
         report(&before, &after, &new, events);
         self.by_name.insert(name, after);
         Inserted::New

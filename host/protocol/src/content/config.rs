@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 pub use crate::chunks::CHUNK_BYTES;
+use crate::clock::HybridClock;
 
 /// The largest module: beyond what any language's toolchain makes (Python's runtime: 18 MB).
 pub const MODULE_BYTES_MAX: u32 = 32 * 1024 * 1024;
@@ -21,6 +22,9 @@ pub struct Config {
     /// How many switches of one type are kept: the latest. Part of what nodes have to agree on.
     /// Default 8. In all, and of one issuer, as many are kept as announcements.
     pub switches_per_type_max: usize,
+    /// How far ahead of this node's wall clock a switch may be dated; one that is further ahead has
+    /// to wait, as bundles have. Default 60 s.
+    pub clock_ahead_max: Duration,
     /// How often announcements are compared with a random peer. Costs 50 bytes when nothing
     /// differs. Default 10 s; varied by a quarter.
     pub compare_interval: Duration,
@@ -61,6 +65,7 @@ impl Default for Config {
             announcements_per_publisher_max: 512,
             announcements_per_name_max: 8,
             switches_per_type_max: 8,
+            clock_ahead_max: HybridClock::AHEAD_MAX_DEFAULT,
             compare_interval: Duration::from_secs(10),
             pages_interval: Duration::from_secs(1),
             peers_max: 4_096,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tests::{START, events, id, rng, state};
+use super::tests::{START, WALL_MS, events, id, rng, state};
 use super::*;
 
 const PART_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,7 +57,9 @@ fn answer(module: &[u8], part: Part) -> Message {
 }
 
 pub(super) fn give(state: &mut State, now: Duration, from: NodeId, message: Message) {
-    state.on_message(now, from, message, &mut rng()).unwrap();
+    state
+        .on_message(now, WALL_MS, from, message, &mut rng())
+        .unwrap();
 }
 
 /// Answers everything honestly but to `silent`, until nothing is asked; gives the module if it
@@ -404,7 +406,9 @@ fn the_publisher_is_asked_first() {
     for publisher in 1..=4 {
         let mut state = state(Config::default());
         let announcement = super::tests::signed("counter", &module, publisher, 7);
-        state.on_broadcast(announcement.as_bytes()).unwrap();
+        state
+            .on_broadcast(WALL_MS, announcement.as_bytes())
+            .unwrap();
         (1..=4).for_each(|peer| state.handle_peer_up(START, id(peer), &mut rng()));
         let size = module.len() as u32;
         state
@@ -427,7 +431,7 @@ fn serving_is_bounded_by_peer_and_in_all_and_peers_are_told() {
         let part = Part::Chunk(index);
         let fetch = Message::Fetch { module: hash, part };
         state
-            .on_message(START, id(peer), fetch, &mut rng())
+            .on_message(START, WALL_MS, id(peer), fetch, &mut rng())
             .unwrap();
         let events = events(&mut state);
         match &events[..] {

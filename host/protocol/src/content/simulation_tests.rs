@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use super::tests::{id, signed};
+use super::tests::{WALL_MS, id, signed};
 use super::*;
 use crate::ids::Hash;
 
@@ -104,10 +104,12 @@ impl World {
             }
             Event::Message(from, _, bytes) => {
                 let message = Message::from_bytes(&bytes).unwrap();
-                state.on_message(now, id(from), message, rng).unwrap();
+                state
+                    .on_message(now, WALL_MS, id(from), message, rng)
+                    .unwrap();
             }
             Event::Broadcast(_, bytes) => {
-                state.on_broadcast(&bytes).unwrap();
+                state.on_broadcast(WALL_MS, &bytes).unwrap();
             }
         }
         self.after(to);

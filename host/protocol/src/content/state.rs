@@ -39,6 +39,8 @@ pub enum ContentError {
 pub struct Counts {
     /// Announcements of others that were refused for want of room.
     pub refused_count: u64,
+    /// Switches of others that are dated too far ahead. They come again when they no longer are.
+    pub ahead_count: u64,
     /// Modules that arrived.
     pub fetched_count: u64,
     /// Parts that did not have their hash.
@@ -63,7 +65,8 @@ pub struct Counts {
 /// 5. Answer [`OutEvent::Serve`].
 ///
 /// After every input drain [`poll_event`](State::poll_event) and arm one timer for
-/// [`next_timeout`](State::next_timeout). `now` is monotonic; the generator chooses peers.
+/// [`next_timeout`](State::next_timeout). `now` is monotonic, `wall_ms` counts from the Unix epoch,
+/// and the generator chooses peers.
 #[derive(Debug)]
 pub struct State {
     config: Config,
@@ -74,6 +77,7 @@ pub struct State {
     compare_at: Duration,
     events: VecDeque<OutEvent>,
     refused_count: u64,
+    ahead_count: u64,
 }
 
 /// What a peer has had of this node in the present interval.
@@ -96,6 +100,7 @@ impl State {
             compare_at: now + varied(config.compare_interval, rng),
             events: VecDeque::new(),
             refused_count: 0,
+            ahead_count: 0,
             config,
         }
     }
@@ -139,14 +144,22 @@ impl State {
 
     /// Takes a statement that came by broadcast. Gives whether to pass it on: it is news here.
     ///
+    /// A switch that is dated more than `clock_ahead_max` ahead of `wall_ms` is not taken: the
+    /// latest counts, so it would pin its type until then. Peers that have it offer it again when
+    /// they compare, and then it may be time.
+    ///
     /// # Errors
     /// [`MessageError`]: the fault of whoever sent it here; nothing changed.
-    pub fn on_broadcast(&mut self, bytes: &[u8]) -> Result<bool, MessageError> {
+    pub fn on_broadcast(&mut self, wall_ms: u64, bytes: &[u8]) -> Result<bool, MessageError> {
         let id = Statement::id_of(bytes)?;
         if self.catalogue.contains(&id) {
             return Ok(false);
         }
         let known = Statement::from_bytes(bytes)?;
+        if known.is_ahead(wall_ms, self.config.clock_ahead_max) {
+            self.ahead_count += 1;
+            return Ok(false);
+        }
         let inserted = self.learn(known);
         if inserted == Inserted::Full {
             self.refused_count += 1;
@@ -180,6 +193,7 @@ impl State {
     pub fn on_message(
         &mut self,
         now: Duration,
+        wall_ms: u64,
         from: NodeId,
         message: Message,
         rng: &mut impl Rng,
@@ -190,7 +204,7 @@ impl State {
             Message::Request { ids } => self.on_request(now, from, &ids),
             Message::Announcements { items } => {
                 for item in items {
-                    self.on_broadcast(&item)?;
+                    self.on_broadcast(wall_ms, &item)?;
                 }
             }
             Message::Fetch { module, part } => self.on_fetch(from, module, part),
@@ -314,6 +328,7 @@ impl State {
     pub fn counts(&self) -> Counts {
         Counts {
             refused_count: self.refused_count,
+            ahead_count: self.ahead_count,
             ..self.fetches.counts()
         }
     }

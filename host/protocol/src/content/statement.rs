@@ -1,12 +1,14 @@
 //! What nodes tell each other of modules: that one exists, and which version is to run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 use minicbor::decode::Decoder;
 use minicbor::{Decode, Encode};
 
 use crate::bounded;
+use crate::clock::HybridClock;
 use crate::identity::{NodeIdentity, Signature};
 use crate::ids::{Hash, NodeId};
 
@@ -42,6 +44,18 @@ impl Statement {
     /// The id of a statement that is not checked yet, to see whether it is known.
     pub(super) fn id_of(bytes: &[u8]) -> Result<Hash, AnnouncementError> {
         Ok(Hash::of(&unsigned(bytes)?.body))
+    }
+
+    /// Whether it has to wait for the clock. Announcements may be dated as they like: of them the
+    /// earliest counts.
+    pub(super) fn is_ahead(&self, wall_ms: u64, ahead_max: Duration) -> bool {
+        match self {
+            Self::Announcement(_) => false,
+            Self::Switch(of) => {
+                let clock = HybridClock::new(ahead_max);
+                clock.wait(of.switch().hlc, wall_ms).is_some()
+            }
+        }
     }
 
     /// The bytes that [`from_bytes`](Statement::from_bytes) takes.

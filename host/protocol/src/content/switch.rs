@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
+use semver::Version;
 
 use crate::bounded;
 use crate::clock::Hlc;
@@ -13,7 +14,7 @@ use crate::identity::NodeIdentity;
 use crate::ids::{Hash, NodeId};
 
 use super::statement::{decode, sign, unsigned, verify};
-use super::{AnnouncementError, ModuleName};
+use super::{AnnouncementError, ModuleName, ModuleVersion};
 
 const CONTEXT: &str = "replicant 2026-11 module switch";
 
@@ -26,7 +27,7 @@ pub const SWITCH_SCHEMAS_MAX: usize = 32;
 /// A type runs on a version, says its issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {
-    /// The type, and the version that its objects run on.
+    /// The type, and the version that its objects run on: a semantic one.
     pub name: ModuleName,
     /// The op encodings that versions of the type wrote or write, as far as the issuer knows;
     /// ascending. So nobody has to look through the log to know what a version must read.
@@ -74,22 +75,15 @@ impl SignedSwitch {
     ///
     /// # Errors
     /// [`AnnouncementError::Malformed`] if the issuer is not the signer, or the encodings are not
-    /// ascending or too many: the caller's misuse.
+    /// ascending or too many; [`AnnouncementError::Version`]: the caller's misuse.
     pub fn sign(switch: Switch, identity: &NodeIdentity) -> Result<Self, AnnouncementError> {
         if switch.issuer != identity.id() {
             let what = "signed by another than its issuer";
             return Err(AnnouncementError::Malformed { what });
         }
         check_schemas(&switch.schemas)?;
-        let body = bounded::to_bytes(&WireBody {
-            format: FORMAT,
-            name: switch.name.name.clone(),
-            version: switch.name.version.as_str().to_owned(),
-            schemas: switch.schemas.clone(),
-            issuer: switch.issuer,
-            hlc: switch.hlc,
-        });
-        let (id, bytes) = sign(identity, CONTEXT, body);
+        check_version(&switch.name.version)?;
+        let (id, bytes) = sign(identity, CONTEXT, body(&switch));
         Ok(Self { switch, bytes, id })
     }
 
@@ -114,6 +108,7 @@ impl SignedSwitch {
             issuer: wire.issuer,
             hlc: wire.hlc,
         };
+        check_version(&switch.name.version)?;
         verify(switch.issuer, CONTEXT, &signed)?;
         Ok(Self {
             id: Hash::of(&signed.body),
@@ -140,6 +135,31 @@ impl SignedSwitch {
     /// The order of the switches of one type: the highest counts.
     pub fn rank(&self) -> (Hlc, NodeId, Hash) {
         (self.switch.hlc, self.switch.issuer, self.id)
+    }
+}
+
+fn body(switch: &Switch) -> Vec<u8> {
+    bounded::to_bytes(&WireBody {
+        format: FORMAT,
+        name: switch.name.name.clone(),
+        version: switch.name.version.as_str().to_owned(),
+        schemas: switch.schemas.clone(),
+        issuer: switch.issuer,
+        hlc: switch.hlc,
+    })
+}
+
+/// What somebody sends who does not check.
+#[cfg(test)]
+pub(super) fn signed_unchecked(switch: &Switch, identity: &NodeIdentity) -> Arc<[u8]> {
+    sign(identity, CONTEXT, body(switch)).1
+}
+
+/// A switch that names nothing which can run would take the place of one that does.
+fn check_version(version: &ModuleVersion) -> Result<(), AnnouncementError> {
+    match Version::parse(version.as_str()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(AnnouncementError::Version),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::tests::{events, id, identity, state};
+use super::tests::{WALL_MS, events, id, identity, state};
 use super::*;
 use crate::clock::Hlc;
 
@@ -44,7 +44,12 @@ fn a_switch_is_read_back_and_any_change_is_noticed() {
 
 #[test]
 fn the_largest_switch_fits_and_one_encoding_more_is_refused() {
-    let mut largest = switch(&"n".repeat(64), &"1".repeat(64), 1, u64::MAX);
+    let mut largest = switch(
+        &"n".repeat(64),
+        &format!("1.0.0-{}", "a".repeat(58)),
+        1,
+        u64::MAX,
+    );
     let last = u32::MAX - SWITCH_SCHEMAS_MAX as u32 + 1..=u32::MAX;
     largest.schemas = last.collect();
     let bytes = SignedSwitch::sign(largest.clone(), &identity(1)).unwrap();
@@ -62,6 +67,47 @@ fn encodings_out_of_order_and_another_signer_are_refused() {
 }
 
 #[test]
+fn a_switch_to_no_semantic_version_is_refused_when_it_is_made_and_when_it_comes() {
+    for version in ["latest", "1", "01.0.0", "1.0"] {
+        let wrong = switch("counter", version, 1, 7);
+        let made = SignedSwitch::sign(wrong.clone(), &identity(1));
+        assert_eq!(made, Err(AnnouncementError::Version));
+        let bytes = switch::signed_unchecked(&wrong, &identity(1));
+        let taken = Statement::from_bytes(&bytes);
+        assert_eq!(taken, Err(AnnouncementError::Version));
+    }
+}
+
+/// It counted before every other one of its type, for ever.
+#[test]
+fn a_switch_that_is_dated_far_ahead_waits_until_the_clock_is_there() {
+    let mut state = state(Config::default());
+    let at = |ms: u64| Hlc::at_millisecond(ms).as_u64();
+    let ahead_ms = Config::default().clock_ahead_max.as_millis() as u64;
+    let far = signed("counter", "9.0.0", 2, at(WALL_MS + ahead_ms + 1));
+    let near = signed("counter", "2.0.0", 1, at(WALL_MS + ahead_ms));
+    assert_eq!(state.on_broadcast(WALL_MS, far.as_bytes()), Ok(false));
+    let items = vec![far.as_bytes().to_vec()];
+    let message = Message::Announcements { items };
+    let mut rng = super::tests::rng();
+    state
+        .on_message(super::tests::START, WALL_MS, id(2), message, &mut rng)
+        .unwrap();
+    assert_eq!(
+        (events(&mut state), state.counts().ahead_count),
+        (vec![], 2)
+    );
+    assert_eq!(state.on_broadcast(WALL_MS, near.as_bytes()), Ok(true));
+    assert_eq!(running(&state), "2.0.0");
+    // A clock only delays.
+    assert_eq!(state.on_broadcast(WALL_MS + 1, far.as_bytes()), Ok(true));
+    assert_eq!(running(&state), "9.0.0");
+    // An announcement that is dated ahead comes after all others anyhow.
+    let late = super::tests::signed("counter", b"m", 2, u64::MAX);
+    assert_eq!(state.on_broadcast(WALL_MS, late.as_bytes()), Ok(true));
+}
+
+#[test]
 fn a_switch_is_stored_told_and_counts_after_a_restart() {
     let mut state = state(Config::default());
     let switch = signed("counter", "2.0.0", 1, 7);
@@ -71,7 +117,7 @@ fn a_switch_is_stored_told_and_counts_after_a_restart() {
         OutEvent::Broadcast(switch.as_bytes().clone()),
     ];
     assert_eq!(events(&mut state), expected);
-    assert_eq!(state.on_broadcast(switch.as_bytes()), Ok(false));
+    assert_eq!(state.on_broadcast(WALL_MS, switch.as_bytes()), Ok(false));
     let mut again = super::tests::state(Config::default());
     again.restore(switch.as_bytes()).unwrap();
     assert_eq!(events(&mut again), []);
@@ -87,11 +133,14 @@ fn the_latest_are_kept_and_the_rest_is_forgotten() {
     });
     let switches = [3, 1, 2].map(|at| signed("counter", "1.0.0", 1, at));
     for switch in &switches {
-        state.on_broadcast(switch.as_bytes()).unwrap();
+        state.on_broadcast(WALL_MS, switch.as_bytes()).unwrap();
     }
     let forgotten = OutEvent::Forgotten(switches[1].clone().into());
     assert!(events(&mut state).contains(&forgotten));
-    assert_eq!(state.on_broadcast(switches[1].as_bytes()), Ok(false));
+    assert_eq!(
+        state.on_broadcast(WALL_MS, switches[1].as_bytes()),
+        Ok(false)
+    );
     let kept = state.switches(&"counter".parse().unwrap());
     let kept: Vec<u64> = kept.iter().map(|of| of.switch().hlc.as_u64()).collect();
     assert_eq!(kept, [3, 2]);
@@ -105,12 +154,12 @@ fn at_the_bound_further_types_are_refused_and_known_ones_still_switch() {
         ..Config::default()
     });
     for name in ["a", "b", "c"] {
-        let taken = state.on_broadcast(signed(name, "1.0.0", 1, 1).as_bytes());
+        let taken = state.on_broadcast(WALL_MS, signed(name, "1.0.0", 1, 1).as_bytes());
         assert_eq!(taken, Ok(name != "c"));
     }
     assert_eq!(state.counts().refused_count, 1);
     let later = signed("a", "2.0.0", 1, 2);
-    assert_eq!(state.on_broadcast(later.as_bytes()), Ok(true));
+    assert_eq!(state.on_broadcast(WALL_MS, later.as_bytes()), Ok(true));
 }
 
 proptest! {
@@ -128,12 +177,12 @@ proptest! {
         let config = Config { switches_per_type_max: 3, ..Config::default() };
         let (mut a, mut b) = (state(config.clone()), state(config));
         for switch in &switches {
-            a.on_broadcast(switch.as_bytes()).unwrap();
+            a.on_broadcast(WALL_MS, switch.as_bytes()).unwrap();
         }
         let mut rotated = switches.clone();
         rotated.rotate_left(order.index(switches.len()));
         for switch in rotated.iter().rev() {
-            b.on_broadcast(switch.as_bytes()).unwrap();
+            b.on_broadcast(WALL_MS, switch.as_bytes()).unwrap();
         }
         prop_assert_eq!(a.digest(), b.digest());
         prop_assert_eq!(running(&a), running(&b));

@@ -13,6 +13,7 @@ use crate::identity::NodeIdentity;
 use crate::ids::Hash;
 
 pub(super) const START: Duration = Duration::from_secs(1_000);
+pub(super) const WALL_MS: u64 = 1_700_000_000_000;
 
 pub(super) fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(5)
@@ -122,7 +123,10 @@ fn a_first_announcement_is_stored_activated_and_told_to_all() {
     ];
     assert_eq!(events(&mut state), expected);
     assert_eq!(state.handle_announce((*announcement).clone()), Ok(false));
-    assert_eq!(state.on_broadcast(announcement.as_bytes()), Ok(false));
+    assert_eq!(
+        state.on_broadcast(WALL_MS, announcement.as_bytes()),
+        Ok(false)
+    );
     assert_eq!(events(&mut state), []);
 }
 
@@ -136,18 +140,18 @@ fn the_earlier_of_two_modules_is_active_whichever_comes_first_and_both_are_repor
     };
 
     let mut state = self::state(Config::default());
-    assert_eq!(state.on_broadcast(early.as_bytes()), Ok(true));
+    assert_eq!(state.on_broadcast(WALL_MS, early.as_bytes()), Ok(true));
     events(&mut state);
-    assert_eq!(state.on_broadcast(late.as_bytes()), Ok(true));
+    assert_eq!(state.on_broadcast(WALL_MS, late.as_bytes()), Ok(true));
     assert_eq!(
         events(&mut state),
         [OutEvent::Learned(late.clone().into()), conflict.clone()]
     );
 
     let mut other = self::state(Config::default());
-    other.on_broadcast(late.as_bytes()).unwrap();
+    other.on_broadcast(WALL_MS, late.as_bytes()).unwrap();
     events(&mut other);
-    other.on_broadcast(early.as_bytes()).unwrap();
+    other.on_broadcast(WALL_MS, early.as_bytes()).unwrap();
     let activated = OutEvent::Activated {
         announcement: early.clone(),
         replaced: Some(late),
@@ -167,16 +171,16 @@ fn the_same_module_from_two_publishers_is_no_conflict_and_is_kept_once() {
         signed("counter", b"one", 1, 7),
         signed("counter", b"one", 2, 8),
     );
-    state.on_broadcast(late.as_bytes()).unwrap();
+    state.on_broadcast(WALL_MS, late.as_bytes()).unwrap();
     events(&mut state);
-    state.on_broadcast(early.as_bytes()).unwrap();
+    state.on_broadcast(WALL_MS, early.as_bytes()).unwrap();
     let (early, late) = (Arc::new(early), Arc::new(late));
     let expected = [
-        OutEvent::Forgotten(late.clone().into()),
         OutEvent::Learned(early.into()),
+        OutEvent::Forgotten(late.clone().into()),
     ];
     assert_eq!(events(&mut state), expected);
-    assert_eq!(state.on_broadcast(late.as_bytes()), Ok(false));
+    assert_eq!(state.on_broadcast(WALL_MS, late.as_bytes()), Ok(false));
 }
 
 #[test]
@@ -202,32 +206,32 @@ fn announcements_are_bounded_in_all_by_publisher_and_by_name() {
     let mut state = state(config);
     for name in ["a", "b", "c"] {
         assert_eq!(
-            state.on_broadcast(signed(name, b"m", 1, 7).as_bytes()),
+            state.on_broadcast(WALL_MS, signed(name, b"m", 1, 7).as_bytes()),
             Ok(true)
         );
     }
     assert_eq!(
-        state.on_broadcast(signed("d", b"m", 1, 7).as_bytes()),
+        state.on_broadcast(WALL_MS, signed("d", b"m", 1, 7).as_bytes()),
         Ok(false)
     );
     assert_eq!(state.counts().refused_count, 1);
     assert_eq!(
-        state.on_broadcast(signed("a", b"x", 2, 8).as_bytes()),
+        state.on_broadcast(WALL_MS, signed("a", b"x", 2, 8).as_bytes()),
         Ok(true)
     );
     assert_eq!(
-        state.on_broadcast(signed("a", b"y", 2, 9).as_bytes()),
+        state.on_broadcast(WALL_MS, signed("a", b"y", 2, 9).as_bytes()),
         Ok(false),
         "weaker"
     );
     assert_eq!(
-        state.on_broadcast(signed("a", b"y", 2, 5).as_bytes()),
+        state.on_broadcast(WALL_MS, signed("a", b"y", 2, 5).as_bytes()),
         Ok(true),
         "stronger"
     );
     assert_eq!(state.announcements().count(), 4);
     assert_eq!(
-        state.on_broadcast(signed("e", b"m", 3, 7).as_bytes()),
+        state.on_broadcast(WALL_MS, signed("e", b"m", 3, 7).as_bytes()),
         Ok(true)
     );
     let full = state.handle_announce(signed("f", b"m", 3, 7));
@@ -245,14 +249,18 @@ fn a_forged_announcement_is_the_senders_fault() {
     let mut bytes = signed("counter", b"one", 1, 7).as_bytes().to_vec();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    let error = state.on_broadcast(&bytes).unwrap_err();
+    let error = state.on_broadcast(WALL_MS, &bytes).unwrap_err();
     assert!(matches!(
         error,
         MessageError::Announcement(AnnouncementError::Signature { .. })
     ));
     assert!(error.malicious());
     let message = Message::Announcements { items: vec![bytes] };
-    assert!(state.on_message(START, id(2), message, &mut rng()).is_err());
+    assert!(
+        state
+            .on_message(START, WALL_MS, id(2), message, &mut rng())
+            .is_err()
+    );
     assert_eq!(events(&mut state), []);
 }
 
@@ -266,7 +274,8 @@ fn compare(now: Duration, a: &mut State, b: &mut State) -> usize {
             for event in events {
                 if let OutEvent::Send { message, .. } = event {
                     let message = Message::from_bytes(&message.to_bytes()).unwrap();
-                    to.on_message(now, from, message, &mut rng()).unwrap();
+                    to.on_message(now, WALL_MS, from, message, &mut rng())
+                        .unwrap();
                     (moved, count) = (true, count + 1);
                 }
             }
@@ -297,7 +306,7 @@ fn two_peers_that_meet_know_the_same_afterwards_also_over_several_pages() {
         // What both know, so that pages overlap.
         for number in 0..of_b / 2 {
             let shared = signed(&format!("m2-{number}"), b"module", 2, 7);
-            a.on_broadcast(shared.as_bytes()).unwrap();
+            a.on_broadcast(WALL_MS, shared.as_bytes()).unwrap();
         }
         a.handle_peer_up(START, id(2), &mut rng());
         b.handle_peer_up(START, id(1), &mut rng());
@@ -324,9 +333,11 @@ fn a_peer_cannot_make_this_node_repeat_itself() {
     let mut given = |now| {
         for _ in 0..100 {
             let digest = Message::Digest { digest: Hash::ZERO };
-            state.on_message(now, id(2), digest, &mut rng()).unwrap();
             state
-                .on_message(now, id(2), everything.clone(), &mut rng())
+                .on_message(now, WALL_MS, id(2), digest, &mut rng())
+                .unwrap();
+            state
+                .on_message(now, WALL_MS, id(2), everything.clone(), &mut rng())
                 .unwrap();
         }
         let events = events(&mut state);
@@ -388,7 +399,7 @@ proptest! {
         let outcome = |all: &[SignedAnnouncement]| {
             let mut state = state(config.clone());
             for announcement in all {
-                state.on_broadcast(announcement.as_bytes()).unwrap();
+                state.on_broadcast(WALL_MS, announcement.as_bytes()).unwrap();
             }
             let active = state.active(&all[0].announcement().name).cloned();
             (state.digest(), active)
@@ -406,14 +417,14 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         prop_assert!(SignedAnnouncement::from_bytes(&bytes).is_err());
-        prop_assert!(state(Config::default()).on_broadcast(&bytes).is_err());
+        prop_assert!(state(Config::default()).on_broadcast(WALL_MS, &bytes).is_err());
     }
 
     #[test]
     fn any_bytes_are_a_message_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(message) = Message::from_bytes(&bytes) {
             prop_assert_eq!(message.to_bytes(), bytes);
-            let _ = state(Config::default()).on_message(START, id(2), message, &mut rng());
+            let _ = state(Config::default()).on_message(START, WALL_MS, id(2), message, &mut rng());
         }
     }
 }

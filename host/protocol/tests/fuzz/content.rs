@@ -109,7 +109,7 @@ pub(crate) fn content(bytes: &[u8]) {
             },
             _ => {
                 if let Some((from, message)) = message(&mut input, &mut asked) {
-                    let _ = state.on_message(now, from, message, &mut rng);
+                    let _ = state.on_message(now, 1, from, message, &mut rng);
                 }
             }
         }

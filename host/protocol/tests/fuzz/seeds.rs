@@ -65,7 +65,7 @@ pub(crate) fn announcement(number: u8, module: &[u8]) -> SignedAnnouncement {
     let announcement = Announcement {
         name: ModuleName {
             name: "counter".parse().unwrap(),
-            version: format!("{}.0", number % 3).parse().unwrap(),
+            version: format!("{}.0.0", number % 3).parse().unwrap(),
         },
         module: ModuleHash::of(module),
         size_bytes: module.len() as u32,
@@ -84,7 +84,7 @@ fn switch(number: u8) -> SignedSwitch {
     let switch = Switch {
         name: ModuleName {
             name: "counter".parse().unwrap(),
-            version: format!("{}.0", number % 3).parse().unwrap(),
+            version: format!("{}.0.0", number % 3).parse().unwrap(),
         },
         schemas: vec![0, u32::from(number) + 1],
         issuer: identity(number).id(),

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use replicant_guest_build::{Options, build};
-use replicant_protocol::content::ModuleName;
+use replicant_protocol::content::{self, ModuleName};
 
 use super::*;
+use crate::wall_clock::wall_ms;
 
 /// One type in three versions, built once.
 static TALLIES: LazyLock<BTreeMap<&str, Vec<u8>>> = LazyLock::new(|| {
@@ -144,20 +145,22 @@ fn a_type_waits_for_the_module_that_it_is_to_run_on() {
 #[test]
 fn a_switch_comes_after_every_one_that_its_node_knows() {
     let library = with_tallies(&["1.1.0", "2.0.0"]);
-    // From a node whose clock is centuries ahead.
-    let far = u64::MAX >> 1;
-    let told = ModuleEvent::Learned(switched("1.1.0", far));
+    // From a node whose clock is ahead.
+    let ahead = |ms| Hlc::at_millisecond(wall_ms() + ms).as_u64();
+    let told = ModuleEvent::Learned(switched("1.1.0", ahead(50_000)));
     library.librarian.tell(told);
     wait_until(|| !library.registry.show("tally").unwrap().switches.is_empty());
     library.switch("tally", Direction::Upgrade).unwrap();
     assert_eq!(library.running("tally").unwrap(), "2.0.0");
-    // And after the latest that there can be, none.
-    library
-        .librarian
-        .tell(ModuleEvent::Learned(switched("2.0.0", u64::MAX)));
-    wait_until(|| library.registry.show("tally").unwrap().switches.len() == 3);
-    let refused = reason(library.switch("tally", Direction::Rollback));
-    assert!(refused.contains("end of time"), "{refused}");
+    // Of this node, when its clock was ahead: what comes after it would be taken by nobody.
+    for far in [ahead(3_600_000), u64::MAX] {
+        let told = ModuleEvent::Learned(switched("2.0.0", far));
+        let count = library.registry.show("tally").unwrap().switches.len();
+        library.librarian.tell(told);
+        wait_until(|| library.registry.show("tally").unwrap().switches.len() > count);
+        let refused = reason(library.switch("tally", Direction::Rollback));
+        assert!(refused.contains("set the clock right"), "{refused}");
+    }
 }
 
 #[test]
@@ -167,8 +170,69 @@ fn a_switch_that_is_no_longer_kept_leaves_the_disk() {
     library.librarian.tell(ModuleEvent::Learned(old.clone()));
     library.librarian.tell(ModuleEvent::Forgotten(old));
     library.load(tally("1.1.0")).unwrap();
+    // It does not count from then on, not only after a restart.
+    assert_eq!(library.running("tally").unwrap(), "1.1.0");
     let library = library.reopen();
     assert_eq!(library.running("tally").unwrap(), "1.1.0");
+}
+
+/// It was stored here and told to nobody.
+#[test]
+fn a_switch_that_the_network_has_no_room_for_is_refused() {
+    let content = |all, own| content::Config {
+        announcements_max: all,
+        announcements_per_publisher_max: own,
+        ..content::Config::default()
+    };
+    for (config, advice) in [
+        (content(1, 9), "another name"),
+        (content(9, 1), "ask another node"),
+    ] {
+        let library = Library::open_with(TempDir::new().unwrap(), config);
+        for version in ["1.0.0", "1.1.0"] {
+            library.load(tally(version)).unwrap();
+        }
+        let other = Switch {
+            name: ModuleName {
+                name: "other".parse().unwrap(),
+                version: "1.0.0".parse().unwrap(),
+            },
+            schemas: vec![],
+            issuer: publisher().id(),
+            hlc: Hlc::ZERO,
+        };
+        let other: Statement = SignedSwitch::sign(other, &publisher()).unwrap().into();
+        library.librarian.tell(ModuleEvent::Learned(other.clone()));
+        let refused = reason(library.switch("tally", Direction::Upgrade));
+        assert!(refused.contains(advice), "{refused}");
+        assert_eq!(library.running("tally").unwrap(), "1.0.0");
+        library.librarian.tell(ModuleEvent::Forgotten(other));
+        library.switch("tally", Direction::Upgrade).unwrap();
+        assert_eq!(library.running("tally").unwrap(), "1.1.0");
+    }
+}
+
+/// It was lost until the next start.
+#[test]
+fn a_switch_that_comes_when_the_queue_is_full_takes_effect() {
+    let library = with_tallies(&["1.0.0", "1.1.0", "2.0.0"]);
+    let gate = library.notes.gate.lock().unwrap();
+    library
+        .librarian
+        .tell(ModuleEvent::Learned(switched("1.1.0", 1)));
+    let module = ModuleHash::of(b"nothing");
+    for _ in 0..10_000 {
+        library.librarian.tell(ModuleEvent::Stalled { module });
+    }
+    for (version, at) in [("2.0.0", 3), ("1.0.0", 2)] {
+        let told = ModuleEvent::Learned(switched(version, at));
+        library.librarian.tell(told);
+    }
+    assert_ne!(library.running("tally").as_deref(), Some("2.0.0"));
+    drop(gate);
+    wait_until(|| library.running("tally").as_deref() == Some("2.0.0"));
+    let library = library.reopen();
+    assert_eq!(library.running("tally").unwrap(), "2.0.0");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use redb::ReadableTable;
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::ids::{Counter, Dot, Hash, ModuleHash, ObjectKey, ReplicaId, TopicName};
 
-pub(crate) use super::tables::{BOUNDARIES, BUNDLES, CHECKPOINTS};
+pub(crate) use super::tables::{BOUNDARIES, BUNDLES, CHECKPOINTS, COUNTERS, TOPICS};
 use super::*;
 
 /// Flips a bit in a record.

@@ -25,6 +25,7 @@ use super::*;
 use crate::storage::tests::disk::Disk;
 use crate::storage::{RedbStorage, Storage, Writer};
 use crate::vocabulary::Outcome;
+use crate::wall_clock::wall_ms;
 
 /// What the topics said.
 #[derive(Debug, Default)]
