@@ -3,7 +3,7 @@
 //! Prints tables for `docs/performance.md`. Native and sandboxed rounds alternate and the medians
 //! are compared, so that the ratio holds on a machine with other work, where one measurement
 //! after the other would not. `cargo bench -p replicant-runtime`; `-- --quick` for a tenth of the
-//! rounds.
+//! rounds, `-- --loading FILE.wasm` for loading alone, of these components too.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 const BATCH: usize = 1_000;
 
 fn main() {
+    if std::env::args().any(|argument| argument == "--loading") {
+        return loading();
+    }
     let rounds = if std::env::args().any(|argument| argument == "--quick") {
         20
     } else {
@@ -43,7 +46,6 @@ fn main() {
     println!("\n## Instances\n");
     instances(&load("or-set"), rounds);
     objects(&load("or-set"));
-    println!("\n## Loading: compiled, and from the cache on disk\n");
     loading();
 }
 
@@ -316,13 +318,21 @@ fn resident_bytes() -> usize {
 }
 
 fn loading() {
-    println!("| component | bytes | compile | from the cache |");
-    println!("| --- | --- | --- | --- |");
-    for built_in in replicant_crdts::all() {
+    println!("\n## Loading: compiled, and from the cache on disk\n");
+    println!("| component | bytes | compile | from the cache | ratio |");
+    println!("| --- | --- | --- | --- | --- |");
+    let built_in = replicant_crdts::all().iter();
+    let mut components: Vec<(String, Vec<u8>)> = built_in
+        .map(|built_in| (built_in.name.to_owned(), built_in.bytes.to_vec()))
+        .collect();
+    for file in std::env::args().filter(|argument| argument.ends_with(".wasm")) {
+        let bytes = std::fs::read(&file).unwrap();
+        components.push((file, bytes));
+    }
+    for (name, bytes) in components {
+        let load = |runtime: &Runtime| drop(runtime.load(&bytes, Limits::default()).unwrap());
         let runtime = Runtime::new(RuntimeConfig::small()).unwrap();
-        let compile = timed(5, || {
-            load(&runtime, built_in.name);
-        });
+        let compile = timed(5, || load(&runtime));
         let folder = tempfile::tempdir().unwrap();
         let with_cache = || {
             Runtime::new(RuntimeConfig {
@@ -331,15 +341,16 @@ fn loading() {
             })
             .unwrap()
         };
-        load(&with_cache(), built_in.name);
+        load(&with_cache());
         let start = |_| {
             let runtime = with_cache();
             let start = Instant::now();
-            load(&runtime, built_in.name);
+            load(&runtime);
             start.elapsed()
         };
-        let cached = median((0..20).map(start).collect());
-        let (name, bytes) = (built_in.name, built_in.bytes.len());
-        println!("| {name} | {bytes} | {compile:.1?} | {cached:.2?} |");
+        let cached = median((0..50).map(start).collect());
+        let ratio = compile.as_secs_f64() / cached.as_secs_f64();
+        let size = bytes.len();
+        println!("| {name} | {size} | {compile:.1?} | {cached:.2?} | {ratio:.0} × |");
     }
 }

@@ -7,10 +7,11 @@
 //!
 //! The cache never fails a load. What goes wrong with it is logged.
 //!
-//! A file is: the magic number (8 bytes), the code of the authentication (32 bytes), what the
-//! compiler made. Its name is the hash of the component, `-`, the start of the engine's hash,
-//! `.compiled`. What the code is over: the engine's hash, the component's hash, the rest of the
-//! file.
+//! A file is: the magic number (8 bytes), the code of the authentication (32 bytes), the names of the
+//! component's imports and exports (so that a component that was found good is not looked through
+//! again), what the compiler made. Its name is the hash of the component, `-`, the start of the
+//! environment's hash, `.compiled`. What the code is over: the environment's hash, the component's
+//! hash, the rest of the file. The environment is the engine and what is refused of components.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::Hash;
@@ -23,8 +24,9 @@ use wasmtime::component::Component;
 use crate::config::CacheConfig;
 use crate::error::RuntimeError;
 use crate::module::ModuleHash;
+use crate::shape::{self, Shape};
 
-const MAGIC: [u8; 8] = *b"RPLCNTM1";
+const MAGIC: [u8; 8] = *b"RPLCNTM2";
 const CODE_BYTES: usize = 32;
 const KEY_FILE: &str = "key";
 const EXTENSION: &str = "compiled";
@@ -60,8 +62,12 @@ impl DiskCache {
         })
     }
 
-    /// The compiled component, if it is here and is what was put here.
-    pub(crate) fn get(&self, engine: &wasmtime::Engine, hash: &ModuleHash) -> Option<Component> {
+    /// The compiled component and its names, if it is here and is what was put here.
+    pub(crate) fn get(
+        &self,
+        engine: &wasmtime::Engine,
+        hash: &ModuleHash,
+    ) -> Option<(Component, Shape)> {
         let environment = environment(engine);
         let path = self.path(hash, &environment);
         let file = match self.read(&path) {
@@ -72,14 +78,15 @@ impl DiskCache {
                 return None;
             }
         };
-        let Some(code) = self.authentic(&file, hash, &environment) else {
+        let authentic = self.authentic(&file, hash, &environment);
+        let Some((shape, code)) = authentic.and_then(Shape::split_off) else {
             tracing::warn!(path = %path.display(), "a compiled module is not what was stored");
             return None;
         };
         match deserialize(engine, code) {
             Ok(component) => {
                 mark_used(&path);
-                Some(component)
+                Some((component, shape))
             }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "a compiled module does not load");
@@ -89,10 +96,17 @@ impl DiskCache {
     }
 
     /// Keeps a compiled component, and removes the least recently used beyond the bound.
-    pub(crate) fn put(&self, engine: &wasmtime::Engine, hash: &ModuleHash, code: &[u8]) {
+    pub(crate) fn put(
+        &self,
+        engine: &wasmtime::Engine,
+        hash: &ModuleHash,
+        shape: &Shape,
+        code: &[u8],
+    ) {
+        let contents = [&shape.to_bytes()[..], code].concat();
         let environment = environment(engine);
         let path = self.path(hash, &environment);
-        let stored = self.write(&path, hash, &environment, code);
+        let stored = self.write(&path, hash, &environment, &contents);
         if let Err(error) = stored.and_then(|()| self.trim(&path)) {
             tracing::warn!(path = %path.display(), %error, "a compiled module was not kept");
         }
@@ -107,15 +121,16 @@ impl DiskCache {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let file = File::open(path)?;
-        if file.metadata()?.len() > self.bytes_max {
+        let length = file.metadata()?.len();
+        if length > self.bytes_max {
             return Err(io::Error::other("larger than the whole cache may be"));
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         file.take(self.bytes_max).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// The machine code in `file`, if `file` was written with our key for this component and this
+    /// What stands behind the authentication in `file`, if `file` was written with our key for this component and this
     /// engine.
     fn authentic<'a>(
         &self,
@@ -209,9 +224,10 @@ fn environment(engine: &wasmtime::Engine) -> blake3::Hash {
         }
     }
     let mut feed = Feed(blake3::Hasher::new_derive_key(
-        "replicant compiled module environment 1",
+        "replicant compiled module environment 2",
     ));
     engine.precompile_compatibility_hash().hash(&mut feed);
+    shape::rules().hash(&mut feed);
     feed.0.finalize()
 }
 

@@ -32,7 +32,11 @@ impl Setup {
     }
 
     fn put(&self, cache: &DiskCache, hash: &ModuleHash) {
-        cache.put(self.engine.wasmtime(), hash, &self.code);
+        let shape = Shape {
+            imports: vec!["a:b/c".to_owned()],
+            ..Shape::default()
+        };
+        cache.put(self.engine.wasmtime(), hash, &shape, &self.code);
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -49,7 +53,8 @@ fn what_was_put_is_there_after_a_restart() {
     let setup = Setup::new();
     setup.put(&setup.open(), &HASH);
     let cache = setup.open();
-    assert!(setup.has(&cache, &HASH));
+    let (_, shape) = cache.get(setup.engine.wasmtime(), &HASH).unwrap();
+    assert_eq!(shape.imports, ["a:b/c"]);
     assert!(!setup.has(&cache, &OTHER));
     assert_eq!(setup.files().len(), 1);
 }

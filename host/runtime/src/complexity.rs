@@ -31,6 +31,21 @@ const BLOCKS_OF_LOOP: u64 = 8;
 pub(crate) const PARAMETERS_MAX: u64 = 100;
 pub(crate) const RESULTS_MAX: u64 = 4;
 
+/// All of these.
+pub(crate) const LIMITS: [u64; 11] = [
+    FUNCTION_BYTES_MAX,
+    NESTING_MAX,
+    LOCALS_MAX,
+    CALLS_MAX,
+    MEETINGS_MAX,
+    MEETINGS_TOTAL_MAX,
+    JUMPS_MAX,
+    JUMPS_TOTAL_MAX,
+    BLOCKS_OF_LOOP,
+    PARAMETERS_MAX,
+    RESULTS_MAX,
+];
+
 /// The complexity of all functions of a component so far.
 #[derive(Default)]
 pub(crate) struct Complexity {

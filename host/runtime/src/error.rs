@@ -73,6 +73,17 @@ pub enum LoadError {
         /// How many there may be.
         limit: u64,
     },
+    /// A memory that is larger from the start than a memory may ever be.
+    #[error(
+        "the component declares a memory of {} bytes (limit {}); build it with a smaller initial \
+         memory", Grouped(*.size), Grouped(*.limit)
+    )]
+    MemoryTooLarge {
+        /// Bytes of the memory.
+        size: u64,
+        /// Bytes that the largest memory of this host may have.
+        limit: u64,
+    },
     /// It was made for a version of the interface that this host does not have.
     #[error(
         "the component was made for `{found}`; this host runs version {supported} of \

@@ -14,7 +14,7 @@ use crate::guest_log::printable;
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::module::{Compiled, Module, ModuleHash};
-use crate::shape;
+use crate::shape::{self, Shape};
 
 /// The sandbox of a process: compiles components, keeps them, and bounds what all guests together
 /// take. Clones share everything; when the last clone, the last module and the last instance are
@@ -68,7 +68,7 @@ impl Runtime {
     /// [`LoadError`] says what is wrong with the component; nothing changed.
     pub fn load(&self, bytes: &[u8], limits: Limits) -> Result<Module, LoadError> {
         self.shared.config.check_limits(&limits)?;
-        let shape = shape::examine(bytes, self.shared.config.component_bytes_max)?;
+        shape::check_size(bytes, self.shared.config.component_bytes_max)?;
         let hash = *blake3::hash(bytes).as_bytes();
         let compiled = {
             let slot = self.slot(hash);
@@ -76,7 +76,7 @@ impl Runtime {
             match slot.upgrade() {
                 Some(compiled) => compiled,
                 None => {
-                    let component = self.component(bytes, &hash)?;
+                    let (component, shape) = self.component(bytes, &hash)?;
                     let size = bytes.len() as u64;
                     let engine = &self.shared.engine;
                     let compiled = Compiled::link(engine, &component, shape, hash, size)?;
@@ -99,21 +99,27 @@ impl Runtime {
         Arc::clone(compiled.entry(hash).or_default())
     }
 
-    fn component(&self, bytes: &[u8], hash: &ModuleHash) -> Result<Component, LoadError> {
+    /// Compiled code, and the names of what it imports and exports. What is in the cache was looked
+    /// through before it was put there.
+    fn component(&self, bytes: &[u8], hash: &ModuleHash) -> Result<(Component, Shape), LoadError> {
         let engine = self.shared.engine.wasmtime();
         let cache = self.shared.cache.as_ref();
-        if let Some(component) = cache.and_then(|cache| cache.get(engine, hash)) {
-            return Ok(component);
+        let memory_max = self.shared.config.memory_bytes_max;
+        if let Some((component, shape)) = cache.and_then(|cache| cache.get(engine, hash)) {
+            shape.check_memory(memory_max)?;
+            return Ok((component, shape));
         }
+        let shape = shape::examine(bytes)?;
+        shape.check_memory(memory_max)?;
         let code = self.shared.compiler.compile(engine, bytes, hash)?;
         // What the pool has no place for is found out here.
         let component = cache::load_compiled(engine, &code).map_err(|error| {
             LoadError::Invalid(printable(&format!("{error:#}"), REASON_BYTES_MAX))
         })?;
         if let Some(cache) = cache {
-            cache.put(engine, hash, &code);
+            cache.put(engine, hash, &shape, &code);
         }
-        Ok(component)
+        Ok((component, shape))
     }
 }
 

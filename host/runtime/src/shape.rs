@@ -8,7 +8,7 @@ use wasmparser::{
 };
 
 use crate::LOG_INTERFACE;
-use crate::complexity::{Complexity, PARAMETERS_MAX, RESULTS_MAX, check_count, invalid};
+use crate::complexity::{self, Complexity, PARAMETERS_MAX, RESULTS_MAX, check_count, invalid};
 use crate::error::LoadError;
 use crate::wasi;
 use crate::world::World;
@@ -32,6 +32,9 @@ const DECLARED_MAX: [(&str, u64); 11] = [
     (IMPORTS, 100),
     (EXPORTS, 100),
 ];
+/// A page of memory has 64 KiB, unless its memory says otherwise.
+const PAGE_LOG2: u32 = 16;
+
 const TYPES: &str = "function types";
 const FUNCTIONS: &str = "functions";
 const MODULES: &str = "core modules";
@@ -44,19 +47,83 @@ const SEGMENTS: &str = "data and element segments";
 const IMPORTS: &str = "imports";
 const EXPORTS: &str = "exports";
 
-/// Names at the outside of a component, in its order.
+/// What is found out about a component: names at its outside, in its order, and what it declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
+    /// Bytes that the largest of its memories has from the start.
+    pub(crate) memory_bytes: u64,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
 }
 
-/// Looks at `bytes`; cost is one pass.
+impl Shape {
+    /// Whether its memories have room.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::MemoryTooLarge`].
+    pub(crate) fn check_memory(&self, limit: u64) -> Result<(), LoadError> {
+        let size = self.memory_bytes;
+        match size > limit {
+            true => Err(LoadError::MemoryTooLarge { size, limit }),
+            false => Ok(()),
+        }
+    }
+
+    /// What the cache keeps: the bytes of memory in eight bytes, the number of imports, that of
+    /// exports, then the names, each with its length in front; these numbers in four bytes. All
+    /// little endian.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        // Counts and lengths come from a component, whose size is bounded far below.
+        let number = |of: usize| u32::try_from(of).unwrap_or(u32::MAX).to_le_bytes();
+        let mut bytes = self.memory_bytes.to_le_bytes().to_vec();
+        bytes.extend(number(self.imports.len()));
+        bytes.extend(number(self.exports.len()));
+        for name in self.imports.iter().chain(&self.exports) {
+            bytes.extend(number(name.len()));
+            bytes.extend(name.as_bytes());
+        }
+        bytes
+    }
+
+    /// Takes it off the front of what the cache kept.
+    pub(crate) fn split_off(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+            let (number, rest) = bytes.split_first_chunk::<4>()?;
+            Some((u32::from_le_bytes(*number).try_into().ok()?, rest))
+        }
+        let (memory_bytes, rest) = bytes.split_first_chunk::<8>()?;
+        let (imports, rest) = number(rest)?;
+        let (exports, mut rest) = number(rest)?;
+        let mut shape = Self {
+            memory_bytes: u64::from_le_bytes(*memory_bytes),
+            ..Self::default()
+        };
+        for index in 0..imports.checked_add(exports)? {
+            let (length, behind) = number(rest)?;
+            let (name, behind) = behind.split_at_checked(length)?;
+            let names = match index < imports {
+                true => &mut shape.imports,
+                false => &mut shape.exports,
+            };
+            names.push(String::from_utf8(name.to_vec()).ok()?);
+            rest = behind;
+        }
+        Some((shape, rest))
+    }
+}
+
+/// Everything that decides which components are found good, but for their size.
+pub(crate) fn rules() -> impl std::hash::Hash {
+    (env!("CARGO_PKG_VERSION"), DECLARED_MAX, complexity::LIMITS)
+}
+
+/// Whether a component is small enough to be looked at.
 ///
 /// # Errors
 ///
-/// Says what is wrong with the component.
-pub(crate) fn examine(bytes: &[u8], bytes_max: u64) -> Result<Shape, LoadError> {
+/// [`LoadError::TooLarge`].
+pub(crate) fn check_size(bytes: &[u8], bytes_max: u64) -> Result<(), LoadError> {
     let size = bytes.len() as u64;
     if size > bytes_max {
         return Err(LoadError::TooLarge {
@@ -64,6 +131,15 @@ pub(crate) fn examine(bytes: &[u8], bytes_max: u64) -> Result<Shape, LoadError> 
             limit: bytes_max,
         });
     }
+    Ok(())
+}
+
+/// Looks at `bytes`; cost is one pass.
+///
+/// # Errors
+///
+/// Says what is wrong with the component.
+pub(crate) fn examine(bytes: &[u8]) -> Result<Shape, LoadError> {
     check_magic(bytes)?;
     let mut examiner = Examiner::default();
     for payload in Parser::new(0).parse_all(bytes) {
@@ -131,7 +207,15 @@ impl Examiner {
             Payload::ComponentSection { .. } => self.declare(COMPONENTS, 1)?,
             Payload::InstanceSection(section) => self.declare_all(INSTANCES, &section)?,
             Payload::ComponentInstanceSection(section) => self.declare_all(INSTANCES, &section)?,
-            Payload::MemorySection(section) => self.declare_all(MEMORIES, &section)?,
+            Payload::MemorySection(section) => {
+                self.declare_all(MEMORIES, &section)?;
+                for memory in section {
+                    let memory = memory.map_err(invalid)?;
+                    let page = 1_u64 << memory.page_size_log2.unwrap_or(PAGE_LOG2).min(PAGE_LOG2);
+                    let bytes = memory.initial.saturating_mul(page);
+                    self.shape.memory_bytes = self.shape.memory_bytes.max(bytes);
+                }
+            }
             Payload::TableSection(section) => self.declare_all(TABLES, &section)?,
             Payload::GlobalSection(section) => self.declare_all(GLOBALS, &section)?,
             Payload::DataSection(section) => self.declare_all(SEGMENTS, &section)?,
@@ -210,7 +294,7 @@ mod tests {
     use crate::fault::Grouped;
 
     fn examine_text(text: &str) -> Result<Shape, LoadError> {
-        examine(&wat::parse_str(text).unwrap(), 32 << 20)
+        examine(&wat::parse_str(text).unwrap())
     }
 
     /// A component that declares `count` of something.
@@ -260,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_is_no_component_is_named() {
-        let what = |bytes: &[u8]| examine(bytes, 1 << 20).unwrap_err().to_string();
+        let what = |bytes: &[u8]| examine(bytes).unwrap_err().to_string();
         assert!(what(b"").contains("empty"));
         assert!(what(b"  (component)").contains("text format"));
         assert!(what(b"#!/bin/sh").contains("magic number"));
@@ -272,12 +356,28 @@ mod tests {
     }
 
     #[test]
+    fn what_the_cache_keeps_is_read_back_and_nothing_that_is_cut_off() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let shape = Shape {
+            memory_bytes: 3 << 40,
+            imports: names(&["a:b/c", ""]),
+            exports: names(&["ä"]),
+        };
+        let bytes = [&shape.to_bytes()[..], b"code"].concat();
+        assert_eq!(Shape::split_off(&bytes), Some((shape, &b"code"[..])));
+        for length in 0..bytes.len() - 4 {
+            assert_eq!(Shape::split_off(&bytes[..length]), None, "{length}");
+        }
+        assert_eq!(Shape::split_off(&[0xff; 64]), None);
+    }
+
+    #[test]
     fn one_byte_too_many_is_too_large() {
         let bytes = wat::parse_str("(component)").unwrap();
         let size = bytes.len() as u64;
-        assert!(matches!(examine(&bytes, size), Err(LoadError::NoWorld)));
+        assert_eq!(check_size(&bytes, size), Ok(()));
         assert_eq!(
-            examine(&bytes, size - 1),
+            check_size(&bytes, size - 1),
             Err(LoadError::TooLarge {
                 size,
                 limit: size - 1

@@ -323,7 +323,10 @@ fn what_does_not_fit_at_all_is_refused_too() {
     let large = |guest: Guest| refusal(&guest.build());
     // More than the place for a memory, a table or a core instance has.
     let text = large(Guest::new("wide").memory("65536"));
-    assert!(text.contains("memory"), "{text}");
+    assert!(
+        text.contains("a memory of 4,294,967,296 bytes (limit"),
+        "{text}"
+    );
     let text = large(Guest::new("tables").extra("(table 100000 funcref)"));
     assert!(text.contains("table"), "{text}");
     let text = large(Guest::new("tables").extra(&"(table 1 funcref)".repeat(5)));
