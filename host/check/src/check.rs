@@ -51,18 +51,49 @@ pub fn check(
 ) -> Result<Report, CheckError> {
     config.check().map_err(CheckError::Config)?;
     let component = load(runtime, component, config)?;
+    let older = older(runtime, &component, config)?;
     let config = &of_its_world(config, &component)?;
-    let (runs, first) = all_runs(&component, config, progress)?;
-    let subject = Subject::new(&component);
     let mut report = Report {
         module: component.label().to_owned(),
+        from: older.as_ref().map(|older| older.label().to_owned()),
         seed: config.seed,
-        runs,
-        deliveries: component.deliveries(),
+        runs: 0,
+        deliveries: 0,
         laws: config.laws.clone(),
         cost: Vec::new(),
         failure: None,
     };
+    let (of_versions, of_itself): (Vec<Law>, Vec<Law>) = config
+        .laws
+        .iter()
+        .partition(|law| **law == Law::OlderStatesLoad);
+    let passes = [(Some(&component), of_itself), (older.as_ref(), of_versions)];
+    for (component, laws) in passes {
+        let laws = Config {
+            laws,
+            ..config.clone()
+        };
+        if let Some(component) = component
+            && report.failure.is_none()
+            && !laws.laws.is_empty()
+        {
+            pass(component, &laws, progress, &mut report)?;
+        }
+    }
+    report.deliveries = component.deliveries();
+    Ok(report)
+}
+
+/// Runs histories of a component and checks laws on them.
+fn pass(
+    component: &Component,
+    config: &Config,
+    progress: &(dyn Fn(Progress) + Sync),
+    report: &mut Report,
+) -> Result<(), CheckError> {
+    let (runs, first) = all_runs(component, config, progress)?;
+    report.runs += runs;
+    let subject = Subject::new(component);
     report.failure = match first {
         Some((script, violation)) => {
             let (script, violation) = more_telling(&subject, config, script, violation);
@@ -91,7 +122,7 @@ pub fn check(
         }
         None => None,
     };
-    Ok(report)
+    Ok(())
 }
 
 /// Runs a script again and checks one law on it, or all that a [`Config`] has by default.
@@ -107,9 +138,14 @@ pub fn replay(
 ) -> Result<Option<Violation>, CheckError> {
     script.validate().map_err(CheckError::Script)?;
     let component = load(runtime, component, config)?;
-    let subject = Subject::new(&component);
+    let older = older(runtime, &component, config)?;
     let config = of_its_world(config, &component)?;
     for &law in &config.laws {
+        let lives = match (law, &older) {
+            (Law::OlderStatesLoad, Some(older)) => older,
+            _ => &component,
+        };
+        let subject = Subject::new(lives);
         if let Some(violation) = broken(verdict(&subject, script, law))? {
             return Ok(Some(violation));
         }
@@ -125,9 +161,38 @@ fn load(runtime: &Runtime, component: &[u8], config: &Config) -> Result<Componen
     Ok(Component::new(module, rich))
 }
 
-/// The configuration with those laws only that the component's world has.
+/// The older version that the configuration names.
+fn older(
+    runtime: &Runtime,
+    component: &Component,
+    config: &Config,
+) -> Result<Option<Component>, CheckError> {
+    let Some(bytes) = &config.from else {
+        return Ok(None);
+    };
+    let older = load(runtime, bytes, config)?;
+    let name = |label: &str| label.split('@').next().map(str::to_owned);
+    let (old, new) = (older.label(), component.label());
+    if name(old) != name(new) || old == new {
+        return Err(CheckError::Config(format!(
+            "{old} is not an older version of {new}: it needs the same name and another version"
+        )));
+    }
+    Ok(Some(older.before(component)))
+}
+
+/// The configuration with those laws only that can be checked: of the component's world, and with
+/// the older version that there is, if any.
 fn of_its_world(config: &Config, component: &Component) -> Result<Config, CheckError> {
     let mut config = config.clone();
+    let has_older = config.from.is_some();
+    config
+        .laws
+        .retain(|law| has_older || *law != Law::OlderStatesLoad);
+    if config.laws.is_empty() {
+        let reason = "there is nothing to check: that law needs an older version of the component";
+        return Err(CheckError::Config(reason.to_owned()));
+    }
     config.laws.retain(|law| law.is_of(component.world()));
     if config.laws.is_empty() {
         let reason = "there is nothing to check: the laws that were named are about merging, and \

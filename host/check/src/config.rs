@@ -25,6 +25,9 @@ pub struct Config {
     /// Commands in CBOR to choose from, instead of the component's own `sample`. They need not be
     /// valid.
     pub commands: Vec<Vec<u8>>,
+    /// An older version of the component. Histories that it made must go on in the component: see
+    /// [`Law::OlderStatesLoad`]. Default: none.
+    pub from: Option<Vec<u8>>,
     /// How often a failing script may be run to make it smaller. Default 2,000.
     pub shrink_tries_max: u32,
     /// What the component may use. Default: what a node gives.
@@ -45,6 +48,7 @@ impl Default for Config {
             threads: threads.map_or(1, |threads| threads.get().min(8)),
             laws: Law::ALL.to_vec(),
             commands: Vec::new(),
+            from: None,
             shrink_tries_max: 2_000,
             limits: Limits::default(),
         }

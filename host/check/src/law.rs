@@ -48,11 +48,14 @@ pub enum Law {
     CompactionIsInvisible,
     /// What a call costs does not grow with history beyond the stated bound.
     CostIsBounded,
+    /// What an older version saved loads as what its ops make, and goes on with ops of both.
+    /// Checked if there is a [`Config::from`](crate::Config::from).
+    OlderStatesLoad,
 }
 
 impl Law {
     /// All laws, in the order in which they are checked.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NeverFaults,
         Self::QueriesChangeNothing,
         Self::NoHiddenState,
@@ -72,6 +75,7 @@ impl Law {
         Self::DamagedOpsDoNoHarm,
         Self::CompactionIsInvisible,
         Self::CostIsBounded,
+        Self::OlderStatesLoad,
     ];
 
     /// Whether types of this world must keep to it.
@@ -111,6 +115,7 @@ impl Law {
             Self::DamagedOpsDoNoHarm => "damaged-ops-do-no-harm",
             Self::CompactionIsInvisible => "compaction-is-invisible",
             Self::CostIsBounded => "cost-is-bounded",
+            Self::OlderStatesLoad => "older-states-load",
         }
     }
 
@@ -159,6 +164,9 @@ impl Law {
                 "no query and no later command can tell a compacted state from another"
             }
             Self::CostIsBounded => "the cost of an op does not grow with history beyond its bound",
+            Self::OlderStatesLoad => {
+                "what an older version saved loads as what its ops make, and goes on with both's"
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Component {
     /// The same component with another budget of fuel.
     rich: Module,
     deliveries: Arc<AtomicU64>,
+    /// A newer version, which has to go on with what this one saved.
+    successor: Option<Arc<Component>>,
 }
 
 impl Component {
@@ -27,6 +29,16 @@ impl Component {
             module,
             rich,
             deliveries: Arc::default(),
+            successor: None,
+        }
+    }
+
+    /// This version as the one before `newer`. What either delivers counts as the newer one's.
+    pub(crate) fn before(self, newer: &Self) -> Self {
+        Self {
+            deliveries: Arc::clone(&newer.deliveries),
+            successor: Some(Arc::new(newer.clone())),
+            ..self
         }
     }
 
@@ -83,6 +95,21 @@ impl Subject {
         self.component.module.description().writes
     }
 
+    /// The version of the component.
+    pub(crate) fn version(&self) -> &str {
+        &self.component.module.description().version
+    }
+
+    /// The versions of op encodings that the component reads.
+    pub(crate) fn reads(&self) -> &[u32] {
+        &self.component.module.description().reads
+    }
+
+    /// The version that comes after the component.
+    pub(crate) fn successor(&self) -> Option<Self> {
+        self.component.successor.as_deref().map(Self::new)
+    }
+
     /// An instance without objects.
     fn instance(&self) -> Outcome<Rc<RefCell<Instance>>> {
         let mut instances = self.instances.borrow_mut();
@@ -128,8 +155,12 @@ impl Object {
 
     /// Loads what this version saved.
     pub(crate) fn load(subject: &Subject, saved: &[u8]) -> Outcome<Self> {
+        Self::load_from(subject, saved, subject.version())
+    }
+
+    /// Loads what a version saved.
+    pub(crate) fn load_from(subject: &Subject, saved: &[u8], version: &str) -> Outcome<Self> {
         let instance = subject.instance()?;
-        let version = &subject.component.module.description().version;
         let restored = instance.borrow_mut().restore(saved, version);
         match restored {
             Ok(handle) => Ok(Self {
@@ -145,6 +176,11 @@ impl Object {
             .with("saved", Evidence::State(saved.to_vec()))
             .with("the component says", Evidence::Words(words))),
         }
+    }
+
+    /// The component that it is an object of.
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// A second object with the same state.

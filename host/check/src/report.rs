@@ -11,6 +11,8 @@ use crate::script::Script;
 pub struct Report {
     /// `name@version`.
     pub module: String,
+    /// `name@version` of the older version whose histories had to go on.
+    pub from: Option<String>,
     /// The first seed.
     pub seed: u64,
     /// How many runs were done.

@@ -6,6 +6,7 @@ mod compaction;
 mod lattice;
 mod order;
 mod states;
+mod versions;
 mod walk;
 
 use crate::law::{Law, Outcome};
@@ -38,6 +39,7 @@ pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut Wo
         Law::ReplicasConverge => world.check_equal(law, "two replicas have applied the same ops"),
         Law::VoidOpsDoNotPart => order::void_ops_do_not_part(world),
         Law::DamagedOpsDoNoHarm => states::damaged_ops_do_no_harm(world),
+        Law::OlderStatesLoad => versions::older_states_load(world),
         Law::CompactionIsInvisible => compaction::is_invisible(subject, script),
     };
     outcome.map_err(|stop| stop.of(law))

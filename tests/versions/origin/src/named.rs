@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NAMED, PLAIN};
 
-/// A sum for each name; what was added without one stands under the empty name.
+/// A sum for each name; what was added without one stands under the empty name. Wrong on purpose: a
+/// sum of nothing is loaded as an entry, which no op makes.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Named(BTreeMap<String, u64>);
+pub struct Named<const WRONG: bool = false>(BTreeMap<String, u64>);
 
 /// Adds a number under a name.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct NamedOp {
     by: String,
 }
 
-impl Crdt for Named {
+impl<const WRONG: bool> Crdt for Named<WRONG> {
     const NAME: &'static str = "tally";
     const VERSION: &'static str = "2.0.0";
     const SUMMARY: &'static str = "A sum that grows, for each name.";
@@ -69,7 +70,7 @@ impl Crdt for Named {
         let is_plain = from_version.starts_with("1.");
         let loaded = match is_plain {
             true => postcard_bytes::read(saved).map(|sum: u64| match sum {
-                0 => Self::default(),
+                0 if !WRONG => Self::default(),
                 sum => Self(BTreeMap::from([(String::new(), sum)])),
             }),
             false => postcard_bytes::read(saved),

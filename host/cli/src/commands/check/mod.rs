@@ -39,6 +39,9 @@ pub(crate) struct CheckArguments {
     /// Check this law only; may be given several times
     #[arg(long = "law", value_name = "LAW", value_parser = law_parser())]
     laws: Vec<Law>,
+    /// An older version: what it saved has to load, and go on with ops of both
+    #[arg(long, value_name = "OLDER.wasm")]
+    from: Option<PathBuf>,
     /// Take commands from this file, one in JSON a line, instead of the component's own samples
     #[arg(long, value_name = "FILE")]
     commands: Option<PathBuf>,
@@ -52,6 +55,15 @@ pub(crate) struct CheckArguments {
     /// Print the report in JSON
     #[arg(long)]
     json: bool,
+}
+
+impl CheckArguments {
+    /// The components, as they stand on the command line.
+    fn files(&self) -> String {
+        let from = self.from.as_ref();
+        let from = from.map(|from| format!(" --from {}", from.display()));
+        format!("{}{}", self.file.display(), from.unwrap_or_default())
+    }
 }
 
 /// Reads a law by its name.
@@ -71,8 +83,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<()> {
 /// Whether all laws hold. Everything is printed.
 fn verdict(arguments: &CheckArguments) -> Result<bool> {
     let file = arguments.file.display();
-    let component =
-        std::fs::read(&arguments.file).with_context(|| format!("cannot read {file}"))?;
+    let component = component(&arguments.file)?;
     let runtime = sandbox::start()?;
     let config = config(arguments)?;
     if let Some(script) = &arguments.replay {
@@ -90,9 +101,13 @@ fn verdict(arguments: &CheckArguments) -> Result<bool> {
     };
     match arguments.json {
         true => report::json(&report, took, saved.as_deref())?,
-        false => report::print(&report, took, saved.as_deref(), &arguments.file)?,
+        false => report::print(&report, took, saved.as_deref(), &arguments.files())?,
     }
     Ok(report.failure.is_none())
+}
+
+fn component(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn config(arguments: &CheckArguments) -> Result<Config> {
@@ -113,6 +128,7 @@ fn config(arguments: &CheckArguments) -> Result<Config> {
             false => arguments.laws.clone(),
         },
         commands,
+        from: arguments.from.as_deref().map(component).transpose()?,
         ..default
     })
 }

@@ -27,11 +27,14 @@ pub(super) fn print(
     report: &Report,
     took: Duration,
     saved: Option<&Path>,
-    component: &Path,
+    components: &str,
 ) -> io::Result<()> {
+    let from = report.from.as_ref();
+    let from = from.map(|from| format!(" after {from}"));
     line(&format!(
-        "{}: {} histories from seed {}, {} ops delivered in {:.1} s ({} a second)",
+        "{}{}: {} histories from seed {}, {} ops delivered in {:.1} s ({} a second)",
         report.module,
+        from.unwrap_or_default(),
         grouped(report.runs),
         report.seed,
         grouped(report.deliveries),
@@ -47,7 +50,7 @@ pub(super) fn print(
     line("")?;
     match &report.failure {
         None => line("every law holds in every history"),
-        Some(failure) => failed(failure, saved, component),
+        Some(failure) => failed(failure, saved, components),
     }
 }
 
@@ -84,7 +87,7 @@ fn cost(points: &[CostPoint]) -> io::Result<()> {
     table.print("")
 }
 
-fn failed(failure: &Failure, saved: Option<&Path>, component: &Path) -> io::Result<()> {
+fn failed(failure: &Failure, saved: Option<&Path>, components: &str) -> io::Result<()> {
     line(&format!(
         "{} is BROKEN: {}",
         failure.violation.law,
@@ -105,8 +108,7 @@ fn failed(failure: &Failure, saved: Option<&Path>, component: &Path) -> io::Resu
         line("")?;
         line("To see it again:")?;
         line(&format!(
-            "    replicant check {} --replay {}",
-            component.display(),
+            "    replicant check {components} --replay {}",
             saved.display()
         ))?;
     }
@@ -152,6 +154,7 @@ pub(super) fn json(report: &Report, took: Duration, saved: Option<&Path>) -> io:
     });
     let report = json!({
         "module": report.module,
+        "from": report.from,
         "seed": report.seed,
         "runs": report.runs,
         "deliveries": report.deliveries,
