@@ -76,10 +76,22 @@ pub(crate) struct NodeArguments {
     #[arg(
         long,
         env = "REPLICANT_API",
-        default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
+        default_value = API,
+        value_name = "URL",
+        value_parser = or_default
     )]
     api: String,
+}
+
+/// Where a node serves its API if nobody says otherwise.
+const API: &str = "http://127.0.0.1:8080";
+
+/// A variable that is empty is as good as none, as in shells.
+fn or_default(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(match text {
+        "" => API.to_owned(),
+        text => text.to_owned(),
+    })
 }
 
 impl NodeArguments {

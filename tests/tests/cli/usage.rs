@@ -46,6 +46,17 @@ fn help_names_every_command_and_the_exit_codes() {
 }
 
 #[test]
+fn a_variable_that_is_empty_is_as_good_as_none() {
+    let mut status = std::process::Command::new(replicant_tests::process::binary());
+    let output = status.arg("status").env("REPLICANT_API", "").output();
+    let output = output.unwrap();
+    // Whether a node of somebody answers there is another matter.
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_ne!(output.status.code(), Some(2), "{said}");
+    assert!(!said.contains("REPLICANT_API as http"), "{said}");
+}
+
+#[test]
 fn the_version_is_that_of_the_release() {
     Replicant::new().run(["--version"]).prints(concat!(
         "replicant ",

@@ -112,10 +112,10 @@ impl Report {
         self.topics.push(proof);
     }
 
-    /// Prints the table and writes the file, if one is wanted. True if everything held.
+    /// Tells the table and writes the file, if one is wanted. True if everything held.
     pub(crate) fn finish(mut self, file: Option<File>) -> Result<bool> {
         self.seconds = self.started.elapsed().as_secs_f64();
-        self.print();
+        self.table().iter().for_each(|line| tell(line));
         if let Some(mut file) = file {
             let json = serde_json::to_vec_pretty(&self)?;
             file.write_all(&json).context("cannot write the report")?;
@@ -123,18 +123,20 @@ impl Report {
         Ok(self.held)
     }
 
-    fn print(&self) {
-        tell("\nWhat was proved\n");
-        tell(&format!(
+    /// What was proved, and what did not hold.
+    fn table(&self) -> Vec<String> {
+        let mut lines = vec!["\nWhat was proved\n".to_owned()];
+        lines.push(format!(
             "   {:<10} {:>8} {:>9} {:>10}   digest on each node",
             "topic", "objects", "ops", "bytes"
         ));
         if self.topics.is_empty() {
-            tell("   nothing was compared at the end: the demo did not come that far");
+            let nothing = "   nothing was compared at the end: the demo did not come that far";
+            lines.push(nothing.to_owned());
         }
         for proof in &self.topics {
             let digests = proof.digests.iter().map(|digest| short(digest));
-            tell(&format!(
+            lines.push(format!(
                 "   {:<10} {:>8} {:>9} {:>10}   {} ({})",
                 proof.topic,
                 proof.objects,
@@ -145,7 +147,7 @@ impl Report {
             ));
         }
         let held = self.claims.iter().filter(|claim| claim.held).count();
-        tell(&format!(
+        lines.push(format!(
             "\n   {held} of {} claims held on {} nodes, in {:.1} s.",
             self.claims.len(),
             self.nodes,
@@ -155,7 +157,54 @@ impl Report {
             let Claim {
                 act, claim, detail, ..
             } = claim;
-            tell(&format!("   NOT TRUE (act {act}): {claim}: {detail}"));
+            lines.push(format!("   NOT TRUE (act {act}): {claim}: {detail}"));
         }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(equal: bool) -> TopicProof {
+        TopicProof {
+            topic: "demo/notes".to_owned(),
+            objects: 3,
+            ops: 41,
+            bytes: 512,
+            digests: vec!["aa".repeat(32), "bb".repeat(32)],
+            equal,
+        }
+    }
+
+    #[test]
+    fn what_did_not_hold_is_named_below_the_table_and_the_demo_fails() {
+        let mut report = Report::new(2);
+        report.act("Editing");
+        report.claim("everybody sees it", true, "2 of 2 nodes");
+        report.act("Parting");
+        report.claim("nothing is lost", false, "node 2 lacks 7 ops");
+        report.topic(proof(false));
+        let table = report.table().join("\n");
+        assert!(table.contains("1 of 2 claims held on 2 nodes"), "{table}");
+        let said = "NOT TRUE (act 2): nothing is lost: node 2 lacks 7 ops";
+        assert!(table.contains(said), "{table}");
+        assert!(table.contains("(DIFFERENT)"), "{table}");
+        assert!(!table.contains("everybody sees it"), "{table}");
+        assert!(!report.finish(None).unwrap());
+    }
+
+    #[test]
+    fn a_topic_that_differs_is_enough_to_fail_and_a_demo_that_was_cut_short_says_so() {
+        let mut report = Report::new(2);
+        report.topic(proof(false));
+        assert!(!report.held);
+        let mut report = Report::new(2);
+        report.topic(proof(true));
+        assert!(report.table().join("\n").contains("(equal)"));
+        assert!(report.held);
+        let cut_short = Report::new(2).table().join("\n");
+        assert!(cut_short.contains("did not come that far"), "{cut_short}");
     }
 }
