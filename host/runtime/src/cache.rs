@@ -7,11 +7,12 @@
 //!
 //! The cache never fails a load. What goes wrong with it is logged.
 //!
-//! A file is: the magic number (8 bytes), the code of the authentication (32 bytes), the names of the
-//! component's imports and exports (so that a component that was found good is not looked through
-//! again), what the compiler made. Its name is the hash of the component, `-`, the start of the
-//! environment's hash, `.compiled`. What the code is over: the environment's hash, the component's
-//! hash, the rest of the file. The environment is the engine and what is refused of components.
+//! A file is: the magic number (8 bytes), the code of the authentication (32 bytes), the names of
+//! the component's imports and exports (so that a component that was found good is not looked
+//! through again), what the compiler made. Its name is the hash of the component, `-`, the start of
+//! the environment's hash, `.compiled`. What the code is over: the environment's hash, the
+//! component's hash, the rest of the file. The environment is the engine and what is refused of
+//! components.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::Hash;
@@ -130,8 +131,8 @@ impl DiskCache {
         Ok(bytes)
     }
 
-    /// What stands behind the authentication in `file`, if `file` was written with our key for this component and this
-    /// engine.
+    /// What stands behind the authentication in `file`, if `file` was written with our key for this
+    /// component and this engine.
     fn authentic<'a>(
         &self,
         file: &'a [u8],
