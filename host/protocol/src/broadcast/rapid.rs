@@ -41,8 +41,8 @@
 //!
 //! As a [`Broadcast`](crate::broadcast::Broadcast), whose shape it has. That trait passes no
 //! generator and knows one type of message, so this does not stand behind it yet. Tell it of all
-//! members with [`Rapid::handle_view`], or of neighbours. A message that is to be acknowledged goes out with
-//! [`Rapid::handle_broadcast_asking`].
+//! members with [`Rapid::handle_view`], or of neighbours. A message that is to be acknowledged goes
+//! out with [`Rapid::handle_broadcast_asking`].
 //!
 //! # Bounds, and what a liar can do
 //!
