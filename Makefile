@@ -5,12 +5,13 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 EXAMPLES := $(wildcard examples/*/Cargo.toml)
 BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/replicant
 
-.PHONY: help demo test toolchain lint doc suites examples skipped bench clean-guests
+.PHONY: help demo test toolchain lint doc suites examples skipped bench sim clean-guests
 
 help:
 	@echo "make demo    build Replicant and watch three nodes converge (ARGS=--fast for the short one)"
 	@echo "make test    formatting, lints, documentation and every test suite"
 	@echo "make bench   the figures of docs/performance.md (release build; takes a while)"
+	@echo "make sim     scenarios of membership and broadcast with up to 10,000 nodes (takes longer)"
 
 # What compiles guests to WebAssembly: found, or installed with the system's package manager.
 toolchain:
@@ -49,6 +50,12 @@ examples:
 # What could not be tested, since a registry of another language's tools was out of reach.
 skipped:
 	@cat $(dir $(BINARY))../tmp/projects/*.skipped 2>/dev/null || true
+
+# Every scenario with as many nodes as its figures are about. SEEDS=A..B for others.
+SEEDS ?= 1..2
+sim: toolchain
+	$(CARGO) build --quiet --release -p replicant-cli
+	sh tests/simulator/all.sh $(dir $(BINARY))../release/replicant $(SEEDS)
 
 bench: toolchain
 	$(CARGO) bench -p replicant-runtime

@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Check(commands::check::CheckArguments),
     /// See three nodes on this machine replicate, fail and recover
     Demo(commands::demo::DemoArguments),
+    /// Simulate thousands of nodes
+    Sim(commands::sim::SimArguments),
     /// Measure a cluster on this machine
     Bench(commands::bench::BenchArguments),
     /// Write a script that completes commands and options in a shell

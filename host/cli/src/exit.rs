@@ -35,11 +35,11 @@ Exit codes:
 #[error("{0}")]
 pub(crate) struct WrongArgument(pub(crate) String);
 
-/// How a check of a component ended, if not well. Its own codes: 1 and 2.
+/// How a check of a component, or a simulation, ended, if not well. Its own codes: 1 and 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
-    /// A law is broken; everything has been said.
-    #[error("a law is broken")]
+    /// A law is broken, or a figure is beyond its bound; everything has been said.
+    #[error("what was checked does not hold")]
     Told,
     /// Nothing is known of the component.
     #[error("{0}")]

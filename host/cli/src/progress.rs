@@ -19,6 +19,12 @@ pub(crate) fn bytes(total: u64, what: &str) -> ProgressBar {
     styled(ProgressBar::new(total), template, what)
 }
 
+/// A bar for work of which only the share is known.
+pub(crate) fn share(total: u64, what: &str) -> ProgressBar {
+    let template = "{msg} {wide_bar} {percent} % ({elapsed}, {eta} left)";
+    styled(ProgressBar::new(total), template, what)
+}
+
 /// A counter for work whose end is not known.
 pub(crate) fn counter(what: &str) -> ProgressBar {
     let counter = styled(

@@ -20,6 +20,7 @@ use crate::{Index, Outcome, Progress};
 use tables::World;
 
 pub use format::{FILE_BYTES_MAX, FileError, ScenarioFile};
+pub use values::NODES;
 
 impl ScenarioFile {
     /// Runs it; `nodes` takes the place of what the file says.

@@ -7,6 +7,7 @@ mod messaging;
 mod reading;
 mod readme;
 mod serving;
+mod simulating;
 mod updating;
 mod upgrading;
 mod usage;

@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 use crate::source::{repository, sources};
 
 /// Crates that a crate of ours must never depend on, directly.
-const NEVER: [(&str, &[&str]); 7] = [
+const NEVER: [(&str, &[&str]); 8] = [
     (
         "replicant-protocol",
         &[
@@ -19,11 +19,19 @@ const NEVER: [(&str, &[&str]); 7] = [
             "replicant",
             "replicant-runtime",
             "getrandom",
+            "replicant-simulator",
         ],
     ),
     (
         "replicant-runtime",
-        &["tokio", "replicant-protocol", "replicant", "redb", "axum"],
+        &[
+            "tokio",
+            "replicant-protocol",
+            "replicant",
+            "redb",
+            "axum",
+            "replicant-simulator",
+        ],
     ),
     (
         "replicant-check",
@@ -44,7 +52,23 @@ const NEVER: [(&str, &[&str]); 7] = [
     ),
     (
         "replicant",
-        &["wasmtime", "replicant-cli", "clap", "anyhow"],
+        &[
+            "wasmtime",
+            "replicant-cli",
+            "clap",
+            "anyhow",
+            "replicant-simulator",
+        ],
+    ),
+    (
+        "replicant-simulator",
+        &[
+            "tokio",
+            "wasmtime",
+            "replicant-runtime",
+            "replicant",
+            "getrandom",
+        ],
     ),
     (
         "replicant-cli",

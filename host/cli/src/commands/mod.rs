@@ -17,6 +17,7 @@ pub(crate) mod new;
 pub(crate) mod objects;
 pub(crate) mod query;
 pub(crate) mod serve;
+pub(crate) mod sim;
 pub(crate) mod status;
 pub(crate) mod topic;
 pub(crate) mod topics;
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Dev(arguments) => dev::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Sim(arguments) => sim::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     }

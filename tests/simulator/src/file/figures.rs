@@ -56,11 +56,14 @@ fn of_broadcast<'a>(name: &'a str, found: &Reach) -> [Measured<'a>; 4] {
 }
 
 fn of_views<S: Subject>(run: &Run<'_, S>) -> Vec<Measured<'static>> {
-    let views = run.engine.nodes().map(|(node, it)| (node, it.view()));
-    let views = Checked::new(views);
-    let mut measured = vec![(FigureWord::Isolated, views.isolated_count())];
+    let views = run.engine.nodes();
+    let views = Checked::new(views.filter_map(|(node, it)| Some((node, it.view()?))));
+    let mut measured = Vec::new();
+    if S::VIEWS != Views::Told {
+        measured.push((FigureWord::Isolated, views.isolated_count()));
+    }
     match S::VIEWS {
-        Views::Fixed => (),
+        Views::Told | Views::Fixed => (),
         Views::Partial => measured.push((FigureWord::OneSided, views.one_sided_count())),
         Views::Full => {
             measured.push((FigureWord::WronglyDead, views.wrongly_dead_count()));

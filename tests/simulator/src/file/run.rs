@@ -154,7 +154,8 @@ impl<S: Subject> Run<'_, S> {
     fn churn(&mut self, at: Duration, place: usize) {
         let entry = self.file.churn[place].get_ref();
         let chance: f64 = self.engine.rng.random_range(f64::MIN_POSITIVE..1.0);
-        let next = at + Duration::from_secs_f64(-chance.ln() / entry.per_second);
+        let per_second = entry.per_minute / 60.0 * self.engine.len() as f64;
+        let next = at + Duration::from_secs_f64(-chance.ln() / per_second);
         if next <= entry.at() + entry.lasts() {
             self.agenda.add(next, Step::Churn(place));
         }

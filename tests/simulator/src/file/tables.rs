@@ -9,8 +9,8 @@ use super::values::{Number, Share, Time};
 use crate::Latency;
 use crate::worlds::{FloodNode, Subject as _, Views};
 
-/// How often nodes may go and come back in all.
-const CHURN_MAX: f64 = 1e6;
+/// How often each node may go and come back in a minute.
+const CHURN_MAX: f64 = 60.0;
 
 /// An entry that happens at some time.
 pub(super) trait Timed {
@@ -113,7 +113,8 @@ pub(super) struct CrashTable {
 pub(super) struct ChurnTable {
     pub(super) at: Time,
     pub(super) lasts: Time,
-    pub(super) per_second: f64,
+    /// The share of all nodes that goes in a minute.
+    pub(super) per_minute: f64,
     pub(super) away: Time,
     #[serde(default)]
     pub(super) how: How,
@@ -259,6 +260,7 @@ impl FigureWord {
     /// Whether it can be measured where nodes know each other like this.
     pub(super) fn needs(self, views: Views) -> bool {
         match self {
+            Self::Isolated => views != Views::Told,
             Self::OneSided => views == Views::Partial,
             Self::WronglyDead | Self::WronglyAlive => views == Views::Full,
             _ => true,
@@ -319,12 +321,9 @@ impl LatencyTable {
 
 impl ChurnTable {
     pub(super) fn fault(&self) -> Option<String> {
-        let count = self.per_second * self.lasts.0.as_secs_f64();
-        match self.per_second > 0.0 && count <= CHURN_MAX {
+        match self.per_minute > 0.0 && self.per_minute <= CHURN_MAX {
             true => None,
-            false => Some(format!(
-                "`per_second` is above 0, and at most {CHURN_MAX} nodes go"
-            )),
+            false => Some(format!("`per_minute` is above 0 and at most {CHURN_MAX}")),
         }
     }
 }

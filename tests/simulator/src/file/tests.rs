@@ -36,8 +36,8 @@ fn a_fault_is_told_with_its_line_and_what_would_be_right() {
             "line 8, `drift_ppm = -1`: -1 is",
         ),
         (
-            "[[churn]]\nat = \"1 s\"\nlasts = \"1 s\"\naway = \"1 s\"\nper_second = nan",
-            "line 5, `[[churn]]`: `per_second` is above 0",
+            "[[churn]]\nat = \"1 s\"\nlasts = \"1 s\"\naway = \"1 s\"\nper_minute = nan",
+            "line 5, `[[churn]]`: `per_minute` is above 0",
         ),
         (
             "[[partition]]\nat = \"1 s\"\nlasts = \"1 s\"\nparts = [0.6, 0.6]",
@@ -150,6 +150,6 @@ fn who_comes_back_is_up_at_the_end_and_who_was_away_is_not_held_to_account() {
         found.map_or(f64::NAN, |(_, value)| *value)
     };
     assert!(messages(&returning) > 1.5 * messages(crash));
-    let churn = "[[churn]]\nat = \"1 s\"\nlasts = \"1 min\"\nper_second = 5\naway = \"10 min\"\n";
+    let churn = "[[churn]]\nat = \"1 s\"\nlasts = \"1 min\"\nper_minute = 6\naway = \"10 min\"\n";
     assert!(messages(churn) < 0.2 * messages(""));
 }

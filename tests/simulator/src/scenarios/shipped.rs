@@ -8,7 +8,7 @@ macro_rules! shipped {
 
 /// Name and text of each.
 pub const SHIPPED: &[(&str, &str)] = shipped![
-    "mass-crash",
+    "crash-and-return",
     "one-way-partition",
     "churn",
     "slow-nodes",

@@ -121,7 +121,7 @@ impl Subject for FloodNode {
         Some(&self.heard)
     }
 
-    fn view(&self) -> Vec<Index> {
-        self.neighbours.iter().copied().collect()
+    fn view(&self) -> Option<Vec<Index>> {
+        Some(self.neighbours.iter().copied().collect())
     }
 }

@@ -17,7 +17,9 @@ pub enum Disk {
 /// Which nodes a node knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Views {
-    /// It was told, and learns nothing.
+    /// All of them: it was told, and learns nothing.
+    Told,
+    /// Its neighbours: it was told, and learns nothing.
     Fixed,
     /// Some, its neighbours.
     Partial,
@@ -42,6 +44,7 @@ pub trait Subject: Process + Sized {
     /// What it delivered.
     fn heard(&self) -> Option<&Heard>;
 
-    /// Whom it takes for a neighbour or, with a full view, for alive; without itself.
-    fn view(&self) -> Vec<Index>;
+    /// Whom it takes for a neighbour or, with a full view, for alive; without itself. `None` where
+    /// it was told.
+    fn view(&self) -> Option<Vec<Index>>;
 }

@@ -1,0 +1,164 @@
+//! `replicant sim`: the protocols in simulation, thousands of nodes in one thread.
+
+mod memory;
+mod plot;
+mod report;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use indicatif::ProgressBar;
+use replicant_simulator::file::{FILE_BYTES_MAX, NODES, ScenarioFile};
+use replicant_simulator::scenarios::{self, Found};
+
+use crate::exit::{Unfit, WrongArgument};
+use crate::output::Table;
+use crate::progress;
+use report::Ran;
+
+/// More seeds than this are more than anybody waits for.
+const SEEDS_MAX: u64 = 10_000;
+
+/// Steps of the bar.
+const STEPS: f64 = 1_000.0;
+
+#[derive(Args)]
+pub(crate) struct SimArguments {
+    /// The scenario: a name of --list, or a file ending in .toml
+    #[arg(required_unless_present = "list")]
+    scenario: Option<String>,
+    /// List the scenarios that are built in
+    #[arg(long)]
+    list: bool,
+    /// How many nodes [default: what the scenario says]
+    #[arg(long, value_parser = nodes_parser())]
+    nodes: Option<u32>,
+    /// The seed that decides the run; the same seed gives the same events, and the same hash
+    #[arg(long, default_value_t = 1, conflicts_with = "seeds")]
+    seed: u64,
+    /// Run each of these seeds; B is not one of them
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    seeds: Option<Range<u64>>,
+    /// Print the figures in JSON, one line for each seed
+    #[arg(long)]
+    json: bool,
+    /// Draw what can be drawn of the runs
+    #[arg(long, value_name = "FILE.svg", value_parser = svg)]
+    plot: Option<PathBuf>,
+}
+
+fn nodes_parser() -> RangedU64ValueParser<u32> {
+    let (least, most) = (u64::from(*NODES.start()), u64::from(*NODES.end()));
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let range = text.split_once("..");
+    let range = range.and_then(|(first, end)| Some(number(first)?..number(end)?));
+    match range {
+        Some(range) if !range.is_empty() && range.end - range.start <= SEEDS_MAX => Ok(range),
+        _ => Err(format!(
+            "write the first seed, two dots and the seed after the last, as in 1..6; at most \
+             {SEEDS_MAX}"
+        )),
+    }
+}
+
+fn svg(text: &str) -> Result<PathBuf, String> {
+    match text.ends_with(".svg") {
+        true => Ok(text.into()),
+        false => Err("only SVG is drawn: the name has to end in .svg".to_owned()),
+    }
+}
+
+pub(crate) fn run(arguments: &SimArguments) -> Result<()> {
+    let Some(name) = arguments.scenario.as_deref().filter(|_| !arguments.list) else {
+        return list();
+    };
+    let scenario = find(name)?;
+    let nodes = arguments.nodes.unwrap_or(scenario.nodes());
+    let seeds = arguments.seeds.clone();
+    let seeds = seeds.unwrap_or(arguments.seed..arguments.seed.saturating_add(1));
+    let mut runs = Vec::new();
+    for seed in seeds {
+        let ran = run_one(name, &scenario, nodes, seed);
+        match arguments.json {
+            true => report::json(&ran)?,
+            false => report::seed(&ran)?,
+        }
+        runs.push(ran);
+    }
+    if !arguments.json {
+        report::table(&runs)?;
+    }
+    if let Some(file) = &arguments.plot {
+        let text = plot::svg(&runs);
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    match runs.iter().all(|ran| ran.outcome.holds()) {
+        true => Ok(()),
+        false => Err(Unfit::Told.into()),
+    }
+}
+
+fn list() -> Result<()> {
+    let mut table = Table::new(&["scenario", "nodes", "what happens"]);
+    for name in scenarios::names() {
+        if let Some(found) = scenarios::find(name) {
+            let name = name.replace('_', "-");
+            table.row(&[name.as_str(), &found.nodes().to_string(), found.about()]);
+        }
+    }
+    Ok(table.print("none")?)
+}
+
+fn find(name: &str) -> Result<Found> {
+    if name.ends_with(".toml") {
+        return read(Path::new(name));
+    }
+    let unknown = || {
+        WrongArgument(format!(
+            "no scenario is called {name}; `replicant sim --list` names them, and a file ends in \
+             .toml"
+        ))
+    };
+    Ok(scenarios::find(name).ok_or_else(unknown)?)
+}
+
+fn read(file: &Path) -> Result<Found> {
+    let name = file.display();
+    let wrong = |reason: String| WrongArgument(format!("{name}: {reason}"));
+    let size = std::fs::metadata(file).map(|it| it.len());
+    let size = size.map_err(|error| wrong(error.to_string()))?;
+    if size > FILE_BYTES_MAX as u64 {
+        return Err(wrong(format!("{size} bytes; at most {FILE_BYTES_MAX} are read")).into());
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let parsed = ScenarioFile::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    Ok(Found::File(Box::new(parsed)))
+}
+
+fn run_one(name: &str, scenario: &Found, nodes: u32, seed: u64) -> Ran {
+    let bar = progress::share(STEPS as u64, &format!("seed {seed}"));
+    let started = Instant::now();
+    let outcome = scenario.run(nodes, seed, &mut |what, done| show(&bar, seed, what, done));
+    bar.finish_and_clear();
+    Ran {
+        scenario: name.to_owned(),
+        nodes,
+        seed,
+        outcome,
+        took: started.elapsed(),
+        memory_peak_bytes: memory::peak_bytes(),
+    }
+}
+
+fn show(bar: &ProgressBar, seed: u64, what: &str, done: f64) {
+    bar.set_message(format!("seed {seed}: {what}"));
+    bar.set_position((done.clamp(0.0, 1.0) * STEPS) as u64);
+}
