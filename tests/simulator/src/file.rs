@@ -14,7 +14,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::worlds::FloodNode;
+use crate::worlds::{FloodNode, RapidNode};
 use crate::{Index, Outcome, Progress};
 
 use tables::World;
@@ -28,6 +28,7 @@ impl ScenarioFile {
         let nodes = nodes.unwrap_or(self.nodes());
         match self.world {
             World::Flood => run::run::<FloodNode>(self, nodes, seed, progress),
+            World::Rapid => run::run::<RapidNode>(self, nodes, seed, progress),
         }
     }
 }

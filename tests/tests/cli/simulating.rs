@@ -65,7 +65,7 @@ fn a_file_is_run_or_told_what_is_wrong_in_which_line() {
         (vec!["sim"], "<SCENARIO>"),
         (vec!["sim", "earthquake"], "--list"),
         (vec!["sim", "not-there.toml"], "not-there.toml"),
-        (vec!["sim", "flood", "--nodes", "1"], "2..=200000"),
+        (vec!["sim", "flood", "--nodes", "1"], "2..=1000000"),
         (vec!["sim", "flood", "--seeds", "5..5"], "1..6"),
         (vec!["sim", "flood", "--plot", "x.png"], ".svg"),
     ] {

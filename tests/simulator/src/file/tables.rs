@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::values::{Number, Share, Time};
 use crate::Latency;
-use crate::worlds::{FloodNode, Subject as _, Views};
+use crate::worlds::{FloodNode, RapidNode, Subject as _, Views};
 
 /// How often each node may go and come back in a minute.
 const CHURN_MAX: f64 = 60.0;
@@ -52,12 +52,14 @@ timed!(
 #[serde(rename_all = "kebab-case")]
 pub(super) enum World {
     Flood,
+    Rapid,
 }
 
 impl World {
     pub(super) fn views(self) -> Views {
         match self {
             Self::Flood => FloodNode::VIEWS,
+            Self::Rapid => RapidNode::VIEWS,
         }
     }
 
@@ -65,6 +67,7 @@ impl World {
         let payload = [0_u8].as_slice();
         match self {
             Self::Flood => FloodNode::say(payload.into()).is_some(),
+            Self::Rapid => RapidNode::say(payload.into()).is_some(),
         }
     }
 }

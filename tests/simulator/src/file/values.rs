@@ -10,7 +10,7 @@ use crate::Index;
 const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Fewer nodes are no cluster, more have not been tried.
-pub const NODES: std::ops::RangeInclusive<Index> = 2..=200_000;
+pub const NODES: std::ops::RangeInclusive<Index> = 2..=1_000_000;
 
 /// A time: `10 s`, `250 ms`, `2 min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,7 @@
 //! What scenario files need of a world.
 
+mod rapid;
+
 use std::sync::Arc;
 
 use crate::checkers::Heard;
