@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Load and list the modules that implement types
     #[command(subcommand)]
     Module(commands::module::ModuleCommand),
+    /// Publish and list facts: signed statements that everybody comes to know
+    #[command(subcommand)]
+    Fact(commands::fact::FactCommand),
     /// Carry out commands on an object
     Update(commands::update::UpdateArguments),
     /// Print an object's value

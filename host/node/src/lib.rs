@@ -19,11 +19,11 @@ mod vocabulary;
 mod wall_clock;
 
 pub use node::{
-    Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo, MemberState,
-    MemberWatch, Missed, ModuleInfo, NetworkInfo, Node, NodeConfig, NodeError, ObjectPage,
-    ObjectRead, ObjectState, OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo,
-    Subscription, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, Watch,
-    WatchEvent, WatchToken, init,
+    Change, DigestInfo, Direction, FactChange, FactFilter, FactWatch, Heard, ListenEvent,
+    LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo, NetworkInfo, Node,
+    NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, Published,
+    QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo, Update,
+    Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
 };
 /// Who may publish and subscribe in which topics.
 pub mod access {
@@ -31,5 +31,5 @@ pub mod access {
         Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who,
     };
 }
-pub use replicant_protocol::ids;
+pub use replicant_protocol::{facts, ids};
 pub use replicant_runtime::{CompilerProcess, compile_for_parent};

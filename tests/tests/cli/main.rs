@@ -3,6 +3,7 @@
 
 mod checking;
 mod demo;
+mod facts;
 mod messaging;
 mod reading;
 mod readme;

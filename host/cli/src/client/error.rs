@@ -84,6 +84,10 @@ impl ClientError {
                     Some("see `replicant module list`, or load it with `replicant module load`")
                 }
                 "unknown-module" => Some("see `replicant module list` for what is loaded"),
+                "unknown-fact" => Some("see `replicant fact list`"),
+                "fact-refused" => {
+                    Some("see --fact-kind and --authority of `replicant serve`, and docs/facts.md")
+                }
                 "refused" if outcomes.is_empty() => {
                     Some("`replicant module show TYPE` prints what the type answers")
                 }

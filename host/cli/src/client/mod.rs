@@ -309,6 +309,10 @@ pub(crate) fn module_path(name: &str) -> String {
     format!("/v1/modules/{}", encoded(name))
 }
 
+pub(crate) fn fact_path(id: &str) -> String {
+    format!("/v1/facts/{}", encoded(id))
+}
+
 pub(crate) fn topic_path(topic: &str) -> String {
     format!("/v1/topics/{}", encoded(topic))
 }

@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod digest;
+pub(crate) mod fact;
 pub(crate) mod get;
 pub(crate) mod init;
 pub(crate) mod members;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Members(arguments) => members::run(arguments),
         Command::Network(arguments) => network::run(arguments),
         Command::Module(command) => module::run(command),
+        Command::Fact(command) => fact::run(command),
         Command::Update(arguments) => update::run(arguments),
         Command::Get(arguments) => get::run(arguments),
         Command::Query(arguments) => query::run(arguments),

@@ -8,9 +8,11 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiServer};
+use replicant::ids::NodeId;
 use replicant::{Node, NodeConfig};
 use serde::Serialize;
 
+use super::fact;
 use crate::exit::WrongArgument;
 use crate::logs::LogArguments;
 use crate::open_files;
@@ -59,6 +61,19 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "MS", default_value_t = 1_000,
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
     probe_interval_ms: u64,
+    /// A node that may revoke others, by its whole id; may be given more than once. The same on all
+    /// nodes
+    #[arg(long, value_name = "ID")]
+    authority: Vec<NodeId>,
+    /// A kind of facts that nodes may publish: NAME=any or NAME=ID,ID (who may), then :TIME (the
+    /// longest time to live; 31d if left out) and :BYTES (the largest body; 4096). May be given
+    /// more than once. The same on all nodes
+    #[arg(long, value_name = "KIND")]
+    fact_kind: Vec<String>,
+    /// How often facts are compared with another node, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u64).range(50..=600_000))]
+    fact_interval_ms: u64,
     /// Write the addresses to this file, as JSON, once the node is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -178,6 +193,12 @@ impl ServeArguments {
         config.topic_rules = Rules::new(self.topic_rule.clone())
             .with_context(|| WrongArgument(format!("more than {RULES_MAX} topic rules")))?;
         config.probe_interval = Duration::from_millis(self.probe_interval_ms);
+        config.authorities = self.authority.iter().copied().collect();
+        config.fact_interval = Duration::from_millis(self.fact_interval_ms);
+        for kind in &self.fact_kind {
+            let (name, rule) = fact::declaration(kind)?;
+            config.fact_kinds.insert(name, rule);
+        }
         Ok(config)
     }
 

@@ -51,6 +51,8 @@ codes! {
     UnknownType = NOT_FOUND "unknown-type",
     /// No module has this name.
     UnknownModule = NOT_FOUND "unknown-module",
+    /// No fact has this id, or several have.
+    UnknownFact = NOT_FOUND "unknown-fact",
     /// The path does not take this method.
     NoSuchMethod = METHOD_NOT_ALLOWED "no-such-method",
     /// The client accepts no format that the answer can have.
@@ -61,6 +63,8 @@ codes! {
     AmbiguousType = CONFLICT "ambiguous-type",
     /// The object needs a newer version of its type than the node has.
     NewerTypeNeeded = CONFLICT "newer-type-needed",
+    /// The node may not issue the fact, its kind is not declared, or there are too many.
+    FactRefused = CONFLICT "fact-refused",
     /// The type stays on the version that it runs on.
     SwitchRefused = CONFLICT "switch-refused",
     /// Another component has this name and version, or this one is registered with other limits.

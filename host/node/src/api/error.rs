@@ -188,6 +188,18 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
             Code::BadRequest,
             "`after` takes the `next` of an earlier page",
         ),
+        NodeError::UnknownFact { .. } => (
+            Code::UnknownFact,
+            "see `GET /v1/facts`; 8 digits of an id or more name it",
+        ),
+        NodeError::FactInvalid { .. } => (
+            Code::BadRequest,
+            "nothing was published; docs/facts.md says what each kind demands",
+        ),
+        NodeError::FactRefused { .. } => (
+            Code::FactRefused,
+            "nothing was published; kinds and issuers are declared when nodes are started",
+        ),
         NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
         NodeError::ModuleConflict { .. } | NodeError::LimitsConflict { .. } => (
             Code::ModuleConflict,

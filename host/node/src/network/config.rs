@@ -8,7 +8,7 @@ use std::time::Duration;
 use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId, TopicName};
-use replicant_protocol::{broadcast, content, membership, session, topics};
+use replicant_protocol::{broadcast, content, facts, membership, session, topics};
 use tokio::sync::watch;
 
 /// How a node takes part in the network.
@@ -40,12 +40,16 @@ pub struct NetworkConfig {
     pub remembered: Vec<(NodeId, SocketAddr)>,
     /// Announcements of modules and switches of an earlier run.
     pub announcements: Vec<Statement>,
+    /// Facts of an earlier run, as their issuers signed them.
+    pub kept_facts: Vec<Vec<u8>>,
     /// Failure detection.
     pub membership: membership::Config,
     /// Flooding.
     pub broadcast: broadcast::Config,
     /// Module announcements and fetching.
     pub content: content::Config,
+    /// Facts: who may issue which, and how many are kept.
+    pub facts: facts::Config,
     /// Handshake and framing of each session.
     pub session: session::Config,
     /// Bounds of the driver itself.
@@ -68,9 +72,11 @@ impl NetworkConfig {
             join_wait: Duration::from_secs(60),
             remembered: Vec::new(),
             announcements: Vec::new(),
+            kept_facts: Vec::new(),
             membership: membership::Config::default(),
             broadcast: broadcast::Config::default(),
             content: content::Config::default(),
+            facts: facts::Config::default(),
             session: session::Config::default(),
             limits: NetworkLimits::default(),
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::{self, Broadcast as _, Flood};
 use replicant_protocol::content;
+use replicant_protocol::facts;
 use replicant_protocol::ids::{Hash, ModuleHash, NodeId, TopicName};
 use replicant_protocol::membership::{self, Membership, Swim};
 use replicant_protocol::session::CloseReason;
@@ -20,6 +21,7 @@ use super::budget::{Held, Share};
 use super::dial_plan::{DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
+use super::facts::{restored_facts, wall_ms};
 use super::handle::{Broadcast, Request};
 use super::overlays::{Overlays, TreeMessage};
 use super::pending::Pending;
@@ -50,6 +52,8 @@ pub(super) enum DataInput {
     Topic(Arc<Link>, TopicName, TreeMessage, Held),
     /// What a program says.
     Application(Arc<Link>, wire::Application, Held),
+    /// About facts.
+    Facts(Arc<Link>, facts::Message, Held),
     /// Answered in its turn: then everything that came before it is heard.
     Fence(oneshot::Sender<()>),
     /// A part of a module was read for a peer.
@@ -82,6 +86,7 @@ pub(super) struct Driver {
     pub(super) flood: Flood,
     pub(super) content: content::State,
     pub(super) overlays: Overlays,
+    pub(super) facts: facts::State,
     pub(super) rng: ChaCha20Rng,
     plan: DialPlan,
     sessions: BTreeMap<NodeId, Session>,
@@ -113,6 +118,7 @@ impl Driver {
             let _ = content.restore(statement.as_bytes());
         }
         let topics = topics::State::new(config.topics.clone(), shared.id(), config.start);
+        let facts = restored_facts(config, now, &mut rng);
         let limits = &config.limits;
         let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
         shared.set_members(membership.members());
@@ -128,6 +134,7 @@ impl Driver {
             switches_ahead: 0,
             membership,
             content,
+            facts,
             rng,
             shared,
         }
@@ -173,6 +180,7 @@ impl Driver {
             self.flood.next_timeout(),
             self.content.next_timeout(),
             self.overlays.next_timeout(),
+            self.facts.next_timeout(),
             plan,
         ];
         timers.into_iter().flatten().min().unwrap_or(Duration::MAX)
@@ -193,6 +201,9 @@ impl Driver {
         }
         if is_due(self.overlays.next_timeout()) {
             self.overlays.handle_timeout(now);
+        }
+        if is_due(self.facts.next_timeout()) {
+            self.facts.handle_timeout(now, wall_ms(), &mut self.rng);
         }
         if self.is_enabled && is_due(self.plan.next_timeout()) {
             self.dial(now);
@@ -279,6 +290,11 @@ impl Driver {
                     self.on_application(now, link.peer.node, message);
                 }
             }
+            DataInput::Facts(link, message, _held) => {
+                if self.is_current(&link) {
+                    self.on_fact_message(now, link.peer.node, message);
+                }
+            }
             DataInput::Fence(reached) => {
                 // The session that waits for it may have been cut off.
                 let _ = reached.send(());
@@ -324,6 +340,10 @@ impl Driver {
                 if let Err(error) = self.content.handle_announce(statement) {
                     tracing::warn!("a module or switch is not announced: {error}");
                 }
+            }
+            Request::PublishFact(fact, done) => {
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(self.facts.handle_publish(*fact, wall_ms()));
             }
             Request::Want(module, size_bytes) => {
                 let rng = &mut self.rng;
@@ -387,6 +407,10 @@ impl Driver {
         if session.is_some() {
             self.tell_down(now, peer);
         }
+        if self.shared.is_node_revoked(&peer) {
+            // The fact came while the handshake was under way.
+            link.close_at_once(CloseReason::Refused);
+        }
         if link.ended.is_cancelled() {
             // It ended before it was used; the next one reports by itself.
             self.sessions.remove(&peer);
@@ -399,6 +423,7 @@ impl Driver {
             .handle_session_opened(now, peer, address, &mut self.rng);
         self.flood.handle_neighbour_up(now, peer);
         self.content.handle_peer_up(now, peer, &mut self.rng);
+        self.facts.handle_peer_up(now, peer, &mut self.rng);
         self.shared.events.peer_up(peer);
         tracing::debug!(peer = %peer.short(), "session established");
     }
@@ -420,6 +445,7 @@ impl Driver {
             .handle_session_closed(now, peer, &mut self.rng);
         self.flood.handle_neighbour_down(now, peer);
         self.content.handle_peer_down(now, peer, &mut self.rng);
+        self.facts.handle_peer_down(now, peer, &mut self.rng);
         self.shared.events.peer_down(peer);
         tracing::debug!(peer = %peer.short(), "session over");
     }

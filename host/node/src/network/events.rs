@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use replicant_protocol::content::{Manifest, Part, SignedAnnouncement, Statement};
-use replicant_protocol::ids::{ModuleHash, NodeId};
+use replicant_protocol::facts::{End, SignedFact};
+use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
 use replicant_protocol::replication;
 use replicant_protocol::wire;
 
@@ -65,6 +66,23 @@ pub enum ModuleEvent {
     },
 }
 
+/// Something about facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactEvent {
+    /// A fact became known: store it, and hand it in at the next start
+    /// ([`NetworkConfig::kept_facts`](super::NetworkConfig::kept_facts)).
+    Learned(Arc<SignedFact>),
+    /// A fact is no longer kept.
+    Forgotten {
+        /// Its id.
+        id: Hash,
+        /// Why.
+        end: End,
+    },
+    /// A node is revoked. Its session is closed already.
+    Revoked(NodeId),
+}
+
 /// A part of a module, for a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModulePart {
@@ -110,6 +128,9 @@ pub trait NetworkEvents: Send + Sync + 'static {
 
     /// Something about modules.
     fn module(&self, event: ModuleEvent);
+
+    /// Something about facts.
+    fn fact(&self, event: FactEvent);
 
     /// Reads a part of a module for a peer; `None` if it is not here. Called on a thread that may
     /// wait; at most [`NetworkLimits::chunk_reads_max`](super::NetworkLimits::chunk_reads_max)

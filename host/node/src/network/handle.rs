@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::content::Statement;
+use replicant_protocol::facts::{self, Refusal, SignedFact};
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TopicName};
 use replicant_protocol::membership::Member;
 use replicant_protocol::session::CloseReason;
@@ -12,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::budget::{Budget, Share};
 use super::events::TopicMessage;
+use super::facts::wall_ms;
 use super::outbox::Lane;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
@@ -30,10 +33,25 @@ pub(super) const BROADCASTS_MAX: usize = 1_024;
 #[error("the network driver is busy")]
 pub struct Busy;
 
+/// How long a proof of equivocation counts: a year, in milliseconds.
+const PROOF_TTL_MS: u64 = 366 * 24 * 3_600 * 1_000;
+
+/// Why a fact was not published. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// Other nodes would refuse it too.
+    #[error("the fact is refused: {0}")]
+    Refused(#[from] Refusal),
+    /// Too many requests wait for the driver, or it has ended.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
 /// A request that must not be lost.
 #[derive(Debug)]
 pub(super) enum Request {
     Announce(Statement),
+    PublishFact(Box<SignedFact>, oneshot::Sender<Result<bool, Refusal>>),
     Want(ModuleHash, u32),
     Unwant(ModuleHash),
     SetEnabled(bool, oneshot::Sender<()>),
@@ -146,6 +164,47 @@ impl NetworkHandle {
     /// [`Busy`]; nothing changed.
     pub fn announce(&self, statement: impl Into<Statement>) -> Result<(), Busy> {
         self.request(Request::Announce(statement.into()))
+    }
+
+    /// Tells everybody of a fact. Gives whether it is news.
+    ///
+    /// # Errors
+    /// [`PublishError`]; nothing changed.
+    pub async fn publish_fact(&self, fact: SignedFact) -> Result<bool, PublishError> {
+        let (done, wait) = oneshot::channel();
+        self.request(Request::PublishFact(Box::new(fact), done))?;
+        Ok(wait.await.map_err(|_| Busy)??)
+    }
+
+    /// Tells everybody by a fact that one author signed two bundles for one place. Nothing happens
+    /// if these two do not prove it, or the driver is busy: others tell it too.
+    pub fn accuse(&self, first: &SignedBundle, second: &SignedBundle) {
+        let identity = &self.inner.shared.config.identity;
+        let body = facts::Statement::equivocation_body(&first.head(), &second.head());
+        let (Some(body), Ok(kind)) = (body, facts::EQUIVOCATION.parse()) else {
+            return;
+        };
+        let fact = facts::Fact {
+            kind,
+            body,
+            issuer: identity.id(),
+            issued_at_ms: wall_ms(),
+            ttl_ms: PROOF_TTL_MS,
+        };
+        if let Ok(fact) = SignedFact::sign(fact, identity) {
+            let (done, _) = oneshot::channel();
+            let _ = self.request(Request::PublishFact(Box::new(fact), done));
+        }
+    }
+
+    /// What became of facts.
+    pub fn fact_counts(&self) -> facts::Counts {
+        self.inner.shared.fact_counts()
+    }
+
+    /// Whether a fact says that a node is to be kept out.
+    pub fn is_revoked(&self, node: &NodeId) -> bool {
+        self.inner.shared.is_node_revoked(node)
     }
 
     /// Fetches a module that is announced with this size. It comes as

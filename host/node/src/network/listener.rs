@@ -138,6 +138,7 @@ pub(super) fn admit(
 ) -> Result<(Arc<Link>, TcpStream, Session), CloseReason> {
     let Peer { node, .. } = candidate.peer;
     let admitted = match shared.is_node_refused(&node) {
+        true if shared.is_node_revoked(&node) => Err(CloseReason::Refused),
         true => Err(CloseReason::Misbehaviour),
         false => {
             let now = shared.clock.now();
@@ -152,6 +153,7 @@ pub(super) fn admit(
         CloseReason::Misbehaviour => Count::RefusedPenalty,
         CloseReason::Duplicate => Count::SessionsDuplicate,
         CloseReason::Shutdown => Count::RefusedDisabled,
+        _ if shared.is_node_revoked(&node) => Count::RefusedRevoked,
         _ => Count::RefusedFull,
     });
     if !candidate.is_dialed {

@@ -10,6 +10,7 @@ use replicant_protocol::wire::{self, Payload};
 
 use super::driver::{DataInput, Driver};
 use super::events::ModuleEvent;
+use super::facts::wall_ms;
 use super::outbox::Lane;
 use super::statistics::Count;
 use crate::wall_clock::wall_ms;
@@ -29,10 +30,13 @@ impl Driver {
                 self.on_content(now, event);
             } else if let Some(event) = self.overlays.poll_event(now) {
                 self.on_overlay(event);
+            } else if let Some(event) = self.facts.poll_event() {
+                self.on_fact(now, event);
             } else {
                 break;
             }
         }
+        self.shared.set_fact_counts(self.facts.counts());
         if are_members_changed || std::mem::take(&mut self.has_news) {
             self.publish_members(now, are_members_changed);
         }
@@ -117,8 +121,11 @@ impl Driver {
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
             },
-            // This driver keeps no facts yet.
-            Ok(Payload::Fact(_)) => {}
+            Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(bytes, wall_ms()) {
+                Ok(true) => self.flood.handle_accepted(now, delivery),
+                Ok(false) => {}
+                Err(error) => self.punish(from, &error),
+            },
             Err(error) => self.punish(from, &error),
         }
     }

@@ -56,8 +56,11 @@ pub(super) async fn deliver(
         wire::Message::AntiEntropy(message) => {
             deliver_to_node(shared, link, TopicMessage::AntiEntropy(message));
         }
-        // This driver keeps no facts yet.
-        wire::Message::Facts(_) => {}
+        wire::Message::Facts(message) => {
+            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
+            let input = DataInput::Facts(link.clone(), message, held);
+            let _ = inbox.data.send(input).await;
+        }
     }
     Ok(0)
 }

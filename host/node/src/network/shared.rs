@@ -1,11 +1,13 @@
 //! What all tasks of the network see.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
+use replicant_protocol::facts;
 use replicant_protocol::ids::{ClusterId, NodeId};
 use replicant_protocol::membership::Member;
 use replicant_protocol::session::{self, CloseReason};
@@ -87,6 +89,9 @@ pub(super) struct Shared {
     half_open: Mutex<HalfOpen>,
     members: watch::Sender<Arc<[Member]>>,
     subscriptions: Mutex<Arc<[Subscription]>>,
+    /// Nodes that are to be kept out for good.
+    revoked: Mutex<BTreeSet<NodeId>>,
+    fact_counts: Mutex<facts::Counts>,
     /// Cancelled, and made anew, when the node is taken off the network: ends what is not yet a
     /// session.
     era: Mutex<CancellationToken>,
@@ -124,6 +129,8 @@ impl Shared {
             half_open: Mutex::new(half_open),
             members: watch::Sender::new(Arc::new([])),
             subscriptions: Mutex::new(Arc::new([])),
+            revoked: Mutex::new(BTreeSet::new()),
+            fact_counts: Mutex::default(),
             era: Mutex::new(CancellationToken::new()),
             config,
         }
@@ -199,8 +206,39 @@ impl Shared {
         }
     }
 
-    /// Whether a node is being punished.
+    /// Keeps a node out from now on, and ends its session; or lets it in again.
+    pub(super) fn set_revoked(&self, node: NodeId, is_revoked: bool) {
+        if !is_revoked {
+            lock(&self.revoked).remove(&node);
+            return;
+        }
+        lock(&self.revoked).insert(node);
+        if let Some(link) = self.sessions.get(&node) {
+            self.counters.add(Count::SessionsRevoked);
+            link.close_at_once(CloseReason::Refused);
+        }
+    }
+
+    /// Whether a node is to be kept out for good.
+    pub(super) fn is_node_revoked(&self, node: &NodeId) -> bool {
+        lock(&self.revoked).contains(node)
+    }
+
+    /// Publishes what became of facts.
+    pub(super) fn set_fact_counts(&self, counts: facts::Counts) {
+        *lock(&self.fact_counts) = counts;
+    }
+
+    /// What became of facts.
+    pub(super) fn fact_counts(&self) -> facts::Counts {
+        lock(&self.fact_counts).clone()
+    }
+
+    /// Whether a node is being punished, or kept out for good.
     pub(super) fn is_node_refused(&self, node: &NodeId) -> bool {
+        if self.is_node_revoked(node) {
+            return true;
+        }
         lock(&self.penalties).is_node_refused(self.clock.now(), node)
     }
 

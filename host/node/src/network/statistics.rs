@@ -90,10 +90,14 @@ counts! {
     SessionsBroken = "sessions_broken_total",
     /// Sessions closed since the peer sent what no correct node sends.
     SessionsMalicious = "sessions_malicious_total",
+    /// Sessions closed since a fact revokes the peer.
+    SessionsRevoked = "sessions_revoked_total",
     /// Connections refused: the node is off the network.
     RefusedDisabled = "connections_refused_disabled_total",
     /// Connections refused: their source or node is being punished.
     RefusedPenalty = "connections_refused_penalty_total",
+    /// Connections refused: a fact revokes the node.
+    RefusedRevoked = "connections_refused_revoked_total",
     /// Connections refused: there are as many sessions as there may be.
     RefusedFull = "connections_refused_full_total",
     /// Half-open connections that gave way to newer ones.

@@ -1,9 +1,12 @@
 //! What a node is started with.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use replicant_protocol::facts::KindRule;
+use replicant_protocol::ids::{FactKind, NodeId};
 use replicant_protocol::topics::Rules;
 use replicant_runtime::CompilerProcess;
 
@@ -75,6 +78,14 @@ pub struct NodeConfig {
     pub probe_interval: Duration,
     /// How often this node compares its topics with a random peer. Default 5 s.
     pub sync_interval: Duration,
+    /// Who may revoke others, by fact. The same on all nodes, or some keep out whom others let in.
+    /// Default nobody: a node can only revoke itself.
+    pub authorities: BTreeSet<NodeId>,
+    /// The kinds of facts that are kept besides the built-in ones, and who may issue them. The same
+    /// on all nodes. At most 64. Default none.
+    pub fact_kinds: BTreeMap<FactKind, KindRule>,
+    /// How often this node compares its facts with a random peer. Default 10 s.
+    pub fact_interval: Duration,
 }
 
 impl NodeConfig {
@@ -105,6 +116,9 @@ impl NodeConfig {
             topic_rules: Rules::default(),
             probe_interval: Duration::from_secs(1),
             sync_interval: Duration::from_secs(5),
+            authorities: BTreeSet::new(),
+            fact_kinds: BTreeMap::new(),
+            fact_interval: Duration::from_secs(10),
         }
     }
 
@@ -148,6 +162,7 @@ impl NodeConfig {
         for (name, value) in [
             ("probe_interval", self.probe_interval),
             ("sync_interval", self.sync_interval),
+            ("fact_interval", self.fact_interval),
         ] {
             if !(Duration::from_millis(10)..=Duration::from_secs(3_600)).contains(&value) {
                 let reason = format!("{name} is {value:?}; 10 ms to 1 h is accepted");

@@ -7,11 +7,13 @@
 mod address_book;
 mod comparison;
 mod config;
+mod fact_board;
 mod folder;
 mod kept_storage;
 mod listing;
 mod members;
 mod messages;
+mod publishing;
 mod start;
 mod uploads;
 mod wiring;
@@ -24,6 +26,7 @@ pub use crate::vocabulary::{
     Update, Updated, VersionToken, WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
+pub use fact_board::{FactChange, FactFilter, FactWatch};
 pub use members::MemberWatch;
 
 use std::net::SocketAddr;
@@ -31,6 +34,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ClusterId, NodeId, ObjectId, TopicName, TypeName};
 use tokio::task::JoinHandle;
 
@@ -40,6 +44,7 @@ use crate::network::NetworkHandle;
 use crate::storage::{Storage, Writer};
 use crate::topics::Topics;
 use address_book::AddressBook;
+use fact_board::FactBoard;
 use folder::Folder;
 use kept_storage::Closed;
 use uploads::Uploads;
@@ -88,8 +93,10 @@ struct Running {
     line: Arc<Line>,
     addresses: Arc<AddressBook>,
     listeners: Listeners,
+    facts: Arc<FactBoard>,
+    identity: Arc<NodeIdentity>,
     uploads: Uploads,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
     /// None if the storage is not the node's own.
     closed: Mutex<Option<Closed>>,
     _folder: Folder,
@@ -360,6 +367,10 @@ impl Node {
             counters.push(("queued_bytes", statistics.queued_bytes as u64));
             counters.push(("half_open_connections", statistics.half_open as u64));
         }
+        if let Some(running) = running {
+            counters.extend(listing::fact_counters(&running.network.fact_counts()));
+            counters.push(("facts", running.facts.len() as u64));
+        }
         counters.sort_unstable();
         Status {
             id: self.id(),
@@ -413,6 +424,7 @@ impl Node {
         running.cut_off();
         running.network.shutdown().await;
         running.addresses.write(&running.writer).await;
+        running.facts.write(&running.writer).await;
         let closed = running.closed.lock();
         let closed = closed.unwrap_or_else(PoisonError::into_inner).take();
         let _ = start::blocking(move || {

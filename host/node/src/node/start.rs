@@ -12,6 +12,7 @@ use replicant_runtime::{CacheConfig, Runtime, RuntimeConfig};
 
 use super::address_book::AddressBook;
 use super::comparison::Comparison;
+use super::fact_board::FactBoard;
 use super::folder::Folder;
 use super::kept_storage::{Closed, KeptStorage};
 use super::uploads::Uploads;
@@ -65,6 +66,7 @@ impl Node {
         network.start = next_start(storage.as_ref(), &writer).await?;
         network.subscriptions = listeners.subscriptions();
         network.remembered = addresses.all();
+        let facts = Arc::new(FactBoard::new(&network.kept_facts));
         let network = BoundNetwork::bind(network).await.map_err(network_error)?;
         let cluster = find_cluster(storage.as_ref(), &writer, &network).await?;
         let layers = Layers {
@@ -76,6 +78,7 @@ impl Node {
             cluster,
             addresses,
             listeners,
+            facts,
             closed,
         };
         layers.start(folder, network).await
@@ -92,6 +95,7 @@ struct Layers {
     cluster: ClusterId,
     addresses: Arc<AddressBook>,
     listeners: Listeners,
+    facts: Arc<FactBoard>,
     closed: Option<Closed>,
 }
 
@@ -117,15 +121,18 @@ impl Layers {
             archive: Archive::new(self.storage.clone()),
             addresses: self.addresses.clone(),
             listeners: self.listeners.clone(),
+            facts: self.facts.clone(),
         });
         let network = line
             .connect(|| network.start(self.cluster, inlet.clone()))
             .map_err(network_error)?;
         librarian.go_online(Box::new(ModuleLine(line.clone())));
         let (addresses, writer) = (self.addresses.clone(), self.writer.clone());
+        let (facts, facts_writer) = (self.facts.clone(), self.writer.clone());
         let tasks = [
             tokio::spawn(tick(Arc::downgrade(&inlet))),
             tokio::spawn(async move { addresses.keep(&writer).await }),
+            tokio::spawn(async move { facts.keep(&facts_writer).await }),
         ];
         let (id, address): (_, SocketAddr) = (self.identity.id(), network.address());
         let running = Running {
@@ -138,6 +145,8 @@ impl Layers {
             line,
             addresses: self.addresses,
             listeners: self.listeners,
+            facts: self.facts,
+            identity: self.identity,
             uploads: Uploads::default(),
             tasks,
             closed: Mutex::new(self.closed),
@@ -347,6 +356,14 @@ fn network_config(
         .filter_map(|(_, bytes)| Statement::from_bytes(&bytes).ok())
         .collect();
     network.topics.rules = config.topic_rules.clone();
+    network.kept_facts = storage
+        .facts()?
+        .into_iter()
+        .map(|(_, bytes)| bytes)
+        .collect();
+    network.facts.authorities.clone_from(&config.authorities);
+    network.facts.kinds.clone_from(&config.fact_kinds);
+    network.facts.reconciliation.compare_interval = config.fact_interval;
     network.membership = membership_config(config.probe_interval);
     let kept = kept_module_bytes(storage)?;
     let max = &mut network.content.fetched_bytes_max;

@@ -15,10 +15,11 @@ use replicant_runtime::Module;
 use super::NodeError;
 use super::address_book::AddressBook;
 use super::comparison::Comparison;
+use super::fact_board::FactBoard;
 use crate::messages::Listeners;
 use crate::modules::{Archive, Librarian, ModuleChanges, ModuleNetwork, Registry};
 use crate::network::{
-    ModuleEvent, ModulePart, NetworkError, NetworkEvents, NetworkHandle, TopicMessage,
+    FactEvent, ModuleEvent, ModulePart, NetworkError, NetworkEvents, NetworkHandle, TopicMessage,
 };
 use crate::topics::{Outlet, Topics, TypeSource};
 use crate::vocabulary::Heard;
@@ -106,6 +107,10 @@ impl Outlet for TopicOutlet {
     fn version_changed(&self, topic: &TopicName, version: &VersionVector) {
         self.comparison.version_changed(topic, version);
     }
+
+    fn equivocation(&self, first: &SignedBundle, second: &SignedBundle) {
+        self.line.with(|network| network.accuse(first, second));
+    }
 }
 
 /// What the network has to say.
@@ -117,6 +122,7 @@ pub(super) struct Inlet {
     pub(super) archive: Archive,
     pub(super) addresses: Arc<AddressBook>,
     pub(super) listeners: Listeners,
+    pub(super) facts: Arc<FactBoard>,
 }
 
 impl Inlet {
@@ -189,6 +195,10 @@ impl NetworkEvents for Inlet {
 
     fn module(&self, event: ModuleEvent) {
         self.librarian.tell(event);
+    }
+
+    fn fact(&self, event: FactEvent) {
+        self.facts.tell(event);
     }
 
     fn read_module(&self, module: ModuleHash, part: Part) -> Option<ModulePart> {

@@ -239,6 +239,10 @@ pub enum General {
     ForgetAnnouncement(Hash),
     /// Two bundles that prove that a replica of a topic signed two histories.
     Proof(Proof),
+    /// A fact, under its id, as its issuer signed it.
+    Fact(Hash, Vec<u8>),
+    /// A fact is no longer kept.
+    ForgetFact(Hash),
     /// Where a member was last reached.
     Peer(NodeId, String),
     /// A member is not to be looked for any more.
@@ -250,12 +254,16 @@ pub enum General {
 impl General {
     fn size_bytes(&self) -> usize {
         match self {
-            Self::Meta(_, bytes) | Self::Module(_, bytes) | Self::Announcement(_, bytes) => {
-                bytes.len()
-            }
+            Self::Meta(_, bytes)
+            | Self::Module(_, bytes)
+            | Self::Announcement(_, bytes)
+            | Self::Fact(_, bytes) => bytes.len(),
             Self::Proof(proof) => proof.first.len() + proof.second.len(),
             Self::Peer(_, address) => address.len(),
-            Self::ForgetAnnouncement(_) | Self::ForgetPeer(_) | Self::ForgetTopicRow(_) => 0,
+            Self::ForgetAnnouncement(_)
+            | Self::ForgetFact(_)
+            | Self::ForgetPeer(_)
+            | Self::ForgetTopicRow(_) => 0,
         }
     }
 }

@@ -128,6 +128,10 @@ impl<T: StorageLayer> Storage for T {
         self.inner().announcements()
     }
 
+    fn facts(&self) -> Result<Vec<(Hash, Vec<u8>)>> {
+        self.inner().facts()
+    }
+
     fn proofs(&self) -> Result<Vec<Proof>> {
         self.inner().proofs()
     }

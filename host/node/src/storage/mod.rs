@@ -140,6 +140,9 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// and passed over: peers have it, and the module can be loaded again.
     fn announcements(&self) -> Result<Vec<(Hash, Vec<u8>)>>;
 
+    /// Lists all facts, by id. One that is corrupt is logged and passed over: peers have it.
+    fn facts(&self) -> Result<Vec<(Hash, Vec<u8>)>>;
+
     /// Lists the proofs of equivocation, by topic and replica.
     fn proofs(&self) -> Result<Vec<Proof>>;
 

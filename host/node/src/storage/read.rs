@@ -333,6 +333,14 @@ impl Storage for RedbStorage {
         })
     }
 
+    fn facts(&self) -> Result<Vec<(Hash, Vec<u8>)>> {
+        self.reading(|transaction| {
+            all(transaction, FACTS, "facts", |id, payload, _| {
+                Ok((Hash::from_bytes(id), payload.to_vec()))
+            })
+        })
+    }
+
     fn proofs(&self) -> Result<Vec<Proof>> {
         use minicbor::bytes::ByteVec;
         self.reading(|transaction| {

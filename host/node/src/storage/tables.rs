@@ -33,6 +33,7 @@ pub(super) const MODULES: TableDefinition<'_, [u8; 32], Value> = TableDefinition
 pub(super) const ANNOUNCEMENTS: TableDefinition<'_, [u8; 32], Value> =
     TableDefinition::new("announcements");
 pub(super) const PROOFS: TableDefinition<'_, (&str, u64), Value> = TableDefinition::new("proofs");
+pub(super) const FACTS: TableDefinition<'_, [u8; 32], Value> = TableDefinition::new("facts");
 pub(super) const PEERS: TableDefinition<'_, [u8; 32], Value> = TableDefinition::new("peers");
 
 pub(super) fn topic_key(name: &TopicName) -> [Part<'_>; 1] {
@@ -105,6 +106,7 @@ pub(super) fn create_all(transaction: &redb::WriteTransaction) -> super::Result<
     transaction.open_table(MODULES)?;
     transaction.open_table(ANNOUNCEMENTS)?;
     transaction.open_table(PROOFS)?;
+    transaction.open_table(FACTS)?;
     transaction.open_table(PEERS)?;
     Ok(())
 }

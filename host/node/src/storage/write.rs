@@ -1,11 +1,11 @@
 //! Jobs into tables, in one transaction.
 
 use minicbor::Encode;
-use redb::{Database, WriteTransaction};
+use redb::{Database, TableDefinition, WriteTransaction};
 
 use super::job::Checkpoint;
 use super::record::{Part, Place};
-use super::tables::{self, *};
+use super::tables::*;
 use super::{General, Job, Proof, Result, TopicWrite};
 
 /// Writes all jobs and syncs them.
@@ -179,6 +179,25 @@ fn write_proof(transaction: &WriteTransaction, proof: &Proof) -> Result<()> {
     Ok(())
 }
 
+/// Writes a record whose key is 32 bytes.
+fn put(
+    transaction: &WriteTransaction,
+    table: TableDefinition<'static, [u8; 32], &'static [u8]>,
+    name: &'static str,
+    key: &[u8; 32],
+    bytes: &[u8],
+) -> Result<()> {
+    let parts = [Part::Hash(key)];
+    let place = Place {
+        table: name,
+        key: &parts,
+    };
+    transaction
+        .open_table(table)?
+        .insert(key, place.seal(bytes).as_slice())?;
+    Ok(())
+}
+
 fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> {
     match write {
         General::Meta(name, bytes) => {
@@ -191,48 +210,41 @@ fn write_general(transaction: &WriteTransaction, write: &General) -> Result<()> 
                 .insert(*name, place.seal(bytes).as_slice())?;
         }
         General::Module(hash, bytes) => {
-            let place = Place {
-                table: "modules",
-                key: &[Part::Hash(hash.as_bytes())],
-            };
-            let value = place.seal(bytes);
-            transaction
-                .open_table(MODULES)?
-                .insert(hash.as_bytes(), value.as_slice())?;
+            put(transaction, MODULES, "modules", hash.as_bytes(), bytes)?
         }
         General::Announcement(hash, bytes) => {
-            let place = Place {
-                table: "announcements",
-                key: &[Part::Hash(hash.as_bytes())],
-            };
-            let value = place.seal(bytes);
-            transaction
-                .open_table(ANNOUNCEMENTS)?
-                .insert(hash.as_bytes(), value.as_slice())?;
+            put(
+                transaction,
+                ANNOUNCEMENTS,
+                "announcements",
+                hash.as_bytes(),
+                bytes,
+            )?;
         }
         General::ForgetAnnouncement(hash) => {
             transaction
                 .open_table(ANNOUNCEMENTS)?
                 .remove(hash.as_bytes())?;
         }
+        General::Fact(id, bytes) => put(transaction, FACTS, "facts", id.as_bytes(), bytes)?,
+        General::ForgetFact(id) => {
+            transaction.open_table(FACTS)?.remove(id.as_bytes())?;
+        }
         General::Proof(proof) => write_proof(transaction, proof)?,
         General::Peer(id, address) => {
-            let place = Place {
-                table: "peers",
-                key: &[Part::Hash(id.as_bytes())],
-            };
-            let value = place.seal(address.as_bytes());
-            transaction
-                .open_table(PEERS)?
-                .insert(id.as_bytes(), value.as_slice())?;
+            put(
+                transaction,
+                PEERS,
+                "peers",
+                id.as_bytes(),
+                address.as_bytes(),
+            )?;
         }
         General::ForgetTopicRow(key) => {
             transaction.open_table(TOPICS)?.remove(key.as_str())?;
         }
         General::ForgetPeer(id) => {
-            transaction
-                .open_table(tables::PEERS)?
-                .remove(id.as_bytes())?;
+            transaction.open_table(PEERS)?.remove(id.as_bytes())?;
         }
     }
     Ok(())

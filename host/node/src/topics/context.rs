@@ -46,6 +46,8 @@ pub trait Outlet: Send + Sync + fmt::Debug {
     fn penalise(&self, peer: NodeId, reason: &str);
     /// A topic's stored version changed.
     fn version_changed(&self, topic: &TopicName, version: &VersionVector);
+    /// Tells everyone that an author signed two bundles for one place, if these two prove it.
+    fn equivocation(&self, _first: &SignedBundle, _second: &SignedBundle) {}
 }
 
 /// Bounds and numbers; see [`NodeConfig`](crate::NodeConfig) for most of them.

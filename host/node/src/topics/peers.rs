@@ -164,6 +164,11 @@ impl Engine {
             Held::Waiting(bundle) => Ok(Some(bundle.as_bytes().to_vec())),
             Held::Stored(end) => self.stored_bundle(context, end),
         };
+        if let Ok(Some(first)) = &first
+            && let Ok(first) = SignedBundle::decode(first)
+        {
+            context.outlet.equivocation(&first, second);
+        }
         let kept = first.and_then(|first| match first {
             None => Ok(()),
             Some(first) => context.writer.commit(Job::general(General::Proof(Proof {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use replicant_protocol::facts::Refusal;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::topics::TopicsError;
 
@@ -124,6 +125,24 @@ pub enum NodeError {
     /// The caller sent no command.
     #[error("the update has no command")]
     NoCommand,
+    /// The caller asked for a fact that is not known here, or whose id's beginning several have.
+    #[error("no fact, or more than one, has an id that begins with {id}")]
+    UnknownFact {
+        /// What was asked for.
+        id: String,
+    },
+    /// The fact is not what its kind demands.
+    #[error("{reason}")]
+    FactInvalid {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The fact would not be accepted by others either.
+    #[error("the fact is refused: {refusal}")]
+    FactRefused {
+        /// Why.
+        refusal: Refusal,
+    },
     /// A queue is full; the same request may succeed a moment later.
     #[error("the node is busy: {queue} is full; try again")]
     Busy {

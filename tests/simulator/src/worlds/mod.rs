@@ -1,6 +1,7 @@
 //! What a node of a simulation is: the protocols under test, put together as the driver of a real
 //! node does.
 
+mod facts;
 mod flood;
 mod graph;
 mod random_push;
@@ -8,6 +9,7 @@ mod rapid;
 mod subject;
 mod swim;
 
+pub use facts::{FactInput, FactMessage, FactNode, WALL_START_MS};
 pub use flood::FloodNode;
 pub use graph::random_graph;
 pub use random_push::RandomPushNode;

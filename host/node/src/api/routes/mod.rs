@@ -2,6 +2,7 @@
 
 mod document;
 mod events;
+mod facts;
 mod members;
 mod messages;
 mod modules;
@@ -40,6 +41,7 @@ use super::{Api, admission, format, guard, metrics, views};
         (name = "objects", description = "Read, update, query and watch objects"),
         (name = "topics", description = "What a topic holds"),
         (name = "messages", description = "What programs say to each other by way of the nodes"),
+        (name = "facts", description = "Signed statements that everybody comes to know"),
         (name = "modules", description = "Which types the node runs"),
         (name = "node", description = "The node and its cluster"),
         (name = "operation", description = "Health, metrics and this document")
@@ -64,6 +66,9 @@ fn declared() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(modules::show))
         .routes(routes!(modules::upgrade))
         .routes(routes!(modules::rollback))
+        .routes(routes!(facts::list, facts::publish))
+        .routes(routes!(facts::watch))
+        .routes(routes!(facts::show))
         .routes(routes!(topics::list))
         .routes(routes!(topics::objects))
         .routes(routes!(topics::digest))
@@ -160,6 +165,10 @@ mod tests {
             "GET /metrics",
             "GET /openapi.json",
             "GET /readyz",
+            "GET /v1/facts",
+            "POST /v1/facts",
+            "GET /v1/facts/watch",
+            "GET /v1/facts/{id}",
             "GET /v1/members",
             "GET /v1/members/watch",
             "POST /v1/members/{id}/messages",
@@ -195,6 +204,7 @@ mod tests {
             include_str!("events.rs"),
             include_str!("members.rs"),
             include_str!("messages.rs"),
+            include_str!("facts.rs"),
             include_str!("modules.rs"),
             include_str!("node.rs"),
             include_str!("objects.rs"),

@@ -2,6 +2,7 @@
 //! and for the OpenAPI document.
 
 mod from_node;
+mod of_facts;
 
 use std::collections::BTreeMap;
 
@@ -142,6 +143,49 @@ pub struct MessageView {
     pub author: String,
     /// What was said.
     pub payload: serde_json::Value,
+}
+
+/// A fact to publish.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactDraft {
+    /// Its kind: `node-revocation`, `publisher-revocation`, or one that nodes declare.
+    pub kind: String,
+    /// What it says. For a revocation an object with `node` (or `publisher`), and `reason`.
+    pub body: serde_json::Value,
+    /// How long it counts, in seconds. Without it: as long as its kind's declaration allows; a
+    /// revocation ten years, which is the least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+}
+
+/// A fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactView {
+    /// The hash of what was signed.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it says.
+    pub body: serde_json::Value,
+    /// Who signed it.
+    pub issuer: String,
+    /// When, by the issuer's clock: milliseconds since 1970.
+    pub issued_at_ms: u64,
+    /// When it expires: milliseconds since 1970.
+    pub expires_at_ms: u64,
+}
+
+/// A page of facts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactsView {
+    /// By id.
+    pub facts: Vec<FactView>,
+    /// Hand it in as `after` for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A module that the node knows.

@@ -51,6 +51,7 @@ struct Recorded {
     bundles: Vec<(NodeId, Vec<u8>)>,
     heard: Vec<Heard>,
     module_events: Vec<ModuleEvent>,
+    facts: Vec<FactEvent>,
     modules: BTreeMap<ModuleHash, Vec<u8>>,
 }
 
@@ -112,6 +113,10 @@ impl NetworkEvents for Recorder {
 
     fn module(&self, event: ModuleEvent) {
         self.lock().module_events.push(event);
+    }
+
+    fn fact(&self, event: FactEvent) {
+        self.lock().facts.push(event);
     }
 
     fn read_module(&self, module: ModuleHash, part: Part) -> Option<ModulePart> {

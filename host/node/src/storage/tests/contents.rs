@@ -133,6 +133,8 @@ fn general_records_are_read_back() {
         General::Meta("cluster", vec![5]),
         General::Module(module, vec![6; 100_000]),
         General::Announcement(hash, vec![7]),
+        General::Fact(hash, vec![10]),
+        General::Fact(Hash::ZERO, vec![11]),
         General::Proof(proof.clone()),
         General::Peer(peers[0], "a:1".to_owned()),
         General::Peer(peers[1], "b:2".to_owned()),
@@ -144,8 +146,12 @@ fn general_records_are_read_back() {
         }])
         .unwrap();
     storage
-        .commit(&[Job::general(General::ForgetPeer(peers[0]))])
+        .commit(&[
+            Job::general(General::ForgetPeer(peers[0])),
+            Job::general(General::ForgetFact(Hash::ZERO)),
+        ])
         .unwrap();
+    assert_eq!(storage.facts().unwrap(), [(hash, vec![10])]);
     assert_eq!(storage.meta("cluster").unwrap(), Some(vec![5]));
     assert_eq!(storage.meta("nothing").unwrap(), None);
     assert_eq!(

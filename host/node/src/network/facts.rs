@@ -1,0 +1,90 @@
+//! Facts between the driver, the sessions and the node.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use replicant_protocol::facts;
+use replicant_protocol::ids::NodeId;
+use replicant_protocol::wire::{self, Payload};
+
+use super::config::NetworkConfig;
+use super::driver::Driver;
+use super::events::FactEvent;
+use super::outbox::Lane;
+
+impl Driver {
+    /// A peer says something about facts.
+    pub(super) fn on_fact_message(&mut self, now: Duration, from: NodeId, message: facts::Message) {
+        let rng = &mut self.rng;
+        if let Err(error) = self.facts.on_message(now, wall_ms(), from, message, rng) {
+            self.punish(from, &error);
+        }
+    }
+
+    /// Does what the protocol of facts wants done.
+    pub(super) fn on_fact(&mut self, now: Duration, event: facts::OutEvent) {
+        let event = match event {
+            facts::OutEvent::Send { to, message } => {
+                let bytes = wire::Message::from(message).to_bytes();
+                self.shared.send(&to, Lane::Data, bytes);
+                return;
+            }
+            facts::OutEvent::Broadcast(bytes) => return self.flood(now, Payload::Fact(&bytes)),
+            facts::OutEvent::Unserved { peer, count } => {
+                tracing::debug!(peer = %peer.short(), count, "facts that were named did not come");
+                return;
+            }
+            facts::OutEvent::Revoked(node) => {
+                self.shared.set_revoked(node, true);
+                tracing::warn!(node = %node, "a node is revoked");
+                FactEvent::Revoked(node)
+            }
+            facts::OutEvent::Reinstated(node) => {
+                self.shared.set_revoked(node, false);
+                tracing::info!(node = %node, "the revocation of a node has expired");
+                return;
+            }
+            facts::OutEvent::Learned(fact) => {
+                warn_of(&fact);
+                FactEvent::Learned(fact)
+            }
+            facts::OutEvent::Forgotten { id, end } => FactEvent::Forgotten { id, end },
+        };
+        self.shared.events.fact(event);
+    }
+}
+
+/// The state of facts, with those of an earlier run.
+pub(super) fn restored_facts(
+    config: &NetworkConfig,
+    now: Duration,
+    rng: &mut ChaCha20Rng,
+) -> facts::State {
+    let mut state = facts::State::new(config.facts.clone(), now, rng);
+    for bytes in &config.kept_facts {
+        if let Err(error) = state.restore(bytes, wall_ms()) {
+            tracing::error!(%error, "a stored fact is passed over");
+        }
+    }
+    state
+}
+
+/// The wall clock, in milliseconds since 1970. A clock before that is taken as 0.
+pub(super) fn wall_ms() -> u64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Says in the log what a person has to act on.
+fn warn_of(fact: &facts::SignedFact) {
+    match fact.statement() {
+        facts::Statement::Equivocation(found) => {
+            let (author, topic) = (found.place.author, &found.place.topic);
+            tracing::error!(%author, %topic, "a node is proven to have signed two histories");
+        }
+        facts::Statement::PublisherRevocation { publisher, reason } => {
+            tracing::warn!(%publisher, reason, "a publisher of modules is revoked");
+        }
+        facts::Statement::NodeRevocation { .. } | facts::Statement::Declared => {}
+    }
+}
