@@ -188,6 +188,18 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
             Code::BadRequest,
             "`after` takes the `next` of an earlier page",
         ),
+        NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
+        NodeError::ModuleConflict { .. } | NodeError::LimitsConflict { .. } => (
+            Code::ModuleConflict,
+            "raise the version in the type's description",
+        ),
+        other => classify_fact(other),
+    }
+}
+
+/// Errors that are about facts.
+fn classify_fact(error: &NodeError) -> (Code, &'static str) {
+    match error {
         NodeError::UnknownFact { .. } => (
             Code::UnknownFact,
             "see `GET /v1/facts`; 8 digits of an id or more name it",
@@ -199,11 +211,6 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
         NodeError::FactRefused { .. } => (
             Code::FactRefused,
             "nothing was published; kinds and issuers are declared when nodes are started",
-        ),
-        NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
-        NodeError::ModuleConflict { .. } | NodeError::LimitsConflict { .. } => (
-            Code::ModuleConflict,
-            "raise the version in the type's description",
         ),
         other => classify_state(other),
     }

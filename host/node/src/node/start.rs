@@ -127,13 +127,7 @@ impl Layers {
             .connect(|| network.start(self.cluster, inlet.clone()))
             .map_err(network_error)?;
         librarian.go_online(Box::new(ModuleLine(line.clone())));
-        let (addresses, writer) = (self.addresses.clone(), self.writer.clone());
-        let (facts, facts_writer) = (self.facts.clone(), self.writer.clone());
-        let tasks = [
-            tokio::spawn(tick(Arc::downgrade(&inlet))),
-            tokio::spawn(async move { addresses.keep(&writer).await }),
-            tokio::spawn(async move { facts.keep(&facts_writer).await }),
-        ];
+        let tasks = self.start_tasks(&inlet);
         let (id, address): (_, SocketAddr) = (self.identity.id(), network.address());
         let running = Running {
             topics,
@@ -163,6 +157,17 @@ impl Layers {
         Ok(Node {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Starts what goes on by itself.
+    fn start_tasks(&self, inlet: &Arc<Inlet>) -> [tokio::task::JoinHandle<()>; 3] {
+        let (addresses, writer) = (self.addresses.clone(), self.writer.clone());
+        let (facts, facts_writer) = (self.facts.clone(), self.writer.clone());
+        [
+            tokio::spawn(tick(Arc::downgrade(inlet))),
+            tokio::spawn(async move { addresses.keep(&writer).await }),
+            tokio::spawn(async move { facts.keep(&facts_writer).await }),
+        ]
     }
 
     fn start_topics(

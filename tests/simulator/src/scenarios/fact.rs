@@ -154,4 +154,19 @@ mod tests {
         assert_eq!(first.log_hash, again.log_hash);
         assert_ne!(first.log_hash, other.log_hash);
     }
+    /// The figures: `cargo test --release -p replicant-simulator facts_among -- --ignored
+    /// --nocapture`.
+    #[test]
+    #[ignore = "takes minutes"]
+    fn facts_among_ten_thousand_nodes() {
+        for seed in 0..10 {
+            let outcome = fact(10_000, seed, &mut |_, _| ());
+            let figures = outcome.figures.iter();
+            let told: Vec<String> = figures
+                .map(|it| format!("{} {:.2} {}", it.name, it.value, it.unit))
+                .collect();
+            eprintln!("seed {seed}: {}", told.join(", "));
+            assert!(outcome.holds());
+        }
+    }
 }

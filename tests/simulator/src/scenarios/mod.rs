@@ -41,7 +41,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("swim_slow", "one of twenty is blocked again and again", 1_000, swim::slow),
     scenario("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
     scenario("swim_life", "members come and go, the network parts and heals", 1_000, swim::life),
-    scenario("fact", "facts reach everybody; 5 % is lost, and once nothing is broadcast", 10_000, fact::fact),
+    scenario("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),
 ];
 
 const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {
