@@ -21,7 +21,7 @@ use super::budget::{Held, Share};
 use super::dial_plan::{DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
-use super::facts::{restored_facts, wall_ms};
+use super::facts::restored_facts;
 use super::handle::{Broadcast, Request};
 use super::overlays::{Overlays, TreeMessage};
 use super::pending::Pending;

@@ -11,6 +11,7 @@ use super::config::NetworkConfig;
 use super::driver::Driver;
 use super::events::FactEvent;
 use super::outbox::Lane;
+use crate::wall_clock::wall_ms;
 
 impl Driver {
     /// A peer says something about facts.
@@ -67,12 +68,6 @@ pub(super) fn restored_facts(
         }
     }
     state
-}
-
-/// The wall clock, in milliseconds since 1970. A clock before that is taken as 0.
-pub(super) fn wall_ms() -> u64 {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Says in the log what a person has to act on.

@@ -14,12 +14,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::budget::{Budget, Share};
 use super::events::TopicMessage;
-use super::facts::wall_ms;
 use super::outbox::Lane;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
 use super::talk::Publish;
 use crate::vocabulary::{NodeError, Published, Subscription};
+use crate::wall_clock::wall_ms;
 
 /// Requests that may wait for the driver: announcements and wants. They are rare, and made by
 /// people or follow from what few peers may say.

@@ -10,7 +10,6 @@ use replicant_protocol::wire::{self, Payload};
 
 use super::driver::{DataInput, Driver};
 use super::events::ModuleEvent;
-use super::facts::wall_ms;
 use super::outbox::Lane;
 use super::statistics::Count;
 use crate::wall_clock::wall_ms;

@@ -13,7 +13,7 @@ use super::fact_board::{FactFilter, FactWatch};
 use super::{Node, NodeError};
 use crate::network::PublishError;
 use crate::storage::{General, Job};
-use crate::topics::wall_ms;
+use crate::wall_clock::wall_ms;
 
 impl Node {
     /// Signs a fact as this node, stores it and tells everybody. Without a time to live: as long as
