@@ -53,12 +53,12 @@ fn what_is_not_valid_is_refused_with_the_reason() {
 #[test]
 fn a_component_that_takes_too_much_memory_is_refused_and_the_parent_goes_on() {
     let text = replicant_crdts::find("text").unwrap();
-    let runtime = runtime(|compiler| compiler.address_space_bytes_max = 48 << 20);
+    let runtime = runtime(|compiler| compiler.address_space_bytes_max = 64 << 20);
     let error = runtime.load(text.bytes, Limits::default()).unwrap_err();
     assert_eq!(
         error,
         LoadError::TooHard {
-            what: "more than 50,331,648 bytes of memory".to_owned()
+            what: "more than 67,108,864 bytes of memory".to_owned()
         }
     );
 }

@@ -159,7 +159,7 @@ fn every_path_of_the_document_is_served() {
             .replace("{id}", "x")
             .replace("{name}", "text");
         for method in item.as_object().unwrap().keys() {
-            if path.ends_with("/watch") {
+            if path.ends_with("/watch") || (path.ends_with("/messages") && method == "get") {
                 server.watch(&path);
                 continue;
             }

@@ -32,7 +32,10 @@ pub(super) async fn watch(
     let members = api.node.watch_members()?;
     let heartbeat = KeepAlive::new().interval(api.config.heartbeat);
     let stopped = api.stopped.clone();
-    let events = futures::stream::unfold(
+    let begun = futures::stream::once(async {
+        Ok::<Event, Infallible>(Event::default().comment("watching"))
+    });
+    let changes = futures::stream::unfold(
         (members, stopped, open),
         |(mut members, mut stopped, open)| async move {
             let member = tokio::select! {
@@ -41,8 +44,9 @@ pub(super) async fn watch(
             };
             let described = text(&MemberView::from(member));
             let event = Event::default().event("member").data(described);
-            Some((Ok::<Event, Infallible>(event), (members, stopped, open)))
+            Some((Ok(event), (members, stopped, open)))
         },
     );
+    let events = futures::StreamExt::chain(begun, changes);
     Ok(Sse::new(events).keep_alive(heartbeat).into_response())
 }

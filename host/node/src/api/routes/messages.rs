@@ -123,7 +123,7 @@ fn stream(api: &Arc<Api>, headers: &HeaderMap, scope: Scope) -> Result<Response,
     let stopped = api.stopped.clone();
     let begun = futures::stream::once(async {
         // Tells the client that no later message escapes it.
-        Ok::<Event, Infallible>(Event::default().comment("listening"))
+        Ok::<Event, Infallible>(Event::default().comment("watching"))
     });
     let heard = futures::stream::unfold(
         (listener, stopped, open),
