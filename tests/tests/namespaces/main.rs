@@ -121,6 +121,9 @@ fn who_hears_but_is_not_heard_is_not_taken_for_dead_by_the_rest_and_loses_nothin
     };
     // What node 4 sends to node 0 gets lost; all else arrives.
     lab.set_one_way(4, 0, false);
+    until("the session between the two breaks", || {
+        !peers(&nodes[0]).contains(&nodes[4].id().to_owned())
+    });
     add(&nodes[4], "from 4");
     add(&nodes[0], "from 0");
     // By way of the others, everything reaches everybody.
