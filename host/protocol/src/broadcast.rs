@@ -5,7 +5,7 @@
 //! to all neighbours but the one it came from. With *n* nodes and *m* sessions a payload crosses
 //! every session once or twice: 2 *m* - *n* + 1 transmissions instead of the *n* - 1 of a tree.
 //! That is the right trade for small clusters; a tree (Leitão, Pereira and Rodrigues, "Epidemic
-//! Broadcast Trees", SRDS 2007) fits the same trait, [`Broadcast`].
+//! Broadcast Trees", SRDS 2007) is [`plumtree`], behind the same trait, [`Broadcast`].
 //!
 //! *Checked before passed on.* A payload is opaque here. It goes to the driver first
 //! ([`OutEvent::Deliver`]) and on to others only when the driver says that it is valid
@@ -25,6 +25,7 @@ pub mod acknowledgement;
 pub mod acknowledging;
 mod flood;
 mod message;
+pub mod plumtree;
 pub mod rapid;
 mod seen;
 
@@ -88,14 +89,14 @@ pub struct Delivery {
 
 /// What the driver has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutEvent {
+pub enum OutEvent<M = Message> {
     /// Send one message to several neighbours. It is the same for all, so it is encoded once. A
     /// neighbour whose queue is full is left out: anti-entropy repairs it.
     Send {
         /// To whom; never empty.
         to: Vec<NodeId>,
         /// What.
-        message: Message,
+        message: M,
     },
     /// Look at a payload that was seen for the first time, and if it is valid hand the delivery
     /// back to [`Broadcast::handle_accepted`].
@@ -126,6 +127,12 @@ pub enum BroadcastError {
 /// [`poll_event`](Broadcast::poll_event) and arm a timer for
 /// [`next_timeout`](Broadcast::next_timeout). `now` is monotonic.
 pub trait Broadcast {
+    /// What neighbours say to each other.
+    type Message;
+
+    /// Why a neighbour's message was not taken.
+    type MessageError: std::error::Error;
+
     /// A session with `peer` is established.
     fn handle_neighbour_up(&mut self, now: Duration, peer: NodeId);
 
@@ -146,13 +153,13 @@ pub trait Broadcast {
     /// Takes a neighbour's message.
     ///
     /// # Errors
-    /// [`MessageError`]: the neighbour's fault, nothing changed.
+    /// [`Self::MessageError`]: the neighbour's fault, nothing changed.
     fn on_message(
         &mut self,
         now: Duration,
         from: NodeId,
-        message: Message,
-    ) -> Result<(), MessageError>;
+        message: Self::Message,
+    ) -> Result<(), Self::MessageError>;
 
     /// Passes a delivery on that the driver found valid.
     fn handle_accepted(&mut self, now: Duration, delivery: Delivery);
@@ -164,5 +171,5 @@ pub trait Broadcast {
     fn next_timeout(&self) -> Option<Duration>;
 
     /// The next thing to do.
-    fn poll_event(&mut self) -> Option<OutEvent>;
+    fn poll_event(&mut self) -> Option<OutEvent<Self::Message>>;
 }

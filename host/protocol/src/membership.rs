@@ -40,10 +40,12 @@
 
 mod accusation;
 mod accusing;
+mod address;
 mod config;
 mod gossip;
 mod health;
 mod hearsay;
+pub mod hyparview;
 mod message;
 mod metadata;
 mod probes;
@@ -135,7 +137,7 @@ impl Member {
 
 /// What the driver has to do, or may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutEvent {
+pub enum OutEvent<M = Message> {
     /// Send a message. If there is no session with `to`, dial `address`, expecting `to`; if that
     /// fails drop the message: the protocol expects losses.
     Send {
@@ -144,7 +146,7 @@ pub enum OutEvent {
         /// Where it listens, as far as is known.
         address: SocketAddr,
         /// What.
-        message: Message,
+        message: M,
     },
     /// Somebody joined, or came back from dead or left.
     MemberUp(Member),
@@ -180,6 +182,12 @@ pub enum OutEvent {
 /// `now` is monotonic. The generator decides whom to probe and ask; it need not be secret, but one
 /// that others can guess lets them know whom this node probes next.
 pub trait Membership {
+    /// What members say to each other.
+    type Message;
+
+    /// Why a peer's message was not taken.
+    type MessageError: std::error::Error;
+
     /// A session with `peer` is established; `address` is where it said that it listens.
     fn handle_session_opened(
         &mut self,
@@ -195,14 +203,15 @@ pub trait Membership {
     /// Takes a message of `from`.
     ///
     /// # Errors
-    /// [`MessageError`]: the peer's fault. What stood before the fault in the message was taken.
+    /// [`Self::MessageError`]: the peer's fault. What stood before the fault in the message was
+    /// taken.
     fn on_message(
         &mut self,
         now: Duration,
         from: NodeId,
-        message: Message,
+        message: Self::Message,
         rng: &mut impl Rng,
-    ) -> Result<(), MessageError>;
+    ) -> Result<(), Self::MessageError>;
 
     /// Says goodbye to some members, who tell the others. Nothing is sent after that.
     fn handle_leave(&mut self, now: Duration, rng: &mut impl Rng);
@@ -214,7 +223,7 @@ pub trait Membership {
     fn next_timeout(&self) -> Option<Duration>;
 
     /// The next thing to do or to know.
-    fn poll_event(&mut self) -> Option<OutEvent>;
+    fn poll_event(&mut self) -> Option<OutEvent<Self::Message>>;
 
     /// All that is known, this node included, in the order of ids.
     fn members(&self) -> Vec<Member>;

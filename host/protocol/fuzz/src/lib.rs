@@ -20,6 +20,8 @@ mod membership;
 #[path = "../../tests/fuzz/rapid.rs"]
 #[allow(dead_code)]
 mod rapid;
+#[path = "../../tests/fuzz/overlay.rs"]
+mod overlay;
 #[path = "../../tests/fuzz/replication.rs"]
 mod replication;
 #[path = "../../tests/fuzz/seeds.rs"]
@@ -49,6 +51,9 @@ targets! {
     fuzz_anti_entropy = replication::anti_entropy;
     fuzz_membership = membership::membership;
     fuzz_content = content::content;
+    fuzz_overlay_message = overlay::decoding;
+    fuzz_overlay_views = overlay::views_stay_bounded;
+    fuzz_overlay_tree = overlay::payloads_are_delivered_once;
     fuzz_fact = decoding::fact;
     fuzz_facts = facts::facts_among_liars;
     fuzz_rapid = rapid::rapid_among_liars;

@@ -69,6 +69,9 @@ impl Flood {
 }
 
 impl Broadcast for Flood {
+    type Message = Message;
+    type MessageError = MessageError;
+
     fn handle_neighbour_up(&mut self, _now: Duration, peer: NodeId) {
         self.neighbours.insert(peer);
     }

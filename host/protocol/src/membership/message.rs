@@ -1,7 +1,5 @@
 //! What members say to each other, and how it is encoded.
 
-use std::net::SocketAddr;
-
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
@@ -10,7 +8,7 @@ use crate::identity::Signature;
 use crate::ids::{Generation, NodeId};
 
 use super::metadata::WireMetadata;
-use super::{ACCUSATIONS_MAX, Accusation, Record, Said, Status};
+use super::{ACCUSATIONS_MAX, Accusation, Record, Said, Status, address};
 
 /// The largest message, in bytes: a page of 256 KiB with one rumour more and what surrounds it, or
 /// gossip as the configuration has it.
@@ -24,9 +22,6 @@ pub(super) const DIGESTS_COUNT: usize = 64;
 
 /// One digest for each part of a table.
 pub type Digests = [u64; DIGESTS_COUNT];
-
-/// Longer texts are no socket address: an IPv6 address with scope and port has at most 58.
-const ADDRESS_BYTES_MAX: usize = 64;
 
 /// What is said of a member: its own words, and what others think of it.
 #[derive(Debug, Clone)]
@@ -369,7 +364,7 @@ impl TryFrom<WireRumour> for Rumour {
 
     fn try_from(wire: WireRumour) -> Result<Self, MessageError> {
         let malformed = |what| MessageError::Malformed { what };
-        let address = address_of(&wire.address)?;
+        let address = address::parse(&wire.address).map_err(malformed)?;
         let status = match (wire.status, wire.is_leaving) {
             (0, true) => Status::Left,
             (0, false) => Status::Alive,
@@ -396,22 +391,6 @@ impl TryFrom<WireRumour> for Rumour {
             accusations,
         })
     }
-}
-
-fn address_of(text: &str) -> Result<SocketAddr, MessageError> {
-    let malformed = |what| MessageError::Malformed { what };
-    if text.len() > ADDRESS_BYTES_MAX {
-        return Err(malformed("address too long"));
-    }
-    let address = text.parse();
-    let address: SocketAddr = address.map_err(|_| malformed("not a socket address"))?;
-    if address.to_string() != text {
-        return Err(malformed("address in an unusual form"));
-    }
-    if address.ip().is_unspecified() || address.port() == 0 {
-        return Err(malformed("nobody can be reached at this address"));
-    }
-    Ok(address)
 }
 
 fn accusations_of(

@@ -174,6 +174,9 @@ impl Swim {
 }
 
 impl Membership for Swim {
+    type Message = Message;
+    type MessageError = MessageError;
+
     fn handle_session_opened(
         &mut self,
         now: Duration,

@@ -24,6 +24,7 @@ mod facts;
 mod input;
 mod membership;
 mod mutation;
+mod overlay;
 mod rapid;
 mod replication;
 mod seeds;
@@ -94,4 +95,20 @@ fn any_bytes_are_a_message_of_rapid_broadcast_or_refused() {
 #[test]
 fn rapid_broadcast_delivers_once_and_ends_whatever_peers_send() {
     run(400, &[], rapid::rapid_among_liars);
+}
+
+#[test]
+fn any_bytes_are_a_message_of_an_overlay_or_refused() {
+    let seeds = [overlay::views(), overlay::trees()].concat();
+    run(20_000, &seeds, overlay::decoding);
+}
+
+#[test]
+fn partial_views_are_bounded_whatever_peers_say() {
+    run(2_000, &[], overlay::views_stay_bounded);
+}
+
+#[test]
+fn a_tree_delivers_once_whatever_neighbours_say() {
+    run(2_000, &[], overlay::payloads_are_delivered_once);
 }

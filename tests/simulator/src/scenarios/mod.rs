@@ -3,11 +3,13 @@
 
 mod fact;
 mod flood;
+mod mass_crash;
 mod random_push;
 mod rapid;
 mod reconcile;
 mod shipped;
 mod swim;
+mod tree;
 
 use crate::file::ScenarioFile;
 use crate::{Index, Outcome, Progress};
@@ -42,6 +44,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
     scenario("swim_life", "members come and go, the network parts and heals", 1_000, swim::life),
     scenario("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),
+    scenario("tree", "nodes join through one, then random ones speak", 10_000, tree::tree),
+    scenario("tree_of_fifty", "the same, joined through one of fifty", 10_000, tree::tree_of_fifty),
+    scenario("tree_crash", "50, 80, 90 % of processes end", 10_000, mass_crash::mass_crash),
+    scenario("tree_crash_silent", "the same, unnoticed", 10_000, mass_crash::mass_crash_silent),
 ];
 
 const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {

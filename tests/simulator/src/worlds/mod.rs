@@ -4,6 +4,7 @@
 mod facts;
 mod flood;
 mod graph;
+mod overlay;
 mod random_push;
 mod rapid;
 mod subject;
@@ -12,6 +13,7 @@ mod swim;
 pub use facts::{FactInput, FactMessage, FactNode, WALL_START_MS};
 pub use flood::FloodNode;
 pub use graph::random_graph;
+pub use overlay::{OverlayConfig, OverlayInput, OverlayMessage, OverlayNode};
 pub use random_push::RandomPushNode;
 pub use rapid::{RapidNode, Received, Say};
 pub use subject::{Disk, Subject, Views};

@@ -1,0 +1,254 @@
+//! The state of a broadcast tree: which event goes where.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::broadcast::seen::Seen;
+use crate::broadcast::{Broadcast, BroadcastError, Delivery, OutEvent};
+use crate::ids::{Hash, NodeId};
+
+use super::beacon::Root;
+use super::cache::Cache;
+use super::missing::Missing;
+use super::peers::{Offences, Peers};
+use super::{Config, Message, MessageError};
+
+/// A payload that the driver looks at.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) spread: u16,
+    /// Who has it already.
+    pub(super) holders: Vec<NodeId>,
+}
+
+/// What happened so far, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Payloads seen for the first time.
+    pub delivered_count: u64,
+    /// Payloads that came again.
+    pub duplicate_count: u64,
+    /// Payloads dropped since the driver did not keep up.
+    pub dropped_count: u64,
+    /// Announcements dropped at a bound.
+    pub dropped_i_haves_count: u64,
+    /// Payloads and beacons that were asked for.
+    pub grafts_count: u64,
+    /// Links that were made lazy.
+    pub prunes_count: u64,
+    /// Announced payloads that nobody sent.
+    pub given_up_count: u64,
+}
+
+/// A broadcast tree. See [`Broadcast`] for how to operate it.
+///
+/// Timers: announcements that are collected; payloads that are overdue; the end of what is kept;
+/// the next beacon, or the time when the root has been silent for too long.
+///
+/// Invariants: no payload is delivered twice while its hash is remembered; a payload never goes
+/// back to whom it came from; every collection is bounded.
+#[derive(Debug)]
+pub struct Plumtree {
+    pub(super) config: Config,
+    pub(super) own: NodeId,
+    pub(super) peers: Peers,
+    pub(super) seen: Seen,
+    pub(super) cache: Cache,
+    pub(super) missing: Missing,
+    pub(super) pending: BTreeMap<Hash, Pending>,
+    pub(super) root: Root,
+    /// Seeded at the start: chooses copies beside the tree, and the patience with a silent root.
+    pub(super) rng: ChaCha8Rng,
+    /// When collected announcements are sent.
+    pub(super) flush_at: Option<Duration>,
+    pub(super) events: VecDeque<OutEvent<Message>>,
+    pub(super) counts: Counts,
+}
+
+impl Plumtree {
+    /// Starts with no neighbours. Its own generator is seeded from `rng`.
+    pub fn new(config: Config, own: NodeId, now: Duration, rng: &mut impl Rng) -> Self {
+        let config = config.within_range();
+        let mut rng = ChaCha8Rng::from_rng(rng);
+        Self {
+            own,
+            peers: Peers::default(),
+            seen: Seen::new(config.seen_max),
+            cache: Cache::new(
+                config.cache_count_max,
+                config.cache_bytes_max,
+                config.cache_retention,
+            ),
+            missing: Missing::new(config.missing_max),
+            pending: BTreeMap::new(),
+            root: Root::unknown(now, config.beacon_interval, &mut rng),
+            rng,
+            flush_at: None,
+            events: VecDeque::new(),
+            counts: Counts::default(),
+            config,
+        }
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What a neighbour did that it should not have.
+    pub fn offences(&self, peer: &NodeId) -> Offences {
+        let peer = self.peers.get(peer);
+        peer.map(|peer| peer.offences).unwrap_or_default()
+    }
+
+    /// Whether payloads are sent to a neighbour at once: whether the tree leads through it.
+    pub fn is_eager(&self, peer: &NodeId) -> bool {
+        self.peers.get(peer).is_some_and(|peer| peer.is_eager)
+    }
+
+    /// How many links are eager, and how many hops the last beacon made.
+    pub fn eager_count(&self) -> (usize, u8) {
+        (self.peers.with_link(true, &[]).len(), self.root.hops)
+    }
+
+    pub(super) fn send(&mut self, to: Vec<NodeId>, message: Message) {
+        if !to.is_empty() {
+            self.events.push_back(OutEvent::Send { to, message });
+        }
+    }
+
+    fn check_hops(&self, hops: u8) -> Result<(), MessageError> {
+        let max = self.config.hops_max;
+        if hops == 0 || hops > max {
+            return Err(MessageError::Hops { hops, max });
+        }
+        Ok(())
+    }
+
+    fn check(&self, message: &Message) -> Result<(), MessageError> {
+        match message {
+            Message::Gossip { hops, payload, .. } => {
+                let (length, max) = (payload.len(), self.config.payload_bytes_max);
+                if length == 0 || length > max {
+                    return Err(MessageError::PayloadLength { length, max });
+                }
+                self.check_hops(*hops)
+            }
+            Message::Beacon { hops, .. } => self.check_hops(*hops),
+            Message::IHave { items, .. } if items.len() > super::ANNOUNCED_MAX => {
+                let count = items.len();
+                Err(MessageError::Announced { count })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Broadcast for Plumtree {
+    type Message = Message;
+    type MessageError = MessageError;
+
+    fn handle_neighbour_up(&mut self, now: Duration, peer: NodeId) {
+        if !self.peers.contains(&peer) {
+            self.add_peer(now, peer);
+        }
+    }
+
+    fn handle_neighbour_down(&mut self, now: Duration, peer: NodeId) {
+        if self.peers.remove(&peer).is_some() {
+            self.missing.forget(&peer);
+            self.replace_parent(now, peer);
+        }
+    }
+
+    fn handle_broadcast(
+        &mut self,
+        now: Duration,
+        payload: Arc<[u8]>,
+    ) -> Result<Hash, BroadcastError> {
+        let (length, max) = (payload.len(), self.config.payload_bytes_max);
+        if length == 0 || length > max {
+            return Err(BroadcastError::PayloadLength { length, max });
+        }
+        let id = Hash::of(&payload);
+        if !self.cache.contains(&id) && self.seen.insert(id) {
+            self.cache.insert(now, id, 0, payload.clone());
+            self.push(now, id, 1, self.config.spread_count, payload, &[]);
+        }
+        Ok(id)
+    }
+
+    fn on_message(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        message: Message,
+    ) -> Result<(), MessageError> {
+        self.check(&message)?;
+        if let Message::Gossip {
+            hops,
+            spread,
+            payload,
+        } = message
+        {
+            self.on_gossip(from, hops, spread, payload);
+            return Ok(());
+        }
+        if !self.peers.contains(&from) {
+            return Ok(());
+        }
+        match message {
+            Message::Gossip { .. } => {}
+            Message::Beacon {
+                root,
+                sequence,
+                hops,
+            } => self.on_beacon(now, from, root, sequence, hops),
+            Message::IHave { is_old, items } => self.on_i_have(now, from, is_old, items),
+            Message::Graft { id, is_link } => self.on_graft(now, from, id, is_link),
+            Message::Prune => self.on_prune(now, from),
+        }
+        Ok(())
+    }
+
+    fn handle_accepted(&mut self, now: Duration, delivery: Delivery) {
+        let Some(mut pending) = self.pending.remove(&delivery.id) else {
+            return;
+        };
+        pending.holders.push(delivery.from);
+        let Delivery {
+            id, hops, payload, ..
+        } = delivery;
+        self.cache.insert(now, id, hops, payload.clone());
+        if hops < self.config.hops_max {
+            let (spread, holders) = (pending.spread, pending.holders);
+            self.push(now, id, hops + 1, spread, payload, &holders);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Duration) {
+        self.cache.expire(now);
+        self.ask_for_overdue(now);
+        if self.root.due_at <= now {
+            self.emit_beacon(now);
+        }
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush(now);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        let expiry = self.cache.expires_at();
+        let others = [self.missing.next_due(), expiry, self.flush_at];
+        let beacon = [Some(self.root.due_at)];
+        others.into_iter().chain(beacon).flatten().min()
+    }
+
+    fn poll_event(&mut self) -> Option<OutEvent<Message>> {
+        self.events.pop_front()
+    }
+}

@@ -1,0 +1,147 @@
+//! Mixing of views: by walks, with contacts, and by exchanging neighbours.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand::seq::IteratorRandom;
+
+use crate::ids::NodeId;
+
+use super::state::{Reason, varied};
+use super::{Entry, HyParView, Message};
+
+/// Answers to shuffles that may be awaited at once: one by walk, one of a contact.
+const REPLIES_DUE_MAX: u8 = 2;
+
+impl HyParView {
+    /// Sends a walk out that mixes views with a node some steps away.
+    pub(super) fn shuffle(&mut self, now: Duration, rng: &mut impl Rng) {
+        let interval = match self.passive.is_full() {
+            true => self.config.shuffle_interval,
+            false => self.config.shuffle_interval / 4,
+        };
+        self.timers.shuffle_at = now + varied(interval, rng);
+        let first = self.active.choose(1, |_| true, rng);
+        if let Some(first) = first.first() {
+            self.send_shuffle(*first, self.config.walk_length, rng);
+        }
+    }
+
+    /// Mixes views with a contact or an old acquaintance, who may be of another part.
+    pub(super) fn mix_with_contact(&mut self, now: Duration, rng: &mut impl Rng) {
+        self.timers.contact_at = now + varied(self.config.contact_interval, rng);
+        let contacts = self.contacts.iter().map(|(node, address)| Entry {
+            node: *node,
+            address: *address,
+        });
+        let known = self.passive.sample(1, rng);
+        let is_stranger = |entry: &Entry| !self.active.contains(&entry.node);
+        let chosen = contacts.chain(known).filter(is_stranger).choose(rng);
+        if let Some(chosen) = chosen {
+            self.send_shuffle(chosen, 0, rng);
+        }
+    }
+
+    /// Looks for a neighbour to take the place of another of own choice.
+    pub(super) fn exchange_neighbour(&mut self, now: Duration, rng: &mut impl Rng) {
+        self.timers.rotate_at = now + varied(self.config.rotation_interval, rng);
+        let has_room = self.active.len() < self.config.active_max;
+        if self.active.len() < self.config.active_target || !has_room {
+            return;
+        }
+        let is_free =
+            |node: &NodeId| !self.requests.contains_key(node) && !self.backoffs.contains_key(node);
+        if let Some(candidate) = self.passive.candidate(now, is_free, rng) {
+            self.ask(now, candidate, Reason::Exchange);
+        }
+    }
+
+    fn send_shuffle(&mut self, to: Entry, steps: u8, rng: &mut impl Rng) {
+        let entries = self.sample(to.node, rng);
+        let origin = self.own;
+        self.replies_due_count = (self.replies_due_count + 1).min(REPLIES_DUE_MAX);
+        self.send(
+            to,
+            Message::Shuffle {
+                origin,
+                steps,
+                entries,
+            },
+        );
+    }
+
+    /// Some neighbours and some others, for `reader`.
+    fn sample(&self, reader: NodeId, rng: &mut impl Rng) -> Vec<Entry> {
+        let config = &self.config;
+        let is_other = |node: &NodeId| *node != reader;
+        let mut entries = self
+            .active
+            .choose(config.shuffle_active_count, is_other, rng);
+        let others = self.passive.sample(config.shuffle_passive_count, rng);
+        entries.extend(others.into_iter().filter(|entry| entry.node != reader));
+        entries
+    }
+
+    /// A walk came by: passes it on, or at its end mixes views. The origin may also ask directly.
+    pub(super) fn on_shuffle(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        origin: Entry,
+        steps: u8,
+        entries: Vec<Entry>,
+        rng: &mut impl Rng,
+    ) {
+        if origin.node == self.own.node {
+            return;
+        }
+        let is_direct = origin.node == from && !self.active.contains(&from);
+        let may = match is_direct {
+            true => self.may_request(now),
+            false => self.may_walk(now, from),
+        };
+        if !may {
+            return;
+        }
+        let steps = match is_direct {
+            true => 0,
+            false => steps.min(self.config.walk_length),
+        };
+        let is_other = |node: &NodeId| *node != from && *node != origin.node;
+        let next = self.active.choose(1, is_other, rng).first().copied();
+        if let Some(next) = next.filter(|_| steps > 0) {
+            let steps = steps - 1;
+            return self.send(
+                next,
+                Message::Shuffle {
+                    origin,
+                    steps,
+                    entries,
+                },
+            );
+        }
+        let answer = self.sample(origin.node, rng);
+        self.send(origin, Message::ShuffleReply { entries: answer });
+        self.know(origin, from, rng);
+        for entry in entries {
+            self.know(entry, from, rng);
+        }
+    }
+
+    /// The end of this node's walk answered.
+    pub(super) fn on_shuffle_reply(
+        &mut self,
+        from: NodeId,
+        entries: Vec<Entry>,
+        rng: &mut impl Rng,
+    ) {
+        if self.replies_due_count == 0 {
+            self.register.of(from).unsolicited_count += 1;
+            return;
+        }
+        self.replies_due_count -= 1;
+        for entry in entries {
+            self.know(entry, from, rng);
+        }
+    }
+}
