@@ -27,6 +27,9 @@ use std::time::Duration;
 pub use expected::Expected;
 pub use profile::{Profile, ProfileError};
 
+/// β: what a broadcast along a tree may cost beside the tree.
+const TREE_REDUNDANCY: f64 = 0.08;
+
 /// Where nodes run. Written ρ, ε, n, φ and δ in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Environment {
@@ -92,34 +95,45 @@ pub struct SwimParameters {
 /// Parameters of HyParView.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HyParViewParameters {
-    /// log₁₀ n + 1, rounded up, at least 4 (HyParView, section 5.1).
+    /// ⌈ln n⌉ + 3, at least 4: with ln n links a random graph is connected (Erdős and Rényi), and
+    /// three more make its paths a hop shorter at 10,000.
+    pub active_view_target: usize,
+    /// Two more: the room in which newcomers find places without anybody being sent away.
     pub active_view_max: usize,
-    /// ⌈ln δ / ln φ⌉, at least six active views (section 5.1) and at most 1,024: with probability
-    /// 1-δ one of so many is left after a share φ is gone.
+    /// A third of the target, rounded up: neighbours of the node's own choice (GossipSub v1.1's
+    /// outbound quota).
+    pub own_view_min: usize,
+    /// ⌈ln δ / ln φ⌉, at least two active views and at most 1,024: with probability 1-δ one of so
+    /// many is left after a share φ is gone.
     pub passive_view_max: usize,
-    /// How far a newcomer is sent on: logarithm of n to the base active view - 1, rounded up, 2 to
-    /// 10. Then every node is about as likely to be its end.
+    /// How far a newcomer is sent on: the depth of the graph, which is the logarithm of n to the
+    /// base active view - 1, rounded up, and one; 2 to 10.
     pub active_walk_length: u8,
-    /// At which distance it enters passive views: half of it, rounded up.
+    /// With how many steps left it enters passive views: half of the depth, rounded up.
     pub passive_walk_length: u8,
-    /// 100 round trips, 2 s to 2 min.
+    /// 200 round trips, 2 s to 2 min.
     pub shuffle_interval: Duration,
     /// How many of the active view a shuffle carries; 3 (section 5.1).
     pub shuffle_active_count: usize,
-    /// How many of the passive view a shuffle carries; a tenth, at least 4 (section 5.1).
+    /// How many of the passive view a shuffle carries; a tenth, 4 to 12 (section 5.1).
     pub shuffle_passive_count: usize,
+    /// How long an answer may take; 10 round trips, since there may be a dial before, 100 ms to
+    /// 1 min.
+    pub request_timeout: Duration,
 }
 
 /// Parameters of Plumtree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlumtreeParameters {
-    /// How long announcements of payloads wait for further ones; a tenth of a round trip.
+    /// How many copies beside the tree a broadcast makes: β n / 2 for a relative redundancy β of
+    /// 0.08, at most 4,096.
+    pub spread_count: u16,
+    /// How long announcements of payloads wait for further ones; half a round trip.
     pub i_have_interval: Duration,
-    /// How long a payload may come after its announcement; one round trip (Epidemic Broadcast
-    /// Trees, section 3.4).
+    /// How long a payload may come after its announcement: the depth of the tree, ⌈log₁₀ n⌉ + 2
+    /// hops of half a round trip (Epidemic Broadcast Trees, section 3.4, has a constant).
     pub graft_timeout: Duration,
-    /// How long until the next announcer is asked; half a round trip, which is less, since that
-    /// it fails is known by then (section 3.4).
+    /// How long until the next announcer is asked; 2.5 round trips.
     pub graft_retry_timeout: Duration,
 }
 
@@ -140,11 +154,7 @@ impl Environment {
         Parameters {
             swim: env.swim(),
             hyparview: env.hyparview(),
-            plumtree: PlumtreeParameters {
-                i_have_interval: rounded(env.round_trip / 10),
-                graft_timeout: env.round_trip,
-                graft_retry_timeout: rounded(env.round_trip / 2),
-            },
+            plumtree: env.plumtree(),
             rapid: RapidParameters {
                 fanout_count: env.fanout(),
                 pull_timeout: rounded(env.round_trip * 3 / 2),
@@ -182,20 +192,34 @@ impl Environment {
 
     fn hyparview(&self) -> HyParViewParameters {
         let size = self.size();
-        let active = (size.log10().ceil() as usize + 1).max(4);
+        let active = (size.ln().ceil() as usize + 3).max(4);
         let left = (self.miss.ln() / self.worst_loss.max(1e-6).ln()).ceil() as usize;
-        let passive = left.max(6 * active).min(1_024);
-        let length = size.ln() / ((active - 1) as f64).ln();
-        let length = length.ceil().clamp(2.0, 10.0) as u8;
+        let passive = left.max(2 * active).min(1_024);
+        let depth = (size.ln() / ((active - 1) as f64).ln()).ceil();
         let (least, most) = (Duration::from_secs(2), Duration::from_secs(120));
+        let (soonest, latest) = (Duration::from_millis(100), Duration::from_secs(60));
         HyParViewParameters {
-            active_view_max: active,
+            active_view_target: active,
+            active_view_max: active + 2,
+            own_view_min: active.div_ceil(3),
             passive_view_max: passive,
-            active_walk_length: length,
-            passive_walk_length: length.div_ceil(2),
-            shuffle_interval: (self.round_trip * 100).clamp(least, most),
+            active_walk_length: (depth + 1.0).clamp(2.0, 10.0) as u8,
+            passive_walk_length: (depth as u8).div_ceil(2).clamp(1, 5),
+            shuffle_interval: (self.round_trip * 200).clamp(least, most),
             shuffle_active_count: 3,
-            shuffle_passive_count: (passive / 10).max(4),
+            shuffle_passive_count: (passive / 10).clamp(4, 12),
+            request_timeout: (self.round_trip * 10).clamp(soonest, latest),
+        }
+    }
+
+    fn plumtree(&self) -> PlumtreeParameters {
+        let one_way = self.round_trip / 2;
+        let depth = self.size().log10().ceil() as u32 + 2;
+        PlumtreeParameters {
+            spread_count: (TREE_REDUNDANCY * self.size() / 2.0).min(4_096.0) as u16,
+            i_have_interval: rounded(one_way),
+            graft_timeout: rounded(one_way * depth),
+            graft_retry_timeout: rounded(one_way * 5),
         }
     }
 

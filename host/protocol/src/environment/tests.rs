@@ -17,7 +17,8 @@ fn the_figures_of_the_sources_come_out() {
         ..Environment::lan()
     };
     let parameters = env.parameters();
-    assert_eq!(parameters.hyparview.active_view_max, 5);
+    // ln 10,000 = 9.2
+    assert_eq!(parameters.hyparview.active_view_target, 13);
     // ln 1e-6 / ln 0.9
     assert_eq!(parameters.hyparview.passive_view_max, 132);
     // First detection after e/(e-1) = 1.58 periods.
@@ -90,8 +91,10 @@ proptest! {
         prop_assert!((3..=8).contains(&swim.indirect_probes_count));
         prop_assert!((2..=6).contains(&swim.suspicion_multiplier));
         prop_assert!((2..=6).contains(&swim.retransmission_multiplier));
+        prop_assert!(hyparview.active_view_target < hyparview.active_view_max);
+        prop_assert!(hyparview.own_view_min < hyparview.active_view_target);
+        prop_assert!((8..=1_024).contains(&hyparview.passive_view_max));
         prop_assert!(hyparview.active_view_max < hyparview.passive_view_max);
-        prop_assert!(hyparview.passive_view_max <= 1_024);
         prop_assert!(hyparview.passive_walk_length <= hyparview.active_walk_length);
         prop_assert!(plumtree.graft_timeout > Duration::ZERO);
         prop_assert!(rapid.fanout_count >= 1);

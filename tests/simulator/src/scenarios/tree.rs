@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::environment::Environment;
 use replicant_protocol::ids::Hash;
 use replicant_protocol::membership::hyparview;
 
@@ -18,8 +19,6 @@ const SETTLING: Duration = Duration::from_secs(120);
 const JOINS_PER_SECOND: u32 = 500;
 /// How often sessions send a sign of life, as those of a real node do.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// What a broadcast may cost beyond the tree.
-const REDUNDANCY: f64 = 0.08;
 
 /// Everyone joins through one node; then random nodes say something.
 pub(super) fn tree(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
@@ -31,12 +30,18 @@ pub(super) fn tree_of_fifty(nodes: Index, seed: u64, progress: &mut Progress<'_>
     run(nodes, 50, seed, progress)
 }
 
-/// The settings for so many nodes.
+/// The settings for so many nodes of which nine in ten may go at once.
 pub(super) fn config(nodes: Index) -> OverlayConfig {
-    let latency_max = Duration::from_millis(50);
+    let env = Environment {
+        round_trip: Duration::from_millis(100),
+        expected_size: nodes,
+        worst_loss: 0.9,
+        ..Environment::lan()
+    };
+    let parameters = env.parameters();
     OverlayConfig {
-        view: hyparview::Config::for_size(nodes as usize, 0.9, 1e-6),
-        tree: plumtree::Config::for_size(nodes as usize, REDUNDANCY, latency_max),
+        view: hyparview::Config::from(&parameters.hyparview),
+        tree: plumtree::Config::from(&parameters.plumtree),
         keep_alive_interval: None,
     }
 }

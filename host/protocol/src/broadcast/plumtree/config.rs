@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::broadcast::PAYLOAD_BYTES_MAX;
+use crate::environment::PlumtreeParameters;
 
-/// The settings of Plumtree. [`Config::for_size`] derives what depends on the number of nodes and
-/// the network.
+/// The settings of Plumtree. [`Config::from`] takes what depends on the number of nodes and the
+/// network from [`PlumtreeParameters`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The largest payload, in bytes; at most [`PAYLOAD_BYTES_MAX`], the default.
@@ -64,21 +65,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// For `expected_count` nodes, a relative redundancy of at most `redundancy`, and links that
-    /// take up to `latency_max` one way.
-    pub fn for_size(expected_count: usize, redundancy: f64, latency_max: Duration) -> Self {
-        let size = expected_count.max(10) as f64;
-        let spread = (redundancy.clamp(0.0, 1.0) * size / 2.0).floor();
-        let depth = size.log10().ceil() as u32 + 2;
-        Self {
-            spread_count: spread.min(4_096.0) as u16,
-            i_have_interval: latency_max,
-            graft_timeout: latency_max * depth,
-            graft_retry: latency_max * 5,
-            ..Self::default()
-        }
-    }
-
     /// The settings with nonsense taken out: every field within its range.
     pub(super) fn within_range(mut self) -> Self {
         let least = Duration::from_millis(1);
@@ -98,6 +84,18 @@ impl Config {
         self.graft_retry = self.graft_retry.max(least);
         self.beacon_interval = self.beacon_interval.max(least * 100);
         self
+    }
+}
+
+impl From<&PlumtreeParameters> for Config {
+    fn from(parameters: &PlumtreeParameters) -> Self {
+        Self {
+            spread_count: parameters.spread_count,
+            i_have_interval: parameters.i_have_interval,
+            graft_timeout: parameters.graft_timeout,
+            graft_retry: parameters.graft_retry_timeout,
+            ..Self::default()
+        }
     }
 }
 

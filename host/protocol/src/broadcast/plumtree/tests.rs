@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::broadcast::{Broadcast as _, BroadcastError, Delivery, OutEvent};
+use crate::environment::Environment;
 use crate::ids::{Hash, NodeId};
 
 pub(super) const NOW: Duration = Duration::from_secs(100);
@@ -372,8 +373,11 @@ fn messages_are_read_back_and_are_as_the_document_has_them() {
 }
 
 #[test]
-fn the_copies_beside_the_tree_follow_from_size_and_redundancy() {
-    let config = Config::for_size(10_000, 0.08, Duration::from_millis(50));
-    assert_eq!(config.spread_count, 400);
-    assert_eq!(config.graft_timeout, Duration::from_millis(300));
+fn the_defaults_are_those_of_ten_thousand_nodes() {
+    let env = Environment {
+        round_trip: Duration::from_millis(100),
+        expected_size: 10_000,
+        ..Environment::lan()
+    };
+    assert_eq!(Config::from(&env.parameters().plumtree), Config::default());
 }

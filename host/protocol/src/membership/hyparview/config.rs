@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::environment::HyParViewParameters;
+
 use super::ENTRIES_MAX;
 
-/// The settings of HyParView. [`Config::for_size`] derives the sizes; times are for links of up to
-/// 50 ms one way.
+/// The settings of HyParView. [`Config::from`] takes what depends on the number of nodes and the
+/// network from [`HyParViewParameters`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// How many neighbours a node looks for. Links are mutual, so nodes have between this and
@@ -78,27 +80,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// For `expected_count` nodes, of which a share of `loss_max` (above 0, below 1) may die at
-    /// once, and each survivor stays in reach but with chance `miss`.
-    pub fn for_size(expected_count: usize, loss_max: f64, miss: f64) -> Self {
-        let size = expected_count.max(10) as f64;
-        let active_target = size.ln().ceil() as usize + 3;
-        let depth = (size.ln() / ((active_target - 1) as f64).ln()).ceil() as u8;
-        let passive = (miss.clamp(1e-12, 0.5).ln() / loss_max.clamp(0.05, 0.99).ln()).ceil();
-        let passive_max = passive as usize;
-        Self {
-            active_target,
-            active_max: active_target + 2,
-            own_min: active_target.div_ceil(3),
-            passive_max,
-            passive_share_max: passive_max / 4,
-            walk_length: depth + 1,
-            passive_walk_length: depth.div_ceil(2),
-            join_walks_count: active_target / 2,
-            ..Self::default()
-        }
-    }
-
     /// The settings with nonsense taken out: every field within its range.
     pub(super) fn within_range(mut self) -> Self {
         let least = Duration::from_millis(10);
@@ -123,6 +104,26 @@ impl Config {
             *interval = (*interval).max(least);
         }
         self
+    }
+}
+
+impl From<&HyParViewParameters> for Config {
+    fn from(parameters: &HyParViewParameters) -> Self {
+        Self {
+            active_target: parameters.active_view_target,
+            active_max: parameters.active_view_max,
+            own_min: parameters.own_view_min,
+            passive_max: parameters.passive_view_max,
+            passive_share_max: parameters.passive_view_max / 4,
+            walk_length: parameters.active_walk_length,
+            passive_walk_length: parameters.passive_walk_length,
+            join_walks_count: parameters.active_view_target / 2,
+            shuffle_interval: parameters.shuffle_interval,
+            shuffle_active_count: parameters.shuffle_active_count,
+            shuffle_passive_count: parameters.shuffle_passive_count,
+            request_timeout: parameters.request_timeout,
+            ..Self::default()
+        }
     }
 }
 

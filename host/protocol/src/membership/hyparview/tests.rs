@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::environment::Environment;
 use crate::ids::{Hash, NodeId};
 use crate::membership::{Membership as _, OutEvent};
 
@@ -288,13 +289,19 @@ fn who_leaves_says_so_to_all_and_nothing_after() {
 }
 
 #[test]
-fn sizes_follow_from_the_number_of_nodes_and_the_crash_to_survive() {
-    let config = Config::for_size(10_000, 0.9, 1e-6);
-    assert_eq!(config.passive_max, 132);
-    assert!(config.own_min < config.active_target && config.active_target < config.active_max);
-    let smaller = Config::for_size(100, 0.5, 1e-6);
-    assert!(smaller.passive_max == 20 && smaller.active_target < config.active_target);
-    assert!(smaller.walk_length <= config.walk_length);
+fn the_defaults_are_those_of_the_largest_environment() {
+    let env = Environment {
+        round_trip: Duration::from_millis(100),
+        ..Environment::edge()
+    };
+    assert_eq!(Config::from(&env.parameters().hyparview), Config::default());
+    let smaller = Environment {
+        expected_size: 100,
+        worst_loss: 0.5,
+        ..env
+    };
+    let smaller = Config::from(&smaller.parameters().hyparview);
+    assert!(smaller.passive_max == 20 && smaller.active_target < Config::default().active_target);
 }
 
 #[test]
