@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArguments),
     /// Simulate thousands of nodes
     Sim(commands::sim::SimArguments),
+    /// See what follows from where nodes run: all parameters, and what to expect
+    Tune(commands::tune::TuneArguments),
     /// Measure a cluster on this machine
     Bench(commands::bench::BenchArguments),
     /// Write a script that completes commands and options in a shell

@@ -31,5 +31,5 @@ pub mod access {
         Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who,
     };
 }
-pub use replicant_protocol::{facts, ids};
+pub use replicant_protocol::{environment, facts, ids};
 pub use replicant_runtime::{CompilerProcess, compile_for_parent};

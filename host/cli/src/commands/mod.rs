@@ -22,6 +22,7 @@ pub(crate) mod sim;
 pub(crate) mod status;
 pub(crate) mod topic;
 pub(crate) mod topics;
+pub(crate) mod tune;
 pub(crate) mod update;
 pub(crate) mod watch;
 
@@ -57,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Sim(arguments) => sim::run(arguments),
+        Command::Tune(arguments) => tune::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiServer};
+use replicant::environment::Profile;
 use replicant::ids::NodeId;
 use replicant::{Node, NodeConfig};
 use serde::Serialize;
@@ -74,6 +75,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "MS", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(50..=600_000))]
     fact_interval_ms: u64,
+    /// Where the nodes of the cluster run: local, lan, wan or edge. All times of failure detection
+    /// follow from it (see `replicant tune`); give all nodes the same
+    #[arg(long, conflicts_with = "probe_interval_ms")]
+    profile: Option<Profile>,
     /// Write the addresses to this file, as JSON, once the node is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -199,6 +204,7 @@ impl ServeArguments {
             let (name, rule) = fact::declaration(kind)?;
             config.fact_kinds.insert(name, rule);
         }
+        config.environment = self.profile.map(Profile::environment);
         Ok(config)
     }
 

@@ -369,7 +369,10 @@ fn network_config(
     network.facts.authorities.clone_from(&config.authorities);
     network.facts.kinds.clone_from(&config.fact_kinds);
     network.facts.reconciliation.compare_interval = config.fact_interval;
-    network.membership = membership_config(config.probe_interval);
+    network.membership = match &config.environment {
+        Some(environment) => membership::Config::from(&environment.parameters().swim),
+        None => membership_config(config.probe_interval),
+    };
     let kept = kept_module_bytes(storage)?;
     let max = &mut network.content.fetched_bytes_max;
     *max = max.saturating_sub(kept);

@@ -201,7 +201,7 @@ enum WireMessage {
         #[cbor(n(1), decode_with = "rumours")] Vec<WireRumour>,
     ),
     #[n(3)]
-    Sync(#[cbor(n(0), with = "minicbor::bytes")] ByteArray<{ 8 * DIGESTS_COUNT }>),
+    Sync(#[n(0)] Box<ByteArray<{ 8 * DIGESTS_COUNT }>>),
     #[n(4)]
     SyncReply(
         #[n(0)] u64,
@@ -264,7 +264,7 @@ impl Message {
                 gossip,
             } => WireMessage::IndirectPing(*sequence, *target, to_wire(gossip)),
             Self::Ack { sequence, gossip } => WireMessage::Ack(*sequence, to_wire(gossip)),
-            Self::Sync { digests } => WireMessage::Sync(digest_bytes(digests)),
+            Self::Sync { digests } => WireMessage::Sync(Box::new(digest_bytes(digests))),
             Self::SyncReply { wanted, members } => {
                 WireMessage::SyncReply(*wanted, to_wire(members))
             }

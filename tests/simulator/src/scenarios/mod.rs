@@ -9,12 +9,14 @@ mod rapid;
 mod reconcile;
 mod shipped;
 mod swim;
+mod swim_measure;
 mod tree;
 
 use crate::file::ScenarioFile;
 use crate::{Index, Outcome, Progress};
 
 pub use shipped::SHIPPED;
+pub use swim_measure::{Measured, measure_swim};
 
 /// How a scenario is run: nodes, seed, and whom to tell.
 pub type Run = fn(Index, u64, &mut Progress<'_>) -> Outcome;

@@ -24,15 +24,15 @@ fn config(nodes: Index) -> Config {
 }
 
 /// A cluster in which all know all, for a while.
-struct Cluster {
-    engine: Engine<SwimNode>,
+pub(super) struct Cluster {
+    pub(super) engine: Engine<SwimNode>,
     keys: Arc<Keys>,
     config: Config,
 }
 
 impl Cluster {
-    fn new(nodes: Index, seed: u64, config: Config) -> Self {
-        let mut engine = Engine::new(seed, Network::default());
+    pub(super) fn new(nodes: Index, seed: u64, config: Config, network: Network) -> Self {
+        let mut engine = Engine::new(seed, network);
         let keys = Keys::new(nodes);
         for node in 0..nodes {
             let (now, rng) = (engine.now, &mut engine.rng);
@@ -75,16 +75,16 @@ impl Cluster {
     }
 }
 
-fn seconds(time: Option<Duration>) -> f64 {
+pub(super) fn seconds(time: Option<Duration>) -> f64 {
     time.map_or(f64::NAN, |time| time.as_secs_f64())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn largest(values: &[f64]) -> f64 {
+pub(super) fn largest(values: &[f64]) -> f64 {
     // `f64::max` would pass over what is no number.
     values
         .iter()
@@ -97,7 +97,7 @@ const CRASHES: u32 = 10;
 
 /// Machines go silently, one every 8 s.
 pub(super) fn crash(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
-    let mut cluster = Cluster::new(nodes, seed, config(nodes));
+    let mut cluster = Cluster::new(nodes, seed, config(nodes), Network::default());
     let engine = &mut cluster.engine;
     let mut detections = Vec::new();
     let mut victims = BTreeSet::new();
@@ -140,9 +140,9 @@ const SLOW_SPAN: Duration = Duration::from_secs(120);
 
 /// How often nodes that were well were given up, while one of twenty was blocked now and then.
 fn false_deaths(nodes: Index, seed: u64, config: Config) -> (f64, f64, blake3::Hash) {
-    let mut cluster = Cluster::new(nodes, seed, config);
+    let mut cluster = Cluster::new(nodes, seed, config, Network::default());
     let engine = &mut cluster.engine;
-    let slow: Vec<Index> = (0..nodes).filter(|node| node % 20 == 0).collect();
+    let slow: Vec<Index> = (0..nodes).filter(|node| node.is_multiple_of(20)).collect();
     let end = engine.now + SLOW_SPAN;
     let mut next: Vec<(Duration, Index)> = slow.iter().map(|node| (engine.now, *node)).collect();
     while let Some((at, node)) = next.iter().min().copied().filter(|(at, _)| *at < end) {
@@ -205,7 +205,7 @@ pub(super) fn slow(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
 
 /// Messages and bytes that a node sends in a second while nothing happens.
 fn load_of(nodes: Index, seed: u64) -> (f64, f64, blake3::Hash) {
-    let mut cluster = Cluster::new(nodes, seed, config(nodes));
+    let mut cluster = Cluster::new(nodes, seed, config(nodes), Network::default());
     let engine = &mut cluster.engine;
     let before = engine.counts();
     let span = 60 * SECOND;
@@ -257,7 +257,7 @@ pub(super) fn load(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
 
 /// Members leave, come back, tell something else of themselves; the network parts and heals.
 pub(super) fn life(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
-    let mut cluster = Cluster::new(nodes, seed, config(nodes));
+    let mut cluster = Cluster::new(nodes, seed, config(nodes), Network::default());
     let step = Duration::from_millis(500);
     progress("joining", 0.0);
     let count = 5.min(nodes / 4);

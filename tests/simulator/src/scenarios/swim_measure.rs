@@ -1,0 +1,115 @@
+//! What SWIM does in an environment: the figures beside those that theory expects.
+
+use std::time::Duration;
+
+use replicant_protocol::environment::{Environment, Parameters};
+use replicant_protocol::membership::Config;
+
+use super::swim::{Cluster, largest, median, seconds};
+use crate::checkers::{Detection, detection, given_up};
+use crate::{Crash, Index, Latency, Network, Progress};
+
+const CRASHES: Index = 10;
+
+/// What was measured of SWIM with some parameters in some environment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// How many nodes were simulated.
+    pub nodes: Index,
+    /// From a silent crash to the first suspicion, in seconds; the median.
+    pub first_suspicion: f64,
+    /// Until somebody gives the node up.
+    pub first_death: f64,
+    /// Until everybody did; the longest. No number if somebody did not in time.
+    pub all_know: f64,
+    /// How often a live node was given up, per node and hour.
+    pub false_deaths_per_node_hour: f64,
+    /// Messages that a node sends, per second, while nothing happens.
+    pub messages_per_second: f64,
+    /// Bytes in them.
+    pub bytes_per_second: f64,
+}
+
+/// The links of an environment: between a tenth and a half of the round trip one way.
+fn network(env: &Environment) -> Network {
+    let (least, most) = (env.round_trip / 10, env.round_trip / 2);
+    Network {
+        latency: Latency::Uniform(least, most),
+        loss: env.loss,
+        ..Network::default()
+    }
+}
+
+/// Runs SWIM in an environment: first quietly, then machines go silently, one after the other.
+pub fn measure_swim(
+    env: &Environment,
+    parameters: &Parameters,
+    nodes: Index,
+    seed: u64,
+    progress: &mut Progress<'_>,
+) -> Measured {
+    let swim = &parameters.swim;
+    let mut cluster = Cluster::new(nodes, seed, Config::from(swim), network(env));
+    let engine = &mut cluster.engine;
+    let start = engine.now;
+    let quiet = swim.probe_interval * 60;
+    progress("watching", 0.0);
+    let before = engine.counts();
+    engine.run_for(quiet);
+    let after = engine.counts();
+    let per_node = f64::from(nodes) * quiet.as_secs_f64();
+    // Long enough for the theory to be wrong by half.
+    let patience = env.expected(parameters).all_know * 3 / 2 + swim.probe_interval * 10;
+    let mut detections = Vec::new();
+    for victim in 0..CRASHES.min(nodes / 2) {
+        progress("crashing", f64::from(victim) / f64::from(CRASHES));
+        let at = engine.now;
+        engine.crash(victim, Crash::Silent);
+        engine.run_for(patience);
+        detections.push(detection(engine, victim, at));
+    }
+    let of = |time: fn(&Detection) -> Option<Duration>| -> Vec<f64> {
+        let times = detections.iter().map(|found| seconds(time(found)));
+        times.collect()
+    };
+    let wrong = given_up(engine, |node| node >= CRASHES).count() as f64;
+    // By how many others it was given up does not count, whether it was does.
+    let wrong = wrong / f64::from(nodes);
+    let hours = (engine.now - start).as_secs_f64() / 3_600.0;
+    Measured {
+        nodes,
+        first_suspicion: median(of(|found| found.first_suspicion)),
+        first_death: median(of(|found| found.first_death)),
+        all_know: largest(&of(|found| found.all_know)),
+        false_deaths_per_node_hour: wrong / (f64::from(nodes) * hours),
+        messages_per_second: (after.messages_count - before.messages_count) as f64 / per_node,
+        bytes_per_second: (after.bytes_count - before.bytes_count) as f64 / per_node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_is_near_to_what_is_expected() {
+        let env = Environment {
+            expected_size: 50,
+            ..Environment::lan()
+        };
+        let parameters = env.parameters();
+        let expected = env.expected(&parameters);
+        let found = measure_swim(&env, &parameters, 50, 1, &mut |_, _| ());
+        let near = |found: f64, expected: f64| (0.5..2.0).contains(&(found / expected));
+        let first = expected.first_suspicion.as_secs_f64();
+        assert!(near(found.first_suspicion, first), "{found:?}");
+        let all_know = expected.all_know.as_secs_f64();
+        assert!(near(found.all_know, all_know), "{found:?} {expected:?}");
+        assert!(near(
+            found.messages_per_second,
+            expected.messages_per_second
+        ));
+        assert!(near(found.bytes_per_second, expected.bytes_per_second));
+        assert_eq!(found.false_deaths_per_node_hour, 0.0);
+    }
+}
