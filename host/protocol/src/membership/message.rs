@@ -182,7 +182,6 @@ struct WireAccusation {
 }
 
 #[derive(Encode, Decode)]
-#[expect(clippy::large_enum_variant, reason = "lives for one conversion")]
 enum WireMessage {
     #[n(0)]
     Ping(
