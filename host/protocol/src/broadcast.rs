@@ -1,11 +1,11 @@
 //! Broadcast: what one node says reaches every node that a chain of sessions leads to, usually
 //! once, sometimes never. Whoever needs certainty compares afterwards (anti-entropy).
 //!
-//! One strategy so far: [`Flood`]. Each node passes a payload that it sees for the first time on
-//! to all neighbours but the one it came from. With *n* nodes and *m* sessions a payload crosses
-//! every session once or twice: 2 *m* - *n* + 1 transmissions instead of the *n* - 1 of a tree.
-//! That is the right trade for small clusters; a tree (Leitão, Pereira and Rodrigues, "Epidemic
-//! Broadcast Trees", SRDS 2007) is [`plumtree`], behind the same trait, [`Broadcast`].
+//! The strategy of nodes is [`plumtree`], a tree (Leitão, Pereira and Rodrigues, "Epidemic
+//! Broadcast Trees", SRDS 2007). [`Flood`] stands beside it behind the same trait, [`Broadcast`],
+//! to compare with: each node passes a payload that it sees for the first time on to all neighbours
+//! but the one it came from. With *n* nodes and *m* links a payload crosses every link once or
+//! twice: 2 *m* - *n* + 1 transmissions instead of the *n* - 1 of a tree.
 //!
 //! *Checked before passed on.* A payload is opaque here. It goes to the driver first
 //! ([`OutEvent::Deliver`]) and on to others only when the driver says that it is valid
@@ -18,7 +18,7 @@
 //! used up. A peer can also pass a payload on with its hops almost used up, which ends one path;
 //! others remain.
 //!
-//! Not here: who the neighbours are (the driver says: whoever has a session), what payloads mean,
+//! Not here: who the neighbours are (the driver says), what payloads mean,
 //! and repair.
 
 pub mod acknowledgement;

@@ -147,6 +147,12 @@ pub struct RapidParameters {
     pub pull_timeout: Duration,
 }
 
+/// How many copies beside the tree a broadcast makes among so many nodes: β n / 2 for a relative
+/// redundancy β of 0.08, at most 4,096.
+pub fn tree_spread(nodes_count: u32) -> u16 {
+    (TREE_REDUNDANCY * f64::from(nodes_count) / 2.0).min(4_096.0) as u16
+}
+
 impl Environment {
     /// What follows. Values outside their range count as the nearest within.
     pub fn parameters(&self) -> Parameters {
@@ -216,7 +222,7 @@ impl Environment {
         let one_way = self.round_trip / 2;
         let depth = self.size().log10().ceil() as u32 + 2;
         PlumtreeParameters {
-            spread_count: (TREE_REDUNDANCY * self.size() / 2.0).min(4_096.0) as u16,
+            spread_count: tree_spread(self.expected_size),
             i_have_interval: rounded(one_way),
             graft_timeout: rounded(one_way * depth),
             graft_retry_timeout: rounded(one_way * 5),

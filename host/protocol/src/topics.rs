@@ -7,9 +7,12 @@
 //! part of; so nobody hears it twice, however many of its ancestors they subscribe to.
 //!
 //! *The overlay* needs no message of its own where membership spreads who subscribes to what: it
-//! follows from the audience. Each topic has [`Config::cycles_count`] closed cycles; in each, the
-//! audience stands in the order of a hash of (topic, cycle, node), and a node's neighbours are the
-//! ones before and after it. A cycle by itself connects everybody, and the union of a few random
+//! follows from the audience. There is one for each path that somebody subscribes to, and a
+//! publication travels in that of the longest such path at or above its topic: it has the same
+//! audience, and nobody makes a new overlay by inventing a topic. An overlay has
+//! [`Config::cycles_count`] closed cycles; in each, the audience stands in the order of a hash of
+//! (path, cycle, node), and a node's neighbours are the ones before and after it; all, if they are
+//! few. A cycle by itself connects everybody, and the union of a few random
 //! cycles is an expander: diameter log *n*, connected after many failures (Law and Siu,
 //! "Distributed Construction of Random Expander Networks", INFOCOM 2003, section 2; theirs is built
 //! by walks, ours is computed). Nobody chooses their place, and nobody can push another out of it.
@@ -21,28 +24,39 @@
 //! *Publications* are signed by their author and numbered ([`SignedPublication`]). Every node
 //! checks author and access rules ([`Rules`]) before it passes one on, and remembers of each author
 //! which of the last [`NUMBERS_MAX`] numbers it heard: a replay is recognised without any clock,
-//! and without remembering payloads.
+//! and without remembering payloads. Authors are members, or were lately ([`GONE_MAX`]): keys that
+//! nobody knows take no memory here. Whose author is not known yet the driver may hold and bring
+//! again ([`Verdict::UnknownAuthor`]).
 //!
 //! *Bounds.* Subscriptions of one node ([`SUBSCRIPTIONS_MAX`]), overlays that are open at once
-//! ([`Config::overlays_max`]; beyond it the one that was idle for longest closes and its next
-//! message opens it again), authors whose numbers are remembered ([`Config::authors_max`]).
+//! ([`Config::overlays_max`]; beyond it whoever had most of them opened loses the one that was idle
+//! for longest, and its next message opens it again), hashes that one peer causes by having
+//! overlays opened ([`HASHES_PER_SECOND`]), authors whose numbers are remembered
+//! ([`Config::authors_max`]).
 //!
 //! Not here: how subscriptions spread (membership), how messages travel along the links
 //! (broadcast), what they mean.
 
+mod authors;
 mod cycles;
 mod directory;
 mod numbers;
+mod openings;
 mod publication;
 mod rules;
 mod state;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::ids::{NodeId, TopicName};
 
+pub use authors::GONE_MAX;
+pub use cycles::{Cycles, LinkChanges};
 pub use numbers::NUMBERS_MAX;
+pub use openings::{HASHES_MAX, HASHES_PER_SECOND};
 pub use publication::{
     PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX, Publication, PublicationError, SignedPublication,
 };
@@ -54,6 +68,10 @@ pub const SUBSCRIPTIONS_MAX: usize = 64;
 
 /// How long these paths may be in all, in bytes: everybody keeps them of everybody.
 pub const SUBSCRIPTIONS_BYTES_MAX: usize = 768;
+
+/// Of how many authors numbers are remembered unless told otherwise: of all members that there can
+/// be, and of those that are gone and still count.
+pub const AUTHORS_MAX: usize = 16_384 + GONE_MAX;
 
 /// Whether a node may subscribe to so many paths of such a length.
 ///
@@ -82,7 +100,7 @@ pub struct Config {
     /// audience. Default 256.
     pub overlays_max: usize,
     /// Of how many authors the numbers of publications are remembered, at 600 bytes each; at
-    /// least 1. Default 16,384: as many as there can be members.
+    /// least 1. Default 17,408: as many as there can be members, and [`GONE_MAX`].
     pub authors_max: usize,
     /// Who may subscribe to what and publish where. Default: everybody everywhere.
     pub rules: Rules,
@@ -93,7 +111,7 @@ impl Default for Config {
         Self {
             cycles_count: 4,
             overlays_max: 256,
-            authors_max: 16_384,
+            authors_max: AUTHORS_MAX,
             rules: Rules::default(),
         }
     }
@@ -120,6 +138,37 @@ pub enum OutEvent {
     },
     /// The overlay of a topic is not needed any more, or had to give way. Its links have ended.
     Closed(TopicName),
+}
+
+/// What becomes of a publication that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was not heard before: it is to be heard here, and passed on.
+    First(SignedPublication),
+    /// It was heard before, or is too old to tell. It goes no further.
+    Again,
+    /// Its author may not publish there, or is revoked. It goes no further.
+    Forbidden,
+    /// It is as its author signed it, but that is no member as far as is known here. It goes no
+    /// further before it is.
+    UnknownAuthor(NodeId),
+    /// This node does not hear the topic.
+    NotHeard,
+}
+
+/// Why an overlay does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// This node does not hear the topic, nobody subscribes to the path, or the peer that speaks of
+    /// it does not hear it. News of subscriptions may be on its way: nobody's fault.
+    #[error("this node has no part in the topic, or the peer has none")]
+    NotHeard,
+    /// The peer had more opened lately than one may. Its fault, or that of many short-lived topics.
+    #[error("peer {} had more overlays opened lately than one may", peer.short())]
+    TooMany {
+        /// Who.
+        peer: NodeId,
+    },
 }
 
 /// What goes wrong at the caller. Nothing changed.

@@ -13,10 +13,11 @@
 
 mod payload;
 
+use crate::broadcast::plumtree;
 use crate::ids::TopicName;
 use crate::replication::anti_entropy;
 use crate::topics::{PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX};
-use crate::{broadcast, content, facts, membership, replication, session};
+use crate::{content, facts, membership, replication, session};
 
 pub use payload::{Payload, PayloadError};
 
@@ -28,8 +29,8 @@ pub const MESSAGE_BYTES_MAX: usize = session::MESSAGE_BYTES_MAX;
 pub enum Message {
     /// Who is alive.
     Membership(membership::Message),
-    /// Something for everyone: a [`Payload`].
-    Broadcast(broadcast::Message),
+    /// Something for everyone, a [`Payload`], on its way along the tree of all members.
+    Broadcast(plumtree::Message),
     /// Modules: who knows which, and their bytes.
     Content(content::Message),
     /// Repair of one topic.
@@ -39,7 +40,7 @@ pub enum Message {
     /// Which facts differ, and facts.
     Facts(facts::Message),
     /// Something for the audience of a topic, on its way along the topic's links.
-    Topic(TopicName, broadcast::Message),
+    Topic(TopicName, plumtree::Message),
     /// Something that a program says.
     Application(Application),
 }
@@ -84,7 +85,7 @@ pub enum WireError {
     Membership(#[from] membership::MessageError),
     /// Not a broadcast message.
     #[error(transparent)]
-    Broadcast(#[from] broadcast::MessageError),
+    Broadcast(#[from] plumtree::MessageError),
     /// Not a content message.
     #[error(transparent)]
     Content(#[from] content::MessageError),
@@ -139,14 +140,14 @@ impl Message {
         let (layer, message) = bytes.split_first().ok_or(WireError::Empty)?;
         Ok(match *layer {
             MEMBERSHIP => Self::Membership(membership::Message::from_bytes(message)?),
-            BROADCAST => Self::Broadcast(broadcast::Message::from_bytes(message)?),
+            BROADCAST => Self::Broadcast(plumtree::Message::from_bytes(message)?),
             CONTENT => Self::Content(content::Message::from_bytes(message)?),
             REPLICATION => Self::Replication(replication::Message::from_bytes(message)?),
             ANTI_ENTROPY => Self::AntiEntropy(anti_entropy::Message::from_bytes(message)?),
             FACTS => Self::Facts(facts::Message::from_bytes(message)?),
             TOPIC => {
                 let (topic, message) = split_topic(message)?;
-                Self::Topic(topic, broadcast::Message::from_bytes(message)?)
+                Self::Topic(topic, plumtree::Message::from_bytes(message)?)
             }
             APPLICATION => Self::Application(Application::from_bytes(message)?),
             layer => return Err(WireError::Layer { layer }),
@@ -208,8 +209,8 @@ impl From<membership::Message> for Message {
     }
 }
 
-impl From<broadcast::Message> for Message {
-    fn from(message: broadcast::Message) -> Self {
+impl From<plumtree::Message> for Message {
+    fn from(message: plumtree::Message) -> Self {
         Self::Broadcast(message)
     }
 }
@@ -296,7 +297,11 @@ mod tests {
     #[test]
     fn what_is_said_in_a_topic_names_it_first() {
         let payload = vec![7; 9].into();
-        let said = broadcast::Message { hops: 3, payload };
+        let said = plumtree::Message::Gossip {
+            hops: 3,
+            spread: 0,
+            payload,
+        };
         let message = Message::Topic("shop/eu".parse().unwrap(), said);
         let bytes = message.to_bytes();
         assert_eq!(bytes[..10], *b"\x07\x00\x07shop/eu");

@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use replicant_protocol::broadcast::acknowledgement::ShortId;
-use replicant_protocol::broadcast::rapid;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{
@@ -25,7 +26,7 @@ use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, S
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
 use replicant_protocol::wire::{Application, Message, Payload};
-use replicant_protocol::{broadcast, content, facts};
+use replicant_protocol::{content, facts};
 
 const DOCUMENT: &str = include_str!("../../../docs/wire-format.md");
 
@@ -164,6 +165,41 @@ fn publication() -> SignedPublication {
     SignedPublication::sign(publication, &alice()).unwrap()
 }
 
+fn gossip(payload: Arc<[u8]>) -> plumtree::Message {
+    plumtree::Message::Gossip {
+        hops: 1,
+        spread: 12,
+        payload,
+    }
+}
+
+fn of_the_tree(message: plumtree::Message) -> Message {
+    Message::Broadcast(message)
+}
+
+fn tree_i_have() -> plumtree::Message {
+    let id = Hash::of(b"payload");
+    plumtree::Message::IHave {
+        is_old: false,
+        items: vec![plumtree::Announced { id, hops: 2 }],
+    }
+}
+
+fn tree_beacon() -> plumtree::Message {
+    plumtree::Message::Beacon {
+        root: alice().id(),
+        sequence: 17,
+        hops: 3,
+    }
+}
+
+fn tree_graft() -> plumtree::Message {
+    plumtree::Message::Graft {
+        id: Some(Hash::of(b"payload")),
+        is_link: true,
+    }
+}
+
 fn messages() -> Vec<(&'static str, Message)> {
     let request = SyncRequest {
         topic: topic(),
@@ -196,7 +232,8 @@ fn messages() -> Vec<(&'static str, Message)> {
     let items = |bytes: &[u8]| vec![bytes.to_vec()];
     let announced = items(announcement().as_bytes());
     let switched = items(switch().as_bytes());
-    let handed_in = publication().as_bytes().to_vec();
+    let said = publication().as_bytes().clone();
+    let handed_in = said.to_vec();
     vec![
         ("application", Application::HandIn(handed_in).into()),
         (
@@ -207,7 +244,12 @@ fn messages() -> Vec<(&'static str, Message)> {
             }
             .into(),
         ),
-        ("broadcast", broadcast::Message { hops: 1, payload }.into()),
+        ("broadcast", gossip(payload).into()),
+        ("topic", Message::Topic(topic(), gossip(said))),
+        ("i-have", of_the_tree(tree_i_have())),
+        ("beacon", of_the_tree(tree_beacon())),
+        ("graft", of_the_tree(tree_graft())),
+        ("prune", of_the_tree(plumtree::Message::Prune)),
         (
             "announcements",
             content::Message::Announcements { items: announced }.into(),

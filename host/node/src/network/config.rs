@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::content::Statement;
+use replicant_protocol::environment::Environment;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId, TopicName};
-use replicant_protocol::{broadcast, content, facts, membership, session, topics};
+use replicant_protocol::{content, facts, membership, session, topics};
 use tokio::sync::watch;
 
 /// How a node takes part in the network.
@@ -44,8 +46,8 @@ pub struct NetworkConfig {
     pub kept_facts: Vec<Vec<u8>>,
     /// Failure detection.
     pub membership: membership::Config,
-    /// Flooding.
-    pub broadcast: broadcast::Config,
+    /// The trees of broadcasting.
+    pub tree: plumtree::Config,
     /// Module announcements and fetching.
     pub content: content::Config,
     /// Facts: who may issue which, and how many are kept.
@@ -74,7 +76,7 @@ impl NetworkConfig {
             announcements: Vec::new(),
             kept_facts: Vec::new(),
             membership: membership::Config::default(),
-            broadcast: broadcast::Config::default(),
+            tree: plumtree::Config::from(&Environment::lan().parameters().plumtree),
             content: content::Config::default(),
             facts: facts::Config::default(),
             session: session::Config::default(),
@@ -170,7 +172,7 @@ pub struct NetworkLimits {
     /// driver long takes it from all peers in turn. Default 64.
     pub inbox_messages_per_peer_max: usize,
     /// Bytes of messages that may wait for the driver's one task: of failure detection, of other
-    /// messages of peers, and of bundles of the node that are to be flooded, each. The first two
+    /// messages of peers, and of bundles of the node that are to be broadcast, each. The first two
     /// wait, as above; a bundle is dropped and counted. Default 64 MiB.
     pub inbox_bytes_max: usize,
     /// Bytes per second that are taken from one peer; beyond it its socket is not read for a

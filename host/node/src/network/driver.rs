@@ -1,4 +1,4 @@
-//! The one task that owns the protocols with one state for the whole node: membership, flood and
+//! The one task that owns the protocols with one state for the whole node: membership, trees and
 //! content, and the plan of dials. It turns their outputs into messages, events and dials, and
 //! never waits for anybody.
 
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
-use replicant_protocol::broadcast::{self, Broadcast as _, Flood};
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::content;
 use replicant_protocol::facts;
-use replicant_protocol::ids::{Hash, ModuleHash, NodeId, TopicName};
+use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
 use replicant_protocol::membership::{self, Membership, Swim};
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::topics;
@@ -23,7 +23,7 @@ use super::dialer;
 use super::events::ModulePart;
 use super::facts::restored_facts;
 use super::handle::{Broadcast, Request};
-use super::overlays::{Overlays, TreeMessage};
+use super::overlays::{Overlays, Scope};
 use super::pending::Pending;
 use super::sessions::Link;
 use super::shared::Shared;
@@ -44,12 +44,10 @@ pub(super) enum ControlInput {
 
 /// Messages that may be large or many.
 pub(super) enum DataInput {
-    /// A flooded payload.
-    Flood(Arc<Link>, broadcast::Message, Held),
     /// About modules.
     Content(Arc<Link>, content::Message, Held),
-    /// A message of a topic's tree.
-    Topic(Arc<Link>, TopicName, TreeMessage, Held),
+    /// A message of a tree.
+    Tree(Arc<Link>, Scope, plumtree::Message, Held),
     /// What a program says.
     Application(Arc<Link>, wire::Application, Held),
     /// About facts.
@@ -83,7 +81,6 @@ struct Session {
 pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) membership: Swim,
-    pub(super) flood: Flood,
     pub(super) content: content::State,
     pub(super) overlays: Overlays,
     pub(super) facts: facts::State,
@@ -119,12 +116,13 @@ impl Driver {
         }
         let topics = topics::State::new(config.topics.clone(), shared.id(), config.start);
         let facts = restored_facts(config, now, &mut rng);
+        let (tree, cycles_count) = (config.tree.clone(), config.topics.cycles_count);
+        let overlays = Overlays::new(shared.id(), topics, tree, cycles_count, now, &mut rng);
         let limits = &config.limits;
         let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
         shared.set_members(membership.members());
         Self {
-            flood: Flood::new(config.broadcast.clone()),
-            overlays: Overlays::new(topics, config.broadcast.clone()),
+            overlays,
             plan,
             sessions: BTreeMap::new(),
             pending: Pending::default(),
@@ -177,7 +175,6 @@ impl Driver {
         let plan = self.plan.next_timeout().filter(|_| self.is_enabled);
         let timers = [
             self.membership.next_timeout(),
-            self.flood.next_timeout(),
             self.content.next_timeout(),
             self.overlays.next_timeout(),
             self.facts.next_timeout(),
@@ -192,9 +189,6 @@ impl Driver {
         if is_due(self.membership.next_timeout()) {
             self.membership.handle_timeout(now, &mut self.rng);
             self.has_news = true;
-        }
-        if is_due(self.flood.next_timeout()) {
-            self.flood.handle_timeout(now);
         }
         if is_due(self.content.next_timeout()) {
             self.content.handle_timeout(now, &mut self.rng);
@@ -258,14 +252,6 @@ impl Driver {
     fn handle_data(&mut self, input: DataInput) {
         let now = self.shared.clock.now();
         match input {
-            DataInput::Flood(link, message, _held) => {
-                let from = link.peer.node;
-                if self.is_current(&link)
-                    && let Err(error) = self.flood.on_message(now, from, message)
-                {
-                    self.punish(from, &error);
-                }
-            }
             DataInput::Content(link, message, _held) => {
                 let from = link.peer.node;
                 if self.is_current(&link)
@@ -276,10 +262,10 @@ impl Driver {
                     self.punish(from, &error);
                 }
             }
-            DataInput::Topic(link, topic, message, _held) => {
+            DataInput::Tree(link, scope, message, _held) => {
                 let from = link.peer.node;
                 if self.is_current(&link) {
-                    let taken = self.overlays.on_message(now, from, &topic, message);
+                    let taken = self.overlays.on_message(now, from, &scope, message);
                     if let Err(error) = taken {
                         self.punish(from, &error);
                     }
@@ -380,20 +366,20 @@ impl Driver {
     fn handle_broadcast(&mut self, broadcast: Broadcast) {
         let now = self.shared.clock.now();
         match broadcast {
-            Broadcast::Own(bundle) => self.flood(now, Payload::Bundle(&bundle)),
+            Broadcast::Own(bundle) => self.broadcast(now, Payload::Bundle(&bundle)),
             Broadcast::Forward(bundle) => {
                 let payload = Payload::Bundle(&bundle).to_bytes();
                 if let Some(delivery) = self.pending.take(&Hash::of(&payload)) {
-                    self.flood.handle_accepted(now, delivery);
+                    self.overlays.accept(now, delivery);
                 }
             }
         }
     }
 
     /// Says something to everybody.
-    pub(super) fn flood(&mut self, now: Duration, payload: Payload<'_>) {
+    pub(super) fn broadcast(&mut self, now: Duration, payload: Payload<'_>) {
         let payload = payload.to_bytes().into();
-        if let Err(error) = self.flood.handle_broadcast(now, payload) {
+        if let Err(error) = self.overlays.broadcast(now, payload) {
             tracing::warn!("not broadcast: {error}");
         }
     }
@@ -421,7 +407,7 @@ impl Driver {
         let address = link.peer.address;
         self.membership
             .handle_session_opened(now, peer, address, &mut self.rng);
-        self.flood.handle_neighbour_up(now, peer);
+        self.overlays.handle_session_up(now, peer);
         self.content.handle_peer_up(now, peer, &mut self.rng);
         self.facts.handle_peer_up(now, peer, &mut self.rng);
         self.shared.events.peer_up(peer);
@@ -443,7 +429,7 @@ impl Driver {
     fn tell_down(&mut self, now: Duration, peer: NodeId) {
         self.membership
             .handle_session_closed(now, peer, &mut self.rng);
-        self.flood.handle_neighbour_down(now, peer);
+        self.overlays.handle_session_down(now, peer);
         self.content.handle_peer_down(now, peer, &mut self.rng);
         self.facts.handle_peer_down(now, peer, &mut self.rng);
         self.shared.events.peer_down(peer);

@@ -118,7 +118,7 @@ pub trait NetworkEvents: Send + Sync + 'static {
     /// `peer` sent this. False if it cannot be taken now: then it is lost, and counted.
     fn topic_message(&self, peer: NodeId, message: TopicMessage) -> bool;
 
-    /// A bundle came by flooding, for the first time, by way of `from`. Not verified. Once it
+    /// A bundle came by broadcast, for the first time, by way of `from`. Not verified. Once it
     /// turns out to hold, call [`NetworkHandle::forward`](super::NetworkHandle::forward). False if
     /// it cannot be taken now: then it is lost, and counted.
     fn bundle(&self, from: NodeId, bytes: Vec<u8>) -> bool;

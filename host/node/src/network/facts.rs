@@ -30,18 +30,22 @@ impl Driver {
                 self.shared.send(&to, Lane::Data, bytes);
                 return;
             }
-            facts::OutEvent::Broadcast(bytes) => return self.flood(now, Payload::Fact(&bytes)),
+            facts::OutEvent::Broadcast(bytes) => {
+                return self.broadcast(now, Payload::Fact(&bytes));
+            }
             facts::OutEvent::Unserved { peer, count } => {
                 tracing::debug!(peer = %peer.short(), count, "facts that were named did not come");
                 return;
             }
             facts::OutEvent::Revoked(node) => {
                 self.shared.set_revoked(node, true);
+                self.overlays.topics.handle_revoked(node, true);
                 tracing::warn!(node = %node, "a node is revoked");
                 FactEvent::Revoked(node)
             }
             facts::OutEvent::Reinstated(node) => {
                 self.shared.set_revoked(node, false);
+                self.overlays.topics.handle_revoked(node, false);
                 tracing::info!(node = %node, "the revocation of a node has expired");
                 return;
             }

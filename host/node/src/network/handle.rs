@@ -25,7 +25,7 @@ use crate::wall_clock::wall_ms;
 /// people or follow from what few peers may say.
 pub(super) const REQUESTS_MAX: usize = 4_096;
 
-/// Bundles that may wait for the driver to flood them.
+/// Bundles that may wait for the driver to send them.
 pub(super) const BROADCASTS_MAX: usize = 1_024;
 
 /// Too many requests wait for the driver. Nothing changed; try again.
@@ -63,7 +63,7 @@ pub(super) enum Request {
 pub(super) enum Broadcast {
     /// A new one of this node.
     Own(Vec<u8>),
-    /// One that came by flooding and holds.
+    /// One that came by broadcast and holds.
     Forward(Vec<u8>),
 }
 
@@ -133,12 +133,12 @@ impl NetworkHandle {
         self.inner.shared.send(&peer, Lane::Data, bytes)
     }
 
-    /// Floods a bundle of this node. False if it is dropped (and counted).
+    /// Broadcasts a bundle of this node. False if it is dropped (and counted).
     pub fn broadcast(&self, bundle: Vec<u8>) -> bool {
         self.queue(Broadcast::Own(bundle))
     }
 
-    /// Passes on a bundle that came by flooding ([`NetworkEvents::bundle`]) and turned out to
+    /// Passes on a bundle that came by broadcast ([`NetworkEvents::bundle`]) and turned out to
     /// hold. One that came long ago, or another way, is not passed on. False if it is dropped (and
     /// counted).
     ///

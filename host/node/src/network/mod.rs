@@ -7,7 +7,7 @@
 //! ```text
 //!            listener ─┐                      ┌─▶ NetworkEvents (the node)
 //!              dials ──┴▶ one task a session ─┤
-//!                          ▲ outbox            └─▶ driver: membership, flood, content
+//!                          ▲ outbox            └─▶ driver: membership, trees, content
 //!   NetworkHandle.send ────┴─────────────────────────┘
 //! ```
 //!
@@ -50,7 +50,9 @@ mod sessions;
 mod shared;
 mod statistics;
 mod stop;
+mod strangers;
 mod talk;
+mod trees;
 
 #[cfg(test)]
 mod tests;

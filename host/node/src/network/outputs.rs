@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use replicant_protocol::broadcast::{self, Broadcast as _};
+use replicant_protocol::broadcast;
 use replicant_protocol::content::{self, Misbehaviour};
 use replicant_protocol::ids::{ModuleHash, NodeId};
 use replicant_protocol::membership::{self, Membership};
@@ -23,12 +23,10 @@ impl Driver {
         loop {
             if let Some(event) = self.membership.poll_event() {
                 are_members_changed |= self.on_membership(now, event);
-            } else if let Some(event) = self.flood.poll_event() {
-                self.on_flood(now, event);
             } else if let Some(event) = self.content.poll_event() {
                 self.on_content(now, event);
             } else if let Some(event) = self.overlays.poll_event(now) {
-                self.on_overlay(event);
+                self.on_overlay(now, event);
             } else if let Some(event) = self.facts.poll_event() {
                 self.on_fact(now, event);
             } else {
@@ -95,17 +93,8 @@ impl Driver {
         true
     }
 
-    fn on_flood(&mut self, now: Duration, event: broadcast::OutEvent) {
-        match event {
-            broadcast::OutEvent::Send { to, message } => {
-                let bytes = wire::Message::from(message).to_bytes();
-                self.shared.send_to_all(&to, Lane::Data, bytes);
-            }
-            broadcast::OutEvent::Deliver(delivery) => self.on_delivery(now, delivery),
-        }
-    }
-
-    fn on_delivery(&mut self, now: Duration, delivery: broadcast::Delivery) {
+    /// Something for everybody came for the first time.
+    pub(super) fn on_delivery(&mut self, now: Duration, delivery: broadcast::Delivery) {
         let from = delivery.from;
         match Payload::from_bytes(&delivery.payload) {
             Ok(Payload::Bundle(bytes)) => {
@@ -116,12 +105,12 @@ impl Driver {
                 }
             }
             Ok(Payload::Announcement(bytes)) => match self.content.on_broadcast(wall_ms(), bytes) {
-                Ok(true) => self.flood.handle_accepted(now, delivery),
+                Ok(true) => self.overlays.accept(now, delivery),
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
             },
             Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(bytes, wall_ms()) {
-                Ok(true) => self.flood.handle_accepted(now, delivery),
+                Ok(true) => self.overlays.accept(now, delivery),
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
             },
@@ -137,7 +126,7 @@ impl Driver {
                 return;
             }
             content::OutEvent::Broadcast(bytes) => {
-                return self.flood(now, Payload::Announcement(&bytes));
+                return self.broadcast(now, Payload::Announcement(&bytes));
             }
             content::OutEvent::Serve { to, module, part } => return self.serve(to, module, part),
             content::OutEvent::Misbehaved { peer, module, what } => {

@@ -1,28 +1,53 @@
-//! Topics within the driver: a tree for each that is open, and what travels in it.
+//! Broadcast within the driver: the tree of all members, a tree for each overlay that is open, and
+//! what travels in them.
+//!
+//! A tree's links follow from who is part of it (`topics::Cycles`); of those the ones are used to
+//! whom there is a session. What a peer sends in a topic whose overlay is not open here is weighed
+//! before the overlay opens.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use replicant_protocol::broadcast::{self, Broadcast as _, Delivery, Flood};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use replicant_protocol::broadcast::plumtree::{self, MessageError};
+use replicant_protocol::broadcast::{self, BroadcastError, Delivery};
 use replicant_protocol::ids::{NodeId, TopicName};
-use replicant_protocol::topics::{self, PublicationError, SignedPublication};
+use replicant_protocol::topics::{
+    self, Cycles, LinkChanges, OpenError, PublicationError, SignedPublication, Verdict,
+};
 
-/// The strategy of broadcasting within a topic.
-pub(super) type Tree = Flood;
-/// What it says.
-pub(super) type TreeMessage = broadcast::Message;
-/// What it finds wrong.
-pub(super) type TreeError = broadcast::MessageError;
+use super::statistics::Count;
+use super::strangers::{Came, Strangers};
+use super::trees::Trees;
 
-/// What the driver has to do for topics.
+/// The label of the tree of all members; no topic has it.
+const EVERYBODY: &str = "";
+
+/// To how many of a topic's audience a node hands what it says there without being part of it. One
+/// would do if it lived on; with three, two may fail.
+const ENTRIES_COUNT: usize = 3;
+
+/// What a tree is for: everybody, or the audience of a path.
+pub(super) type Scope = Option<TopicName>;
+
+/// What the driver has to do for broadcast.
 #[derive(Debug)]
 pub(super) enum OverlayEvent {
-    /// Send a message within a topic.
+    /// Send a message within a tree; say if it does not go out ([`Overlays::handle_unsent`]).
     Send {
-        topic: TopicName,
+        scope: Scope,
         to: Vec<NodeId>,
-        message: TreeMessage,
+        message: plumtree::Message,
     },
+    /// Hand a publication to members of its audience.
+    HandIn {
+        to: Vec<NodeId>,
+        signed: SignedPublication,
+    },
+    /// Look at something that is for everybody, and hand it back to [`Overlays::accept`].
+    Deliver(Delivery),
     /// Somebody said something that is heard here.
     Heard(SignedPublication),
     /// Tell the members what this node subscribes to.
@@ -32,68 +57,83 @@ pub(super) enum OverlayEvent {
         peer: NodeId,
         error: PublicationError,
     },
+    /// Count something.
+    Counted(Count),
 }
 
-/// The state of topics, and their trees.
+/// All trees of the node, and the state of topics.
 ///
-/// Invariant: there is a tree exactly for each topic whose overlay is open.
+/// Invariant: there is a tree for everybody, and exactly one for each path whose overlay is open.
 pub(super) struct Overlays {
     pub(super) topics: topics::State,
-    config: broadcast::Config,
-    trees: BTreeMap<TopicName, Tree>,
-    /// Trees that may have something to say.
-    touched: BTreeSet<TopicName>,
+    own: NodeId,
+    everybody: Cycles,
+    trees: Trees,
+    strangers: Strangers,
+    rng: ChaCha20Rng,
     events: VecDeque<OverlayEvent>,
 }
 
 impl Overlays {
-    pub(super) fn new(topics: topics::State, config: broadcast::Config) -> Self {
+    pub(super) fn new(
+        own: NodeId,
+        topics: topics::State,
+        config: plumtree::Config,
+        cycles_count: usize,
+        now: Duration,
+        rng: &mut ChaCha20Rng,
+    ) -> Self {
+        let mut everybody = Cycles::new(EVERYBODY, own, cycles_count);
+        everybody.insert(own);
         Self {
             topics,
-            config,
-            trees: BTreeMap::new(),
-            touched: BTreeSet::new(),
+            own,
+            everybody,
+            trees: Trees::new(own, config, now, rng),
+            strangers: Strangers::default(),
+            rng: ChaCha20Rng::from_rng(rng),
             events: VecDeque::new(),
         }
     }
 
-    /// Takes a message of a topic's tree. Ignored if this node does not hear the topic: then the
-    /// peer has not heard of that yet.
-    pub(super) fn on_message(
-        &mut self,
-        now: Duration,
-        from: NodeId,
-        topic: &TopicName,
-        message: TreeMessage,
-    ) -> Result<(), TreeError> {
-        match self.open(now, topic) {
-            Some(tree) => tree.on_message(now, from, message),
-            None => Ok(()),
-        }
+    /// There is a session with a peer now.
+    pub(super) fn handle_session_up(&mut self, now: Duration, peer: NodeId) {
+        self.trees.handle_session_up(now, peer);
     }
 
-    /// Says something to the audience of its topic. False if this node is not part of it.
-    pub(super) fn broadcast(&mut self, now: Duration, signed: &SignedPublication) -> bool {
-        let Some(tree) = self.open(now, &signed.publication().topic) else {
-            return false;
-        };
-        // No publication is larger than a payload may be.
-        let said = tree.handle_broadcast(now, signed.as_bytes().clone());
-        said.is_ok()
+    /// There is none any more.
+    pub(super) fn handle_session_down(&mut self, now: Duration, peer: NodeId) {
+        self.trees.handle_session_down(now, peer);
     }
 
-    /// A member hears a topic of which it may be the first.
-    fn open(&mut self, now: Duration, topic: &TopicName) -> Option<&mut Tree> {
-        if !self.topics.open(topic) {
-            return None;
-        }
-        if !self.trees.contains_key(topic) {
-            let tree = Tree::new(self.config.clone());
-            self.trees.insert(topic.clone(), tree);
-        }
+    /// A member is there, and subscribes to these paths.
+    pub(super) fn handle_member(&mut self, now: Duration, node: NodeId, paths: &[TopicName]) {
+        self.everybody.insert(node);
+        self.relink_everybody(now);
+        self.topics.handle_member(node, paths);
         self.relink(now);
-        self.touched.insert(topic.clone());
-        self.trees.get_mut(topic)
+        for came in self.strangers.take(&node) {
+            self.bring_again(now, came);
+        }
+    }
+
+    /// A member is gone.
+    pub(super) fn handle_member_gone(&mut self, now: Duration, node: NodeId) {
+        self.everybody.remove(node);
+        self.relink_everybody(now);
+        self.topics.handle_member_gone(node);
+        self.relink(now);
+    }
+
+    fn relink_everybody(&mut self, now: Duration) {
+        let LinkChanges { down, up } = self.everybody.relink();
+        for peer in down {
+            self.trees.unlink(now, &None, peer);
+        }
+        for peer in up {
+            self.trees.link(now, &None, peer);
+        }
+        self.trees.set_size(&None, self.everybody.len());
     }
 
     /// Carries over what changed in the links of topics.
@@ -101,21 +141,12 @@ impl Overlays {
         while let Some(event) = self.topics.poll_event() {
             match event {
                 topics::OutEvent::NeighbourUp { topic, peer } => {
-                    if let Some(tree) = self.trees.get_mut(&topic) {
-                        tree.handle_neighbour_up(now, peer);
-                    }
-                    self.touched.insert(topic);
+                    self.trees.link(now, &Some(topic), peer);
                 }
                 topics::OutEvent::NeighbourDown { topic, peer } => {
-                    if let Some(tree) = self.trees.get_mut(&topic) {
-                        tree.handle_neighbour_down(now, peer);
-                    }
-                    self.touched.insert(topic);
+                    self.trees.unlink(now, &Some(topic), peer);
                 }
-                topics::OutEvent::Closed(topic) => {
-                    self.trees.remove(&topic);
-                    self.touched.remove(&topic);
-                }
+                topics::OutEvent::Closed(topic) => self.trees.close(&Some(topic)),
                 topics::OutEvent::Subscribed(paths) => {
                     self.events.push_back(OverlayEvent::Subscribed(paths));
                 }
@@ -123,17 +154,248 @@ impl Overlays {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Duration) {
-        for (topic, tree) in &mut self.trees {
-            if tree.next_timeout().is_some_and(|at| at <= now) {
-                tree.handle_timeout(now);
-                self.touched.insert(topic.clone());
+    /// Says something to everybody.
+    pub(super) fn broadcast(
+        &mut self,
+        now: Duration,
+        payload: Arc<[u8]>,
+    ) -> Result<(), BroadcastError> {
+        self.trees.broadcast(now, &None, payload)
+    }
+
+    /// Passes something on that was for everybody and turned out to hold.
+    pub(super) fn accept(&mut self, now: Duration, delivery: Delivery) {
+        self.trees.accept(now, &None, delivery);
+    }
+
+    /// A message did not go out to some, for whom too much waits.
+    pub(super) fn handle_unsent(
+        &mut self,
+        now: Duration,
+        scope: &Scope,
+        to: &[NodeId],
+        message: &plumtree::Message,
+    ) {
+        self.trees.handle_unsent(now, scope, to, message);
+    }
+
+    /// Says something of this node in its topic.
+    pub(super) fn publish(&mut self, now: Duration, signed: SignedPublication) {
+        let topic = &signed.publication().topic;
+        let has_neighbours = self.say(now, &signed, self.own);
+        if !has_neighbours {
+            // Not part of the audience, or with sessions only to those of it that are no links.
+            let to = self.entries(topic);
+            if !to.is_empty() {
+                let signed = signed.clone();
+                self.events.push_back(OverlayEvent::HandIn { to, signed });
+            }
+        }
+        if self.topics.hears(topic) {
+            self.events.push_back(OverlayEvent::Heard(signed));
+        }
+    }
+
+    /// Whom to hand something in: if nobody can be reached it is tried all the same, and counted.
+    fn entries(&mut self, topic: &TopicName) -> Vec<NodeId> {
+        let (count, rng) = (ENTRIES_COUNT, &mut self.rng);
+        let trees = &self.trees;
+        let reachable = |node: &NodeId| trees.has_session(node);
+        let to = self.topics.entries(topic, count, reachable, rng);
+        match to.is_empty() {
+            true => self.topics.entries(topic, count, |_| true, rng),
+            false => to,
+        }
+    }
+
+    /// Says something in the tree of its topic, for whomever it came from. Whether the tree leads
+    /// anywhere.
+    fn say(&mut self, now: Duration, signed: &SignedPublication, by: NodeId) -> bool {
+        let path = match self.topics.open(now, &signed.publication().topic, by) {
+            Ok(path) => path,
+            Err(error) => {
+                self.count_unopened(error);
+                return false;
+            }
+        };
+        let scope = self.opened(now, path);
+        // No publication is larger than a payload may be.
+        let said = self.trees.broadcast(now, &scope, signed.as_bytes().clone());
+        said.is_ok() && self.trees.has_neighbours(&scope)
+    }
+
+    fn count_unopened(&mut self, error: OpenError) {
+        if let OpenError::TooMany { peer } = error {
+            tracing::debug!(peer = %peer.short(), "an overlay stays closed: {error}");
+            let count = OverlayEvent::Counted(Count::TopicOpeningsRefused);
+            self.events.push_back(count);
+        }
+    }
+
+    /// The overlay of a path is open: there is a tree, with its links.
+    fn opened(&mut self, now: Duration, path: TopicName) -> Scope {
+        let audience_count = self.topics.overlay_len(&path);
+        let scope = Some(path);
+        // The tree has to be there before its links come.
+        self.trees.open(now, &scope, audience_count);
+        self.relink(now);
+        scope
+    }
+
+    /// Takes a message of a tree.
+    pub(super) fn on_message(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        scope: &Scope,
+        message: plumtree::Message,
+    ) -> Result<(), MessageError> {
+        let Some(path) = scope else {
+            return self.trees.on_message(now, from, scope, message);
+        };
+        if self.topics.is_open(path) {
+            return self.trees.on_message(now, from, scope, message);
+        }
+        match &message {
+            plumtree::Message::Gossip { payload, .. } => {
+                let payload = payload.clone();
+                self.on_first_gossip(now, from, path, payload, message)
+            }
+            // A tree that is not there has nothing to give and no links.
+            plumtree::Message::Graft { .. } | plumtree::Message::Prune => Ok(()),
+            plumtree::Message::Beacon { .. } | plumtree::Message::IHave { .. } => {
+                match self.topics.open_for(now, path, from) {
+                    Ok(()) => {
+                        let scope = self.opened(now, path.clone());
+                        self.trees.on_message(now, from, &scope, message)
+                    }
+                    Err(error) => {
+                        self.count_unopened(error);
+                        Ok(())
+                    }
+                }
             }
         }
     }
 
+    /// A publication comes in the tree of a path that is not open here. The path may be one that
+    /// the peer takes for a subscribed one, and this node does not.
+    fn on_first_gossip(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        path: &TopicName,
+        payload: Arc<[u8]>,
+        message: plumtree::Message,
+    ) -> Result<(), MessageError> {
+        match self.topics.weigh(Some(path), &payload) {
+            Ok(Verdict::First(signed)) => {
+                let topic = &signed.publication().topic;
+                match self.topics.open(now, topic, from) {
+                    Ok(opened) if opened == *path => {
+                        let scope = self.opened(now, opened);
+                        return self.trees.on_message(now, from, &scope, message);
+                    }
+                    // It travels in another tree; that it opened for it was counted.
+                    Ok(opened) => {
+                        self.opened(now, opened);
+                    }
+                    Err(error) => self.count_unopened(error),
+                }
+                self.take_loose(now, from, Some(path), &payload);
+            }
+            Ok(Verdict::UnknownAuthor(author)) => {
+                let scope = Some(path.clone());
+                let came = Came::Message(from, scope, message);
+                self.hold(now, author, came);
+            }
+            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Err(error) => self.blame(from, error),
+        }
+        Ok(())
+    }
+
+    /// Takes a publication that did not come along the tree in which it travels from here.
+    fn take_loose(&mut self, now: Duration, from: NodeId, path: Option<&TopicName>, bytes: &[u8]) {
+        match self.topics.on_publication(path, bytes) {
+            Ok(Verdict::First(signed)) => {
+                self.say(now, &signed, from);
+                self.events.push_back(OverlayEvent::Heard(signed));
+            }
+            Ok(Verdict::UnknownAuthor(author)) => {
+                let path = path.cloned();
+                self.hold(now, author, Came::Loose(from, path, bytes.into()));
+            }
+            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Err(error) => self.blame(from, error),
+        }
+    }
+
+    /// Something is handed in for a topic that this node should be part of.
+    pub(super) fn on_hand_in(&mut self, now: Duration, from: NodeId, bytes: &[u8]) {
+        self.take_loose(now, from, None, bytes);
+    }
+
+    /// Something came along a tree for the first time: looks at it before it is passed on.
+    fn on_delivery(&mut self, now: Duration, path: &TopicName, delivery: Delivery) {
+        match self.topics.on_publication(Some(path), &delivery.payload) {
+            Ok(Verdict::First(signed)) => {
+                let from = delivery.from;
+                self.trees.accept(now, &Some(path.clone()), delivery);
+                let topic = &signed.publication().topic;
+                if self.topics.path_of(topic).is_some_and(|own| own != path) {
+                    // The peer does not know, or not any more, of what somebody subscribes to.
+                    self.say(now, &signed, from);
+                }
+                self.events.push_back(OverlayEvent::Heard(signed));
+            }
+            Ok(Verdict::UnknownAuthor(author)) => {
+                self.hold(now, author, Came::Delivery(path.clone(), delivery));
+            }
+            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Err(error) => self.blame(delivery.from, error),
+        }
+    }
+
+    fn blame(&mut self, peer: NodeId, error: PublicationError) {
+        let event = OverlayEvent::Misbehaved { peer, error };
+        self.events.push_back(event);
+    }
+
+    /// Holds something until its author is known.
+    fn hold(&mut self, now: Duration, author: NodeId, came: Came) {
+        let dropped = self.strangers.hold(now, author, came);
+        self.count_strangers(dropped);
+    }
+
+    fn count_strangers(&mut self, dropped: usize) {
+        for _ in 0..dropped {
+            let count = OverlayEvent::Counted(Count::PublicationsOfStrangers);
+            self.events.push_back(count);
+        }
+    }
+
+    /// The author of something that was held is known now.
+    fn bring_again(&mut self, now: Duration, came: Came) {
+        match came {
+            Came::Message(from, scope, message) => {
+                // It was weighed before: it is well formed.
+                let _ = self.on_message(now, from, &scope, message);
+            }
+            Came::Delivery(path, delivery) => self.on_delivery(now, &path, delivery),
+            Came::Loose(from, path, bytes) => self.take_loose(now, from, path.as_ref(), &bytes),
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Duration) {
+        self.trees.handle_timeout(now);
+        let dropped = self.strangers.expire(now);
+        self.count_strangers(dropped);
+    }
+
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        self.trees.values().filter_map(Tree::next_timeout).min()
+        let timers = [self.trees.next_timeout(), self.strangers.expires_at()];
+        timers.into_iter().flatten().min()
     }
 
     /// The next thing to do.
@@ -143,36 +405,16 @@ impl Overlays {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let topic = self.touched.first()?.clone();
-            match self.trees.get_mut(&topic).and_then(Tree::poll_event) {
-                Some(broadcast::OutEvent::Send { to, message }) => {
-                    return Some(OverlayEvent::Send { topic, to, message });
+            match self.trees.poll_event()? {
+                (scope, broadcast::OutEvent::Send { to, message }) => {
+                    return Some(OverlayEvent::Send { scope, to, message });
                 }
-                Some(broadcast::OutEvent::Deliver(delivery)) => {
-                    self.on_delivery(now, &topic, delivery);
+                (None, broadcast::OutEvent::Deliver(delivery)) => {
+                    return Some(OverlayEvent::Deliver(delivery));
                 }
-                None => {
-                    self.touched.remove(&topic);
+                (Some(path), broadcast::OutEvent::Deliver(delivery)) => {
+                    self.on_delivery(now, &path, delivery);
                 }
-            }
-        }
-    }
-
-    /// Something came for the first time: looks at it before it is passed on.
-    fn on_delivery(&mut self, now: Duration, topic: &TopicName, delivery: Delivery) {
-        let peer = delivery.from;
-        match self.topics.on_publication(topic, &delivery.payload) {
-            Ok(Some(signed)) => {
-                self.events.push_back(OverlayEvent::Heard(signed));
-                if let Some(tree) = self.trees.get_mut(topic) {
-                    tree.handle_accepted(now, delivery);
-                }
-            }
-            // Heard another way, too old to tell, or not allowed: it goes no further.
-            Ok(None) => {}
-            Err(error) => {
-                let event = OverlayEvent::Misbehaved { peer, error };
-                self.events.push_back(event);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Payloads that came by flooding and wait for the node's word that they hold.
+//! Payloads that came by broadcast and wait for the node's word that they hold.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -32,7 +32,7 @@ pub(super) async fn deliver(
         }
         wire::Message::Broadcast(message) => {
             let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Flood(link.clone(), message, held);
+            let input = DataInput::Tree(link.clone(), None, message, held);
             let _ = inbox.data.send(input).await;
         }
         wire::Message::Content(message) => {
@@ -42,7 +42,7 @@ pub(super) async fn deliver(
         }
         wire::Message::Topic(topic, message) => {
             let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Topic(link.clone(), topic, message, held);
+            let input = DataInput::Tree(link.clone(), Some(topic), message, held);
             let _ = inbox.data.send(input).await;
         }
         wire::Message::Application(message) => {

@@ -161,15 +161,22 @@ impl Shared {
         }
     }
 
-    /// Puts one message into the outboxes of several peers. What is dropped is counted.
-    pub(super) fn send_to_all(&self, peers: &[NodeId], lane: Lane, message: Vec<u8>) {
+    /// Puts one message into the outboxes of several peers. Gives those for whom it is dropped,
+    /// which is counted.
+    pub(super) fn send_to_all(
+        &self,
+        peers: &[NodeId],
+        lane: Lane,
+        message: Vec<u8>,
+    ) -> Vec<NodeId> {
         let Some(parcel) = self.sessions.rooms().parcel(lane, message) else {
             let dropped = peers.len() as u64;
-            return self.counters.add_many(Count::DroppedQueuesFull, dropped);
+            self.counters.add_many(Count::DroppedQueuesFull, dropped);
+            return peers.to_vec();
         };
-        for peer in peers {
-            self.post(peer, lane, parcel.clone());
-        }
+        let dropped = peers.iter().copied();
+        let dropped = dropped.filter(|peer| !self.post(peer, lane, parcel.clone()));
+        dropped.collect()
     }
 
     fn post(&self, peer: &NodeId, lane: Lane, parcel: Arc<Parcel>) -> bool {

@@ -124,6 +124,10 @@ counts! {
     ContentMisbehaviour = "content_misbehaviour_total",
     /// Publications that their author did not sign, or that were not in their topic.
     TopicMisbehaviour = "topic_misbehaviour_total",
+    /// Overlays of topics not opened for a peer that had very many opened.
+    TopicOpeningsRefused = "topic_openings_refused_total",
+    /// Publications dropped since their author did not turn out to be a member.
+    PublicationsOfStrangers = "publications_of_strangers_total",
     /// Switches of types that are dated too far ahead of this node's clock, and not taken yet.
     SwitchesAhead = "switches_ahead_total",
     /// Nodes and sources put on the list of those refused for a while.

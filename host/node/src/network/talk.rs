@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::membership::{self, Member, Metadata};
 use replicant_protocol::topics::{self, SignedPublication, TopicsError};
@@ -12,19 +13,17 @@ use tokio::sync::oneshot;
 
 use super::driver::Driver;
 use super::outbox::Lane;
-use super::overlays::OverlayEvent;
+use super::overlays::{OverlayEvent, Scope};
 use super::statistics::Count;
 use crate::vocabulary::{Heard, Published, Subscription};
-
-/// To how many of a topic's audience a node hands what it says there without being part of it. One
-/// would do if it lived on; with three, two may fail.
-const ENTRIES_COUNT: usize = 3;
 
 // What a node may subscribe to has to fit what membership spreads.
 const _: () = assert!(
     topics::SUBSCRIPTIONS_MAX <= membership::SUBSCRIPTIONS_MAX
         && topics::SUBSCRIPTIONS_BYTES_MAX <= membership::SUBSCRIPTIONS_BYTES_MAX
 );
+// Of every member that there can be, numbers of publications are remembered.
+const _: () = assert!(topics::AUTHORS_MAX >= membership::MEMBERS_MAX + topics::GONE_MAX);
 
 /// A request to say something in a topic.
 #[derive(Debug)]
@@ -52,30 +51,19 @@ impl Driver {
 
     /// Says something in a topic.
     pub(super) fn handle_publish(&mut self, publish: Publish) {
+        let now = self.shared.clock.now();
         let identity = self.shared.config.identity.clone();
         let topics = &mut self.overlays.topics;
         let signed = topics.handle_publish(&publish.topic, publish.payload, &identity);
         let published = signed.map(|signed| {
             let audience = self.overlays.topics.audience(&publish.topic).len();
-            self.say(&signed);
+            self.overlays.publish(now, signed);
             Published { audience }
         });
+        // It is handed to the sessions before whoever asked hears of it.
+        self.drain();
         // Whoever asked may have stopped waiting.
         let _ = publish.answer.send(published);
-    }
-
-    /// Lets the audience of a topic hear something, this node included.
-    fn say(&mut self, signed: &SignedPublication) {
-        let now = self.shared.clock.now();
-        if self.overlays.broadcast(now, signed) {
-            return self.tell_heard(signed);
-        }
-        let topic = &signed.publication().topic;
-        let rng = &mut self.rng;
-        let entries = self.overlays.topics.entries(topic, ENTRIES_COUNT, rng);
-        let message = Application::HandIn(signed.as_bytes().to_vec());
-        let bytes = wire::Message::from(message).to_bytes();
-        self.shared.send_to_all(&entries, Lane::Data, bytes);
     }
 
     /// A peer's program says something.
@@ -86,36 +74,48 @@ impl Driver {
                 author: from,
                 payload: payload.into(),
             }),
-            Application::HandIn(bytes) => self.on_hand_in(now, from, &bytes),
-        }
-    }
-
-    /// Something is handed in for a topic that this node should be part of.
-    fn on_hand_in(&mut self, now: Duration, from: NodeId, bytes: &[u8]) {
-        match self.overlays.topics.on_hand_in(bytes) {
-            Ok(Some(signed)) => {
-                if self.overlays.broadcast(now, &signed) {
-                    self.tell_heard(&signed);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => self.punish(from, &error),
+            Application::HandIn(bytes) => self.overlays.on_hand_in(now, from, &bytes),
         }
     }
 
     /// Carries out what topics want done.
-    pub(super) fn on_overlay(&mut self, event: OverlayEvent) {
+    pub(super) fn on_overlay(&mut self, now: Duration, event: OverlayEvent) {
         match event {
-            OverlayEvent::Send { topic, to, message } => {
-                let bytes = wire::Message::Topic(topic, message).to_bytes();
+            OverlayEvent::Send { scope, to, message } => {
+                self.send_in_tree(now, &scope, &to, &message);
+            }
+            OverlayEvent::HandIn { to, signed } => {
+                let message = Application::HandIn(signed.as_bytes().to_vec());
+                let bytes = wire::Message::from(message).to_bytes();
                 self.shared.send_to_all(&to, Lane::Data, bytes);
             }
+            OverlayEvent::Deliver(delivery) => self.on_delivery(now, delivery),
             OverlayEvent::Heard(signed) => self.tell_heard(&signed),
             OverlayEvent::Subscribed(paths) => self.tell_subscriptions(paths),
             OverlayEvent::Misbehaved { peer, error } => {
                 self.shared.counters.add(Count::TopicMisbehaviour);
                 self.punish(peer, &error);
             }
+            OverlayEvent::Counted(count) => self.shared.counters.add(count),
+        }
+    }
+
+    /// Sends a message of a tree. Those for whom too much waits get its announcement later.
+    fn send_in_tree(
+        &mut self,
+        now: Duration,
+        scope: &Scope,
+        to: &[NodeId],
+        message: &plumtree::Message,
+    ) {
+        let said = message.clone();
+        let said = match scope {
+            None => wire::Message::Broadcast(said),
+            Some(path) => wire::Message::Topic(path.clone(), said),
+        };
+        let unsent = self.shared.send_to_all(to, Lane::Data, said.to_bytes());
+        if !unsent.is_empty() {
+            self.overlays.handle_unsent(now, scope, &unsent, message);
         }
     }
 
@@ -134,15 +134,16 @@ impl Driver {
     pub(super) fn handle_member_known(&mut self, member: &Member) {
         let subscriptions: Vec<TopicName> =
             member.metadata.subscriptions().iter().cloned().collect();
+        let now = self.shared.clock.now();
         self.overlays
-            .topics
-            .handle_member(member.node, &subscriptions);
+            .handle_member(now, member.node, &subscriptions);
         self.publish_subscriptions();
     }
 
     /// A member is gone.
     pub(super) fn handle_member_gone(&mut self, node: NodeId) {
-        self.overlays.topics.handle_member_gone(node);
+        let now = self.shared.clock.now();
+        self.overlays.handle_member_gone(now, node);
         self.publish_subscriptions();
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ClusterId, Generation};
@@ -370,7 +371,11 @@ fn network_config(
     network.facts.kinds.clone_from(&config.fact_kinds);
     network.facts.reconciliation.compare_interval = config.fact_interval;
     network.membership = match &config.environment {
-        Some(environment) => membership::Config::from(&environment.parameters().swim),
+        Some(environment) => {
+            let parameters = environment.parameters();
+            network.tree = plumtree::Config::from(&parameters.plumtree);
+            membership::Config::from(&parameters.swim)
+        }
         None => membership_config(config.probe_interval),
     };
     let kept = kept_module_bytes(storage)?;

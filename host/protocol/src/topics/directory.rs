@@ -61,6 +61,18 @@ impl Directory {
         subscriptions.is_some_and(|paths| topic.and_above().any(|path| paths.contains(path)))
     }
 
+    /// The longest path at or above a topic that somebody subscribes to. Its audience is that of
+    /// the topic.
+    pub(super) fn nearest(&self, topic: &TopicName) -> Option<&TopicName> {
+        let mut paths = topic.and_above();
+        paths.find_map(|path| Some(self.of_topic.get_key_value(path)?.0))
+    }
+
+    /// Whether somebody subscribes to this very path.
+    pub(super) fn is_subscribed(&self, path: &TopicName) -> bool {
+        self.of_topic.contains_key(path)
+    }
+
     /// Who hears what is said in a topic.
     pub(super) fn audience(&self, topic: &TopicName) -> BTreeSet<NodeId> {
         let paths = topic.and_above();

@@ -40,7 +40,26 @@ impl Window {
         }
     }
 
-    fn hear(&mut self, number: u64) -> Heard {
+    /// Whether a number is new, of whatever start of the author.
+    fn look(&self, start: u64, number: u64) -> Heard {
+        if start > self.start || (start == self.start && number > self.highest) {
+            return Heard::First;
+        }
+        if start < self.start {
+            return Heard::Again;
+        }
+        if self.highest - number >= NUMBERS_MAX {
+            return Heard::TooOld;
+        }
+        let (word, bit) = place(number);
+        match self.bits[word] & (1 << bit) {
+            0 => Heard::First,
+            _ => Heard::Again,
+        }
+    }
+
+    /// Notes a number of the window's start.
+    fn note(&mut self, number: u64) {
         if number > self.highest {
             // Numbers that are skipped have not been heard, whatever their bits said before.
             let skipped = (number - self.highest).min(NUMBERS_MAX);
@@ -48,16 +67,9 @@ impl Window {
                 self.clear(number - back);
             }
             self.highest = number;
-        } else if self.highest - number >= NUMBERS_MAX {
-            return Heard::TooOld;
         }
         let (word, bit) = place(number);
-        let mask = 1 << bit;
-        if self.bits[word] & mask != 0 {
-            return Heard::Again;
-        }
-        self.bits[word] |= mask;
-        Heard::First
+        self.bits[word] |= 1 << bit;
     }
 
     fn clear(&mut self, number: u64) {
@@ -72,9 +84,12 @@ fn place(number: u64) -> (usize, u32) {
 }
 
 /// The windows of all authors; at the bound the one that was silent for longest is forgotten.
+///
+/// Invariant: `by_use` holds each author once, under its window's `used`.
 #[derive(Debug)]
 pub(super) struct Numbers {
     authors: BTreeMap<NodeId, Window>,
+    by_use: BTreeMap<u64, NodeId>,
     authors_max: usize,
     clock: u64,
 }
@@ -83,35 +98,53 @@ impl Numbers {
     pub(super) fn new(authors_max: usize) -> Self {
         Self {
             authors: BTreeMap::new(),
+            by_use: BTreeMap::new(),
             authors_max: authors_max.max(1),
             clock: 0,
         }
     }
 
-    /// Notes that number `number` of an author's start `start` was heard.
+    /// Whether a number of an author's start would be new. Notes nothing.
+    pub(super) fn look(&self, author: NodeId, start: u64, number: u64) -> Heard {
+        let window = self.authors.get(&author);
+        window.map_or(Heard::First, |window| window.look(start, number))
+    }
+
+    /// Notes that number `number` of an author's start `start` was heard, if it is new.
     pub(super) fn hear(&mut self, author: NodeId, start: u64, number: u64) -> Heard {
-        self.clock += 1;
-        let clock = self.clock;
+        let heard = self.look(author, start, number);
+        if heard != Heard::First {
+            return heard;
+        }
         if !self.authors.contains_key(&author) && self.authors.len() >= self.authors_max {
-            let oldest = self.authors.iter().min_by_key(|(_, window)| window.used);
-            if let Some(oldest) = oldest.map(|(author, _)| *author) {
-                self.authors.remove(&oldest);
+            let oldest = self.by_use.first_key_value().map(|(_, author)| *author);
+            if let Some(oldest) = oldest {
+                self.forget(&oldest);
             }
         }
+        self.clock += 1;
         let window = self.authors.entry(author);
         let window = window.or_insert_with(|| Window::new(start, number));
-        if start < window.start {
-            return Heard::Again;
-        }
+        self.by_use.remove(&window.used);
         if start > window.start {
             *window = Window::new(start, number);
         }
-        window.used = clock;
-        window.hear(number)
+        window.used = self.clock;
+        self.by_use.insert(self.clock, author);
+        window.note(number);
+        heard
+    }
+
+    /// Forgets an author: nothing is taken of it any more.
+    pub(super) fn forget(&mut self, author: &NodeId) {
+        if let Some(window) = self.authors.remove(author) {
+            self.by_use.remove(&window.used);
+        }
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
+        assert_eq!(self.by_use.len(), self.authors.len());
         self.authors.len()
     }
 }
@@ -159,11 +192,15 @@ mod tests {
     #[test]
     fn at_the_bound_whoever_was_silent_for_longest_is_forgotten() {
         let mut numbers = Numbers::new(2);
-        for author in [1, 2, 1, 3] {
-            numbers.hear(node(author), 1, 1);
+        for (author, number) in [(1, 1), (2, 1), (1, 2), (3, 1)] {
+            numbers.hear(node(author), 1, number);
         }
         assert_eq!(numbers.len(), 2);
         assert_eq!(numbers.hear(node(1), 1, 1), Heard::Again);
+        numbers.forget(&node(1));
+        assert_eq!(numbers.len(), 1);
+        assert_eq!(numbers.look(node(1), 1, 1), Heard::First);
+        assert_eq!(numbers.len(), 1, "looking is not hearing");
     }
 
     proptest! {

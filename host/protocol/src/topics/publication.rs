@@ -117,6 +117,28 @@ impl SignedPublication {
     /// # Errors
     /// [`PublicationError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PublicationError> {
+        Unverified::from_bytes(bytes)?.verify(bytes)
+    }
+
+    /// What is said.
+    pub fn publication(&self) -> &Publication {
+        &self.publication
+    }
+
+    /// The bytes that [`from_bytes`](Self::from_bytes) takes.
+    pub fn as_bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+}
+
+/// A publication whose signature nobody checked yet.
+pub(super) struct Unverified {
+    pub(super) publication: Publication,
+    signature: Signature,
+}
+
+impl Unverified {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, PublicationError> {
         let what = "too long";
         if bytes.len() > PUBLICATION_BYTES_MAX {
             return Err(PublicationError::Malformed { what });
@@ -135,23 +157,23 @@ impl SignedPublication {
             number: wire.number,
             payload: wire.payload,
         };
-        let digest = digest(&publication);
+        let signature = wire.signature;
+        Ok(Self {
+            publication,
+            signature,
+        })
+    }
+
+    /// Checks the signature; `bytes` are those that this was decoded from.
+    pub(super) fn verify(self, bytes: &[u8]) -> Result<SignedPublication, PublicationError> {
+        let publication = self.publication;
         let author = publication.author;
+        let digest = digest(&publication);
         author
-            .verify(CONTEXT, digest.as_bytes(), &wire.signature)
+            .verify(CONTEXT, digest.as_bytes(), &self.signature)
             .map_err(|_| PublicationError::Signature { author })?;
         let bytes = bytes.into();
-        Ok(Self { publication, bytes })
-    }
-
-    /// What is said.
-    pub fn publication(&self) -> &Publication {
-        &self.publication
-    }
-
-    /// The bytes that [`from_bytes`](Self::from_bytes) takes.
-    pub fn as_bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
+        Ok(SignedPublication { publication, bytes })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state machine of topics.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use rand::Rng;
 use rand::seq::IteratorRandom;
@@ -8,12 +9,15 @@ use rand::seq::IteratorRandom;
 use crate::identity::NodeIdentity;
 use crate::ids::{NodeId, TopicName};
 
-use super::cycles::Cycles;
+use super::authors::Authors;
+use super::cycles::{Cycles, LinkChanges};
 use super::directory::Directory;
 use super::numbers::{Heard, Numbers};
+use super::openings::Openings;
+use super::publication::Unverified;
 use super::{
-    Config, OutEvent, Publication, PublicationError, SignedPublication, TopicsError,
-    check_subscriptions,
+    Config, OpenError, OutEvent, Publication, PublicationError, SignedPublication, TopicsError,
+    Verdict, check_subscriptions,
 };
 
 /// Who hears what, and the links of each topic.
@@ -22,12 +26,14 @@ use super::{
 ///
 /// Tell it of members and what they subscribe to ([`handle_member`](Self::handle_member)), of what
 /// this node subscribes to, of publications ([`handle_publish`](Self::handle_publish),
-/// [`on_publication`](Self::on_publication)). [`open`](Self::open) a topic before saying something
-/// in it, or when something comes in: its links then come out of
-/// [`poll_event`](Self::poll_event), which is to be drained after every input. It has no timers.
+/// [`on_publication`](Self::on_publication)). [`open`](Self::open) a topic's overlay before saying
+/// something in it, and when something comes in that [`weigh`](Self::weigh) finds good: its links
+/// then come out of [`poll_event`](Self::poll_event), which is to be drained after every input. It
+/// has no timers.
 ///
-/// Invariants: an open overlay is one whose audience this node is part of; its links are those that
-/// [`OutEvent::NeighbourUp`] named and [`OutEvent::NeighbourDown`] did not.
+/// Invariants: an open overlay is of a path that somebody subscribes to, and whose audience this
+/// node is part of; its links are those that [`OutEvent::NeighbourUp`] named and
+/// [`OutEvent::NeighbourDown`] did not.
 #[derive(Debug)]
 pub struct State {
     config: Config,
@@ -36,8 +42,11 @@ pub struct State {
     start: u64,
     published_count: u64,
     directory: Directory,
+    authors: Authors,
+    revoked: BTreeSet<NodeId>,
     numbers: Numbers,
     overlays: BTreeMap<TopicName, Overlay>,
+    openings: Openings,
     clock: u64,
     events: VecDeque<OutEvent>,
 }
@@ -45,8 +54,9 @@ pub struct State {
 #[derive(Debug)]
 struct Overlay {
     cycles: Cycles,
-    neighbours: BTreeSet<NodeId>,
     used: u64,
+    /// For whom it was opened.
+    opener: NodeId,
 }
 
 impl State {
@@ -61,7 +71,10 @@ impl State {
             start,
             published_count: 0,
             directory: Directory::default(),
+            authors: Authors::default(),
+            revoked: BTreeSet::new(),
             overlays: BTreeMap::new(),
+            openings: Openings::default(),
             clock: 0,
             events: VecDeque::new(),
         }
@@ -111,6 +124,11 @@ impl State {
         if node == self.own {
             return;
         }
+        self.authors.come(node);
+        self.set_member(node, subscriptions);
+    }
+
+    fn set_member(&mut self, node: NodeId, subscriptions: &[TopicName]) {
         let rules = &self.config.rules;
         let allowed = subscriptions
             .iter()
@@ -119,9 +137,24 @@ impl State {
         self.reconsider(node, &changed);
     }
 
-    /// A member is gone.
+    /// A member is gone. What it says is still heard, until so many others are gone that it is
+    /// forgotten ([`GONE_MAX`](super::GONE_MAX)).
     pub fn handle_member_gone(&mut self, node: NodeId) {
-        self.handle_member(node, &[]);
+        if node == self.own {
+            return;
+        }
+        if let Some(forgotten) = self.authors.go(node) {
+            self.numbers.forget(&forgotten);
+        }
+        self.set_member(node, &[]);
+    }
+
+    /// Takes no more publications of a node, or takes them again.
+    pub fn handle_revoked(&mut self, node: NodeId, is_revoked: bool) {
+        match is_revoked {
+            true => self.revoked.insert(node),
+            false => self.revoked.remove(&node),
+        };
     }
 
     /// What this node subscribes to.
@@ -144,40 +177,121 @@ impl State {
         self.directory.audience(topic)
     }
 
-    /// Makes this node part of a topic's overlay, if it is part of the audience; says whether it
-    /// is. Costs a hash for each member of the audience and cycle if the overlay is not open.
-    pub fn open(&mut self, topic: &TopicName) -> bool {
+    /// Opens the overlay in which a topic's publications travel, because this node says something
+    /// there, or because of what `by` sent. Gives its path. Costs a hash for each of its audience
+    /// and cycle if it is not open.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing changed.
+    pub fn open(
+        &mut self,
+        now: Duration,
+        topic: &TopicName,
+        by: NodeId,
+    ) -> Result<TopicName, OpenError> {
         if !self.hears(topic) {
-            return false;
+            return Err(OpenError::NotHeard);
         }
-        self.clock += 1;
-        if let Some(overlay) = self.overlays.get_mut(topic) {
-            overlay.used = self.clock;
-            return true;
-        }
-        if self.overlays.len() >= self.config.overlays_max {
-            let idle = self.overlays.iter().min_by_key(|(_, overlay)| overlay.used);
-            if let Some(idle) = idle.map(|(topic, _)| topic.clone()) {
-                self.close(&idle);
-            }
-        }
-        let audience = self.audience(topic).into_iter();
-        let count = self.config.cycles_count;
-        let overlay = Overlay {
-            cycles: Cycles::new(topic.clone(), self.own, count, audience),
-            neighbours: BTreeSet::new(),
-            used: self.clock,
-        };
-        self.overlays.insert(topic.clone(), overlay);
-        self.relink(topic);
-        true
+        // This node subscribes to a path at or above the topic.
+        let path = self.directory.nearest(topic).ok_or(OpenError::NotHeard)?;
+        let path = path.clone();
+        self.open_path(now, &path, by)?;
+        Ok(path)
     }
 
-    /// Whom a node that is not part of the audience hands its publication to: up to `count`,
-    /// at random.
-    pub fn entries(&self, topic: &TopicName, count: usize, rng: &mut impl Rng) -> Vec<NodeId> {
+    /// Opens the overlay of a path because a member of its audience speaks of it, without any
+    /// publication yet.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing changed.
+    pub fn open_for(
+        &mut self,
+        now: Duration,
+        path: &TopicName,
+        peer: NodeId,
+    ) -> Result<(), OpenError> {
+        let is_overlay = self.directory.is_subscribed(path) && self.hears(path);
+        if !is_overlay || !self.directory.hears(peer, path) {
+            return Err(OpenError::NotHeard);
+        }
+        self.open_path(now, path, peer)
+    }
+
+    fn open_path(
+        &mut self,
+        now: Duration,
+        path: &TopicName,
+        opener: NodeId,
+    ) -> Result<(), OpenError> {
+        self.clock += 1;
+        if let Some(overlay) = self.overlays.get_mut(path) {
+            overlay.used = self.clock;
+            return Ok(());
+        }
+        let audience = self.audience(path);
+        let hashes = audience.len() * self.config.cycles_count;
+        if opener != self.own && !self.openings.take(now, opener, hashes as u64) {
+            return Err(OpenError::TooMany { peer: opener });
+        }
+        if self.overlays.len() >= self.config.overlays_max {
+            self.make_room();
+        }
+        let mut cycles = Cycles::new(path.as_str(), self.own, self.config.cycles_count);
+        audience.into_iter().for_each(|node| cycles.insert(node));
+        let used = self.clock;
+        let overlay = Overlay {
+            cycles,
+            used,
+            opener,
+        };
+        self.overlays.insert(path.clone(), overlay);
+        self.relink(path);
+        Ok(())
+    }
+
+    /// Closes an overlay: of those that were opened for whom most are open, the one that was idle
+    /// for longest. So whoever has many opened pushes out their own.
+    fn make_room(&mut self) {
+        let mut counts: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for overlay in self.overlays.values() {
+            *counts.entry(overlay.opener).or_default() += 1;
+        }
+        let most = counts.values().copied().max().unwrap_or(0);
+        let of_most = self.overlays.iter();
+        let of_most = of_most.filter(|(_, overlay)| counts.get(&overlay.opener) == Some(&most));
+        let idle = of_most.min_by_key(|(_, overlay)| overlay.used);
+        if let Some(idle) = idle.map(|(path, _)| path.clone()) {
+            self.close(&idle);
+        }
+    }
+
+    /// In which overlay a topic's publications travel, as far as this node knows.
+    pub fn path_of(&self, topic: &TopicName) -> Option<&TopicName> {
+        self.directory.nearest(topic)
+    }
+
+    /// How many nodes the open overlay of a path has.
+    pub fn overlay_len(&self, path: &TopicName) -> usize {
+        let overlay = self.overlays.get(path);
+        overlay.map_or(0, |overlay| overlay.cycles.len())
+    }
+
+    /// Whether the overlay of a path is open.
+    pub fn is_open(&self, path: &TopicName) -> bool {
+        self.overlays.contains_key(path)
+    }
+
+    /// Whom a node that is not part of the audience hands its publication to: up to `count` of
+    /// those that can be reached, at random.
+    pub fn entries(
+        &self,
+        topic: &TopicName,
+        count: usize,
+        is_reachable: impl Fn(&NodeId) -> bool,
+        rng: &mut impl Rng,
+    ) -> Vec<NodeId> {
         let audience = self.audience(topic).into_iter();
-        let others = audience.filter(|node| *node != self.own);
+        let others = audience.filter(|node| *node != self.own && is_reachable(node));
         others.sample(rng, count)
     }
 
@@ -209,44 +323,56 @@ impl State {
         Ok(signed)
     }
 
-    /// Takes a publication that a node handed in that is not part of its topic's audience. `None`
-    /// as of [`on_publication`](Self::on_publication), or because this node is not part of it
-    /// either.
+    /// What would become of a publication that came over the overlay of `path`, or was handed in
+    /// (`None`). Notes nothing. What is refused anyway costs no signature.
     ///
     /// # Errors
     /// [`PublicationError`]: the sender's fault.
-    pub fn on_hand_in(
-        &mut self,
+    pub fn weigh(
+        &self,
+        path: Option<&TopicName>,
         bytes: &[u8],
-    ) -> Result<Option<SignedPublication>, PublicationError> {
-        let signed = SignedPublication::from_bytes(bytes)?;
-        let is_mine = self.hears(&signed.publication().topic);
-        Ok(Some(signed).filter(|signed| is_mine && self.is_first(signed.publication())))
+    ) -> Result<Verdict, PublicationError> {
+        let unverified = Unverified::from_bytes(bytes)?;
+        let said = &unverified.publication;
+        let (topic, author) = (&said.topic, said.author);
+        let is_at_or_below = |path: &TopicName| topic.and_above().any(|at| at == path.as_str());
+        if path.is_some_and(|path| !is_at_or_below(path)) {
+            let what = "it belongs to another topic";
+            return Err(PublicationError::Malformed { what });
+        }
+        if !self.hears(topic) {
+            return Ok(Verdict::NotHeard);
+        }
+        if self.revoked.contains(&author) || !self.config.rules.may_publish(author, topic) {
+            return Ok(Verdict::Forbidden);
+        }
+        if self.numbers.look(author, said.start, said.number) != Heard::First {
+            return Ok(Verdict::Again);
+        }
+        let signed = unverified.verify(bytes)?;
+        match author == self.own || self.authors.contains(&author) {
+            true => Ok(Verdict::First(signed)),
+            false => Ok(Verdict::UnknownAuthor(author)),
+        }
     }
 
-    /// Takes a publication that came over the overlay of `topic`. `None`: it was heard before, is
-    /// too old to tell, or its author may not publish there; it is not passed on.
+    /// Takes a publication that came over the overlay of `path`, or was handed in (`None`) by a
+    /// node that is not part of its topic's audience.
     ///
     /// # Errors
     /// [`PublicationError`]: the sender's fault.
     pub fn on_publication(
         &mut self,
-        topic: &TopicName,
+        path: Option<&TopicName>,
         bytes: &[u8],
-    ) -> Result<Option<SignedPublication>, PublicationError> {
-        let signed = SignedPublication::from_bytes(bytes)?;
-        let said = signed.publication();
-        if said.topic != *topic {
-            let what = "it belongs to another topic";
-            return Err(PublicationError::Malformed { what });
+    ) -> Result<Verdict, PublicationError> {
+        let verdict = self.weigh(path, bytes)?;
+        if let Verdict::First(signed) = &verdict {
+            let said = signed.publication();
+            self.numbers.hear(said.author, said.start, said.number);
         }
-        Ok(Some(signed).filter(|signed| self.is_first(signed.publication())))
-    }
-
-    /// Whether this is to be heard: its author may say it, and it was not heard before.
-    fn is_first(&mut self, said: &Publication) -> bool {
-        self.config.rules.may_publish(said.author, &said.topic)
-            && self.numbers.hear(said.author, said.start, said.number) == Heard::First
+        Ok(verdict)
     }
 
     /// How many overlays are open.
@@ -270,7 +396,8 @@ impl State {
         let touched: Vec<TopicName> = touched.cloned().collect();
         for topic in touched {
             let hears = self.directory.hears(node, &topic);
-            if node == self.own && !hears {
+            let is_left = node == self.own && !hears;
+            if is_left || !self.directory.is_subscribed(&topic) {
                 self.close(&topic);
                 continue;
             }
@@ -288,14 +415,13 @@ impl State {
         let Some(overlay) = self.overlays.get_mut(topic) else {
             return;
         };
-        let new = overlay.cycles.neighbours();
-        let old = std::mem::replace(&mut overlay.neighbours, new.clone());
-        for peer in old.difference(&new).copied() {
+        let LinkChanges { down, up } = overlay.cycles.relink();
+        for peer in down {
             let topic = topic.clone();
             self.events
                 .push_back(OutEvent::NeighbourDown { topic, peer });
         }
-        for peer in new.difference(&old).copied() {
+        for peer in up {
             let topic = topic.clone();
             self.events.push_back(OutEvent::NeighbourUp { topic, peer });
         }
@@ -303,7 +429,7 @@ impl State {
 
     fn close(&mut self, topic: &TopicName) {
         if let Some(overlay) = self.overlays.remove(topic) {
-            for peer in overlay.neighbours {
+            for peer in overlay.cycles.links().iter().copied() {
                 let topic = topic.clone();
                 self.events
                     .push_back(OutEvent::NeighbourDown { topic, peer });

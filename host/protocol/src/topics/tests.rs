@@ -1,6 +1,7 @@
 //! Audiences, links, publications; a small world of nodes that all know each other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -8,26 +9,28 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::identity::NodeIdentity;
 
-fn topic(name: &str) -> TopicName {
+pub(super) const NOW: Duration = Duration::from_secs(100);
+
+pub(super) fn topic(name: &str) -> TopicName {
     name.parse().unwrap()
 }
 
-fn node(number: u32) -> NodeId {
+pub(super) fn node(number: u32) -> NodeId {
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&number.to_le_bytes());
     NodeId::from_bytes(bytes)
 }
 
-fn identity(number: u8) -> NodeIdentity {
+pub(super) fn identity(number: u8) -> NodeIdentity {
     NodeIdentity::from_secret(&[number; 32])
 }
 
-fn events(state: &mut State) -> Vec<OutEvent> {
+pub(super) fn events(state: &mut State) -> Vec<OutEvent> {
     std::iter::from_fn(|| state.poll_event()).collect()
 }
 
 /// The state of one node among `count` that all subscribe to `path`.
-fn among(own: u32, count: u32, path: &str, config: Config) -> State {
+pub(super) fn among(own: u32, count: u32, path: &str, config: Config) -> State {
     let mut state = State::new(config, node(own), 1);
     for other in 0..count {
         state.handle_member(node(other), &[topic(path)]);
@@ -35,6 +38,11 @@ fn among(own: u32, count: u32, path: &str, config: Config) -> State {
     state.handle_subscribe(&topic(path)).unwrap();
     events(&mut state);
     state
+}
+
+/// Opens a topic's overlay for this node itself.
+fn open(state: &mut State, own: u32, name: &str) -> Option<TopicName> {
+    state.open(NOW, &topic(name), node(own)).ok()
 }
 
 fn links(state: &mut State) -> BTreeSet<NodeId> {
@@ -96,7 +104,7 @@ fn links_are_the_same_from_both_ends_and_connect_everybody() {
     let mut all = BTreeMap::new();
     for own in 0..COUNT {
         let mut state = among(own, COUNT, "shop", Config::default());
-        assert!(state.open(&topic(path)));
+        assert_eq!(open(&mut state, own, path), Some(topic("shop")));
         all.insert(node(own), links(&mut state));
     }
     for (own, peers) in &all {
@@ -125,28 +133,28 @@ fn links_are_the_same_from_both_ends_and_connect_everybody() {
 #[test]
 fn two_in_an_audience_are_linked_once_and_one_alone_is_not_linked() {
     let mut alone = among(0, 1, "a", Config::default());
-    alone.open(&topic("a"));
+    open(&mut alone, 0, "a");
     assert!(links(&mut alone).is_empty());
     let mut two = among(0, 2, "a", Config::default());
-    two.open(&topic("a"));
+    open(&mut two, 0, "a");
     assert_eq!(links(&mut two), BTreeSet::from([node(1)]));
 }
 
 #[test]
 fn open_links_follow_the_audience() {
     let mut state = among(0, 2, "a", Config::default());
-    state.open(&topic("a/b"));
+    open(&mut state, 0, "a/b");
     events(&mut state);
-    state.handle_member(node(7), &[topic("a/b")]);
-    let (topic_b, peer) = (topic("a/b"), node(7));
+    state.handle_member(node(7), &[topic("a")]);
+    let (topic_a, peer) = (topic("a"), node(7));
     let up = OutEvent::NeighbourUp {
-        topic: topic_b.clone(),
+        topic: topic_a.clone(),
         peer,
     };
     assert_eq!(events(&mut state), [up]);
     state.handle_member_gone(node(7));
     let down = OutEvent::NeighbourDown {
-        topic: topic_b,
+        topic: topic_a,
         peer,
     };
     assert_eq!(events(&mut state), [down]);
@@ -160,35 +168,55 @@ fn who_does_not_hear_a_topic_has_no_overlay_of_it_and_hands_its_messages_in() {
     for other in 1..6 {
         state.handle_member(node(other), &[topic("a")]);
     }
-    assert!(!state.open(&topic("a")));
+    assert_eq!(open(&mut state, 0, "a"), None);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let entries: BTreeSet<NodeId> = state
-        .entries(&topic("a"), 3, &mut rng)
+        .entries(&topic("a"), 3, |_| true, &mut rng)
         .into_iter()
         .collect();
     assert_eq!(entries.len(), 3);
     assert!(entries.is_subset(&state.audience(&topic("a"))));
-    assert!(state.entries(&topic("b"), 3, &mut rng).is_empty());
+    let reachable = |peer: &NodeId| *peer == node(4);
+    let entries = state.entries(&topic("a"), 3, reachable, &mut rng);
+    assert_eq!(entries, [node(4)]);
+    let nobody = state.entries(&topic("b"), 3, |_| true, &mut rng);
+    assert!(nobody.is_empty());
 }
 
 #[test]
 fn unsubscribing_closes_the_overlays_that_it_was_for() {
     let mut state = among(0, 3, "a", Config::default());
-    state.open(&topic("a/b"));
+    open(&mut state, 0, "a/b");
     events(&mut state);
     state.handle_unsubscribe(&topic("a"));
-    assert!(events(&mut state).contains(&OutEvent::Closed(topic("a/b"))));
+    assert!(events(&mut state).contains(&OutEvent::Closed(topic("a"))));
 }
 
 #[test]
-fn endless_topics_close_the_one_that_was_idle_for_longest() {
+fn a_topic_travels_in_the_overlay_of_the_nearest_path_that_somebody_subscribes_to() {
+    let mut state = among(0, 3, "a", Config::default());
+    assert_eq!(open(&mut state, 0, "a/b/c"), Some(topic("a")));
+    state.handle_member(node(9), &[topic("a/b")]);
+    assert_eq!(open(&mut state, 0, "a/b/c"), Some(topic("a/b")));
+    assert_eq!(state.overlay_len(&topic("a/b")), 4);
+    assert_eq!(state.overlay_len(&topic("a")), 3);
+    events(&mut state);
+    state.handle_member(node(9), &[]);
+    assert!(events(&mut state).contains(&OutEvent::Closed(topic("a/b"))));
+    assert_eq!(open(&mut state, 0, "a/b/c"), Some(topic("a")));
+}
+
+#[test]
+fn the_overlay_that_was_idle_for_longest_gives_way() {
     let config = Config {
         overlays_max: 2,
         ..Config::default()
     };
     let mut state = among(0, 3, "a", config);
+    let paths = ["a/1", "a/2", "a/3"].map(topic);
+    state.handle_member(node(1), &paths);
     for name in ["a/1", "a/2", "a/1", "a/3"] {
-        assert!(state.open(&topic(name)));
+        assert_eq!(open(&mut state, 0, name), Some(topic(name)));
     }
     let closed = events(&mut state).into_iter();
     let closed: Vec<_> = closed
@@ -245,90 +273,106 @@ fn who_may_not_subscribe_is_not_part_of_the_audience() {
     assert!(matches!(refused, Err(TopicsError::MayNotSubscribe { .. })));
 }
 
+/// Something that somebody said.
+pub(super) fn said(
+    author: &NodeIdentity,
+    start: u64,
+    number: u64,
+    name: &str,
+) -> SignedPublication {
+    let publication = Publication {
+        topic: topic(name),
+        author: author.id(),
+        start,
+        number,
+        payload: b"hello".to_vec(),
+    };
+    SignedPublication::sign(publication, author).unwrap()
+}
+
+/// Node 0, which subscribes to a path, and knows some authors.
+pub(super) fn listener(path: &str, authors: &[&NodeIdentity], config: Config) -> State {
+    let mut state = State::new(config, node(0), 1);
+    for author in authors {
+        state.handle_member(author.id(), &[]);
+    }
+    // The rules may not let it.
+    let _ = state.handle_subscribe(&topic(path));
+    state
+}
+
+pub(super) fn hear(state: &mut State, path: &str, said: &SignedPublication) -> Verdict {
+    let path = topic(path);
+    state.on_publication(Some(&path), said.as_bytes()).unwrap()
+}
+
 #[test]
 fn what_one_says_others_hear_once() {
     let (author, where_) = (identity(1), topic("a"));
-    let mut speaker = State::new(Config::default(), author.id(), 5);
-    let mut listener = State::new(Config::default(), node(2), 1);
-    let said = speaker
-        .handle_publish(&where_, b"hello".to_vec(), &author)
-        .unwrap();
-    let heard = listener.on_publication(&where_, said.as_bytes()).unwrap();
-    assert_eq!(heard.as_ref(), Some(&said));
-    assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
-    assert_eq!(speaker.on_publication(&where_, said.as_bytes()), Ok(None));
-    // After a restart the author counts from one again, with a higher start.
-    let mut again = State::new(Config::default(), author.id(), 6);
-    let later = again
-        .handle_publish(&where_, b"hello".to_vec(), &author)
-        .unwrap();
-    assert!(
-        listener
-            .on_publication(&where_, later.as_bytes())
-            .unwrap()
-            .is_some()
+    let mut speaker = listener("a", &[], Config::default());
+    let mut listener = listener("a", &[&author], Config::default());
+    let first = said(&author, 5, 1, "a");
+    assert_eq!(
+        hear(&mut listener, "a", &first),
+        Verdict::First(first.clone())
     );
-    assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
+    assert_eq!(hear(&mut listener, "a", &first), Verdict::Again);
+    // After a restart the author counts from one again, with a higher start.
+    let later = said(&author, 6, 1, "a");
+    assert_eq!(hear(&mut listener, "a", &later), Verdict::First(later));
+    assert_eq!(hear(&mut listener, "a", &first), Verdict::Again);
+    let own = NodeIdentity::from_secret(&[2; 32]);
+    let mut speaking = State::new(Config::default(), own.id(), 5);
+    speaking.handle_subscribe(&where_).unwrap();
+    let own_words = speaking.handle_publish(&where_, Vec::new(), &own).unwrap();
+    assert_eq!(hear(&mut speaking, "a", &own_words), Verdict::Again);
+    let refused = speaker.handle_publish(&where_, Vec::new(), &own);
+    assert!(refused.is_err(), "signed by another");
 }
 
 #[test]
 fn what_is_handed_in_is_heard_by_who_is_part_of_the_audience() {
     let author = identity(1);
-    let mut speaker = State::new(Config::default(), author.id(), 1);
-    let said = speaker
-        .handle_publish(&topic("a/b"), Vec::new(), &author)
-        .unwrap();
-    let mut listener = among(2, 3, "a", Config::default());
-    assert_eq!(listener.on_hand_in(said.as_bytes()), Ok(Some(said.clone())));
-    assert_eq!(listener.on_hand_in(said.as_bytes()), Ok(None));
-    let mut stranger = State::new(Config::default(), node(9), 1);
-    assert_eq!(stranger.on_hand_in(said.as_bytes()), Ok(None));
-    assert!(stranger.on_hand_in(b"junk").is_err());
+    let said = said(&author, 1, 1, "a/b");
+    let mut hearing = listener("a", &[&author], Config::default());
+    let mut hand_in = |bytes: &[u8]| hearing.on_publication(None, bytes);
+    assert_eq!(hand_in(said.as_bytes()), Ok(Verdict::First(said.clone())));
+    assert_eq!(hand_in(said.as_bytes()), Ok(Verdict::Again));
+    let mut elsewhere = listener("b", &[&author], Config::default());
+    let refused = elsewhere.on_publication(None, said.as_bytes());
+    assert_eq!(refused, Ok(Verdict::NotHeard));
+    assert!(elsewhere.on_publication(None, b"junk").is_err());
 }
 
 #[test]
 fn who_may_not_publish_is_not_heard() {
     let author = identity(1);
-    let mut speaker = State::new(Config::default(), author.id(), 1);
     let config = rules(Who::Only(BTreeSet::new()), Who::Everyone);
-    let mut listener = State::new(config, node(2), 1);
-    let where_ = topic("guarded/x");
-    let said = speaker
-        .handle_publish(&where_, Vec::new(), &author)
-        .unwrap();
-    assert_eq!(listener.on_publication(&where_, said.as_bytes()), Ok(None));
-    let refused = listener.handle_publish(&where_, Vec::new(), &identity(2));
+    let mut hearing = listener("guarded", &[&author], config);
+    let said = said(&author, 1, 1, "guarded/x");
+    assert_eq!(hear(&mut hearing, "guarded", &said), Verdict::Forbidden);
+    let refused = hearing.handle_publish(&topic("guarded/x"), Vec::new(), &identity(2));
     assert!(matches!(refused, Err(TopicsError::MayNotPublish { .. })));
 }
 
 #[test]
 fn a_publication_that_was_touched_or_moved_is_its_senders_fault() {
     let author = identity(1);
-    let mut speaker = State::new(Config::default(), author.id(), 1);
-    let said = speaker
-        .handle_publish(&topic("a"), b"hello".to_vec(), &author)
-        .unwrap();
-    let mut listener = State::new(Config::default(), node(2), 1);
+    let said = said(&author, 1, 1, "a/b");
+    let mut hearing = listener("a", &[&author], Config::default());
     for index in 0..said.as_bytes().len() {
         let mut bytes = said.as_bytes().to_vec();
         bytes[index] ^= 1;
-        assert!(
-            listener.on_publication(&topic("a"), &bytes).is_err(),
-            "byte {index}"
-        );
+        let taken = hearing.on_publication(Some(&topic("a")), &bytes);
+        let is_elsewhere = taken == Ok(Verdict::NotHeard);
+        assert!(taken.is_err() || is_elsewhere, "byte {index}: {taken:?}");
     }
-    assert!(
-        listener
-            .on_publication(&topic("b"), said.as_bytes())
-            .is_err()
-    );
+    for path in ["b", "a/b/c"] {
+        let moved = hearing.on_publication(Some(&topic(path)), said.as_bytes());
+        assert!(moved.is_err(), "{path}");
+    }
     // Nothing of that counts as heard.
-    assert!(
-        listener
-            .on_publication(&topic("a"), said.as_bytes())
-            .unwrap()
-            .is_some()
-    );
+    assert_eq!(hear(&mut hearing, "a", &said), Verdict::First(said.clone()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is decoded has these bytes and no others, and is within its limits.
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::bundle::{SignedBundle, limits};
 use replicant_protocol::content::Statement;
 use replicant_protocol::facts::SignedFact;
@@ -24,8 +25,8 @@ pub(crate) fn message(bytes: &[u8]) {
         return;
     };
     assert_eq!(message.to_bytes(), bytes);
-    if let Message::Broadcast(message) = message {
-        match Payload::from_bytes(&message.payload) {
+    if let Message::Broadcast(plumtree::Message::Gossip { payload, .. }) = message {
+        match Payload::from_bytes(&payload) {
             Ok(Payload::Bundle(bytes)) => bundle(bytes),
             Ok(Payload::Announcement(bytes)) => announcement(bytes),
             Ok(Payload::Fact(bytes)) => fact(bytes),

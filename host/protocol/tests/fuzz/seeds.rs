@@ -1,7 +1,9 @@
 //! Valid encodings, to be changed.
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
+use replicant_protocol::content;
 use replicant_protocol::content::{
     Announcement, Manifest, ModuleLimits, ModuleName, SignedAnnouncement, SignedSwitch, Switch,
 };
@@ -15,7 +17,6 @@ use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, S
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
 use replicant_protocol::wire::{Message, Payload};
-use replicant_protocol::{broadcast, content};
 
 pub(crate) fn identity(number: u8) -> NodeIdentity {
     NodeIdentity::from_secret(&[number; 32])
@@ -244,8 +245,9 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         Payload::Announcement(&announcements()[0]).to_bytes(),
         Payload::Fact(&crate::facts::facts()[0]).to_bytes(),
     ];
-    let broadcasts = payloads.map(|payload| broadcast::Message {
+    let broadcasts = payloads.map(|payload| plumtree::Message::Gossip {
         hops: 1,
+        spread: 3,
         payload: payload.into(),
     });
     let of_topics: [Message; 4] = [

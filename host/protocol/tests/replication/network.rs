@@ -1,6 +1,6 @@
 //! What nodes say to each other, and how it gets lost.
 
-use replicant_protocol::broadcast;
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::ids::NodeId;
 use replicant_protocol::replication::{OutEvent, anti_entropy};
@@ -110,7 +110,11 @@ impl World {
 
     pub(crate) fn flood(&mut self, index: usize, from: Option<NodeId>, bundle: &SignedBundle) {
         let payload = bundle.as_bytes().into();
-        let message = Message::Broadcast(broadcast::Message { hops: 1, payload });
+        let message = Message::Broadcast(plumtree::Message::Gossip {
+            hops: 1,
+            spread: 0,
+            payload,
+        });
         for other in self.neighbours(index) {
             let peer = self.nodes[other].id();
             if Some(peer) != from {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::ids::Hash;
 use replicant_protocol::replication::{Config, Stats};
@@ -323,8 +324,8 @@ impl World {
             return;
         };
         match Message::from_bytes(bytes).unwrap() {
-            Message::Broadcast(message) => {
-                let bundle = SignedBundle::decode(&message.payload).unwrap();
+            Message::Broadcast(plumtree::Message::Gossip { payload, .. }) => {
+                let bundle = SignedBundle::decode(&payload).unwrap();
                 let index = topic_index(&bundle.body().topic);
                 let state = &mut running.topics[index].state;
                 state.on_bundle(now, wall_ms, peer, bundle, &node.disks[index]);

@@ -6,6 +6,8 @@ mod hostile;
 mod lifecycle;
 mod modules;
 mod order;
+mod overlay_world;
+mod overlays;
 mod pressure;
 mod raw_peer;
 mod topics;

@@ -5,16 +5,27 @@ use replicant_protocol::session::CloseReason;
 use super::raw_peer::RawPeer;
 use super::*;
 
+/// Gives nobody up that does not answer.
+fn patient() -> membership::Config {
+    let probe_interval = Duration::from_secs(3_600);
+    membership::Config {
+        probe_interval,
+        ..membership::Config::local()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_does_not_read_is_bounded_dropped_and_does_not_slow_others() {
     let mut config = config(1, &[]);
     config.limits.queue_bytes_max = 4 << 20;
     config.limits.write_timeout = Duration::from_secs(2);
+    config.membership = patient();
     let a = TestNode::start(config).await;
     let b = TestNode::start(super::config(2, &[a.address()])).await;
-    let stuck = RawPeer::connect(a.address(), 9).await;
+    let mut stuck = RawPeer::connect(a.address(), 9).await;
+    stuck.introduce(9, &[]).await;
     converge(&[&a, &b]).await;
-    eventually("it is a peer", || a.handle.peers().len() == 2).await;
+    eventually("it is a member", || a.handle.members().len() == 3).await;
     let mut sent = 0u32;
     let mut flood = || {
         sent += 1;
@@ -85,9 +96,11 @@ async fn a_peer_that_sends_too_fast_waits_and_loses_nothing() {
 async fn a_peer_that_holds_up_the_shutdown_is_cut_off() {
     let mut config = config(1, &[]);
     config.limits.flush_timeout = Duration::from_millis(100);
+    config.membership = patient();
     let a = TestNode::start(config).await;
-    let stuck = RawPeer::connect(a.address(), 9).await;
-    eventually("it is a peer", || a.handle.peers().len() == 1).await;
+    let mut stuck = RawPeer::connect(a.address(), 9).await;
+    stuck.introduce(9, &[]).await;
+    eventually("it is a member", || a.handle.members().len() == 2).await;
     let mut sent = 0u8;
     eventually("its queue is full", || {
         // The same bundle again would not be sent.

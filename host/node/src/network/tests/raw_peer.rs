@@ -1,6 +1,8 @@
 //! A peer whose every byte the test decides.
 
-use replicant_protocol::broadcast;
+use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::ids::Generation;
+use replicant_protocol::membership::{self, Metadata, Record, Rumour, Said};
 use replicant_protocol::session::{self, CloseReason, OutEvent, Session};
 use replicant_protocol::wire::{self, Payload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,16 +62,35 @@ impl RawPeer {
         self.flush().await;
     }
 
+    /// Tells of a member: of itself, or of another whose key the test knows. It answers no probe,
+    /// so it is given up before long unless the node is patient.
+    pub(super) async fn introduce(&mut self, number: u8, paths: &[&str]) {
+        let identity = identity(number);
+        let paths = paths.iter().map(|path| path.parse().unwrap()).collect();
+        let said = Said {
+            node: identity.id(),
+            incarnation: 1,
+            is_leaving: false,
+            generation: Generation::default(),
+            address: ([127, 0, 0, 1], 1).into(),
+            metadata: Metadata::new(paths, Vec::new()).unwrap(),
+        };
+        let gossip = vec![Rumour::alive(Record::sign(&identity, said))];
+        let message = membership::Message::Gossip { gossip };
+        self.send(&wire::Message::from(message).to_bytes()).await;
+    }
+
     /// Encrypts and writes a message about topics.
     pub(super) async fn send_topic_message(&mut self, number: u8) {
         let message = wire::Message::from(message(number));
         self.send(&message.to_bytes()).await;
     }
 
-    /// Floods a bundle.
+    /// Sends a bundle as a tree does.
     pub(super) async fn send_bundle(&mut self, bundle: &[u8]) {
-        let message = broadcast::Message {
+        let message = plumtree::Message::Gossip {
             hops: 1,
+            spread: 0,
             payload: Payload::Bundle(bundle).to_bytes().into(),
         };
         self.send(&wire::Message::from(message).to_bytes()).await;

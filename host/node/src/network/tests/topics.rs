@@ -1,5 +1,6 @@
 //! Messages in topics, between real networks on loopback.
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::ids::TopicName;
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::wire;
@@ -101,6 +102,8 @@ async fn what_is_said_to_one_node_is_heard_there_alone() {
 async fn a_replay_is_not_heard_again() {
     let a = listening(1, &[], &["shop"]).await;
     let mut peer = RawPeer::connect(a.address(), 9).await;
+    peer.introduce(8, &[]).await;
+    peer.introduce(7, &[]).await;
     let said = publication(8, "shop", b"once");
     for _ in 0..3 {
         peer.send(&hand_in(said.as_bytes())).await;
@@ -128,7 +131,11 @@ async fn who_passes_on_what_nobody_signed_loses_the_session() {
     let said = publication(8, "elsewhere", b"hello");
     let mut peer = RawPeer::connect(a.address(), 10).await;
     let payload = said.as_bytes().clone();
-    let message = replicant_protocol::broadcast::Message { hops: 1, payload };
+    let message = plumtree::Message::Gossip {
+        hops: 1,
+        spread: 0,
+        payload,
+    };
     let moved = wire::Message::Topic(topic("shop"), message);
     peer.send(&moved.to_bytes()).await;
     eventually("it is counted", || a.count(Count::TopicMisbehaviour) == 1).await;

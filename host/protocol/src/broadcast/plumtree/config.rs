@@ -27,6 +27,9 @@ pub struct Config {
     /// How long announcements to lazy neighbours are collected. Larger: fewer messages; slower
     /// detection of a broken tree. Default 50 ms.
     pub i_have_interval: Duration,
+    /// How long nothing is announced to a new neighbour: it may not know yet that the two are
+    /// neighbours, and would not listen. What there is to announce waits. Default 50 ms.
+    pub new_link_quiet: Duration,
     /// How many announcements wait for one neighbour; the oldest give way and are counted.
     /// Default 1,024.
     pub i_have_queue_max: usize,
@@ -92,6 +95,7 @@ impl From<&PlumtreeParameters> for Config {
         Self {
             spread_count: parameters.spread_count,
             i_have_interval: parameters.i_have_interval,
+            new_link_quiet: parameters.i_have_interval,
             graft_timeout: parameters.graft_timeout,
             graft_retry: parameters.graft_retry_timeout,
             ..Self::default()
@@ -109,6 +113,7 @@ impl Default for Config {
             events_max: 1_024,
             spread_count: 400,
             i_have_interval: Duration::from_millis(50),
+            new_link_quiet: Duration::from_millis(50),
             i_have_queue_max: 1_024,
             graft_timeout: Duration::from_millis(300),
             graft_retry: Duration::from_millis(250),

@@ -191,3 +191,15 @@ fn announcements_that_wait_are_bounded_and_the_oldest_give_way() {
     }
     assert_eq!(tree.counts().dropped_i_haves_count, 2 * 7);
 }
+
+#[test]
+fn who_repeats_what_is_being_looked_at_takes_no_memory() {
+    let mut tree = rooted(config(), 2);
+    hear(&mut tree, NOW, 2, gossip(1, 0, "news"));
+    for _ in 0..1_000 {
+        hear(&mut tree, NOW, 2, gossip(1, 0, "news"));
+        hear(&mut tree, NOW, 3, i_have(false, "news", 1));
+    }
+    let pending = &tree.pending[&Hash::of(b"news")];
+    assert_eq!(pending.holders, [id(2), id(3)]);
+}

@@ -12,7 +12,7 @@ impl Plumtree {
     /// that it makes no duplicates.
     pub(super) fn add_peer(&mut self, now: Duration, peer: NodeId) {
         let is_eager = !self.root.is_known(now);
-        let quiet_until = now + self.config.i_have_interval;
+        let quiet_until = now + self.config.new_link_quiet;
         self.peers.insert(peer, is_eager, quiet_until);
         if self.root.is_known(now) && self.root.parent.is_none() && self.root.node != self.own {
             self.adopt_parent(peer);

@@ -15,7 +15,10 @@ use super::beacon::Root;
 use super::cache::Cache;
 use super::missing::Missing;
 use super::peers::{Offences, Peers};
-use super::{Config, Message, MessageError};
+use super::{Announced, Config, Message, MessageError};
+
+/// How many that have a payload are remembered while the driver looks at it.
+const HOLDERS_MAX: usize = 64;
 
 /// A payload that the driver looks at.
 #[derive(Debug)]
@@ -23,6 +26,15 @@ pub(super) struct Pending {
     pub(super) spread: u16,
     /// Who has it already.
     pub(super) holders: Vec<NodeId>,
+}
+
+impl Pending {
+    /// Notes that a node has it. Beyond the bound it gets what it has once more.
+    pub(super) fn held_by(&mut self, node: NodeId) {
+        if self.holders.len() < HOLDERS_MAX && !self.holders.contains(&node) {
+            self.holders.push(node);
+        }
+    }
 }
 
 /// What happened so far, for metrics.
@@ -113,6 +125,40 @@ impl Plumtree {
     /// How many links are eager, and how many hops the last beacon made.
     pub fn eager_count(&self) -> (usize, u8) {
         (self.peers.with_link(true, &[]).len(), self.root.hops)
+    }
+
+    /// How many copies beside the tree a broadcast may make from now on
+    /// ([`Config::spread_count`]): the number of nodes changed.
+    pub fn set_spread_count(&mut self, count: u16) {
+        self.config.spread_count = count;
+    }
+
+    /// How many neighbours there are.
+    pub fn neighbours_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// A message did not go out: too much waits for the neighbour already. What it would have
+    /// brought is announced later, so that the neighbour can ask for it.
+    pub fn handle_unsent(&mut self, now: Duration, to: NodeId, message: &Message) {
+        match message {
+            Message::Gossip { hops, payload, .. } => {
+                let (id, hops) = (Hash::of(payload), *hops);
+                self.announce(now, to, Announced { id, hops });
+            }
+            Message::IHave { items, .. } => {
+                for item in items {
+                    self.announce(now, to, *item);
+                }
+            }
+            Message::Beacon { .. } => {
+                if let Some(item) = self.root.announced() {
+                    self.announce(now, to, item);
+                }
+            }
+            // Asked again, or of no use any more.
+            Message::Graft { .. } | Message::Prune => {}
+        }
     }
 
     pub(super) fn send(&mut self, to: Vec<NodeId>, message: Message) {
@@ -219,7 +265,7 @@ impl Broadcast for Plumtree {
         let Some(mut pending) = self.pending.remove(&delivery.id) else {
             return;
         };
-        pending.holders.push(delivery.from);
+        pending.held_by(delivery.from);
         let Delivery {
             id, hops, payload, ..
         } = delivery;

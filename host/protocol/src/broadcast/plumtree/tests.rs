@@ -381,3 +381,38 @@ fn the_defaults_are_those_of_ten_thousand_nodes() {
     };
     assert_eq!(Config::from(&env.parameters().plumtree), Config::default());
 }
+
+#[test]
+fn what_did_not_go_out_is_announced_later() {
+    let mut tree = tree(config());
+    tree.handle_broadcast(NOW, payload("news")).unwrap();
+    let lost = sent(&mut tree, NOW);
+    let (to, message) = &lost[0];
+    tree.handle_unsent(NOW, *to, message);
+    let later = NOW + config().i_have_interval;
+    tree.handle_timeout(later);
+    assert_eq!(sent(&mut tree, later), [(*to, i_have(false, "news", 1))]);
+    // It may ask for it now.
+    let (wanted, is_link) = (Some(Hash::of(b"news")), true);
+    let id = wanted;
+    hear(&mut tree, later, 1, Message::Graft { id, is_link });
+    assert_eq!(sent(&mut tree, later).len(), 1);
+}
+
+#[test]
+fn announcements_to_a_new_neighbour_wait_until_it_may_know_of_the_link() {
+    let config = Config {
+        new_link_quiet: Duration::from_secs(1),
+        ..config()
+    };
+    let mut tree = tree(config.clone());
+    tree.handle_broadcast(NOW, payload("news")).unwrap();
+    sent(&mut tree, NOW);
+    tree.handle_neighbour_up(NOW, id(4));
+    let soon = NOW + config.i_have_interval;
+    tree.handle_timeout(soon);
+    assert_eq!(sent(&mut tree, soon), []);
+    let later = NOW + config.new_link_quiet;
+    tree.handle_timeout(later);
+    assert_eq!(sent(&mut tree, later), [(id(4), i_have(false, "news", 1))]);
+}

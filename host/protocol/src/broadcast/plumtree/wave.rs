@@ -52,7 +52,7 @@ impl Plumtree {
         if self.seen.contains(&id) || self.cache.contains(&id) {
             self.counts.duplicate_count += 1;
             if let Some(pending) = self.pending.get_mut(&id) {
-                pending.holders.push(from);
+                pending.held_by(from);
             }
             return;
         }
@@ -140,7 +140,7 @@ impl Plumtree {
             if id == self.root.id {
                 self.on_beacon_announced(now, from, hops);
             } else if let Some(pending) = self.pending.get_mut(&id) {
-                pending.holders.push(from);
+                pending.held_by(from);
             } else if !self.seen.contains(&id) && !self.cache.contains(&id) {
                 let has_room = self.missing.announce(id, from, due, is_old, share_max);
                 if !has_room {

@@ -1,0 +1,259 @@
+//! Several nodes' trees on a virtual clock, without sockets: a network of sessions for tests.
+
+use std::collections::VecDeque;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::ids::TopicName;
+use replicant_protocol::topics;
+
+use super::super::overlays::{OverlayEvent, Overlays, Scope};
+use super::*;
+
+const LATENCY: Duration = Duration::from_millis(5);
+
+pub(super) fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+pub(super) struct Node {
+    identity: Arc<NodeIdentity>,
+    pub(super) overlays: Overlays,
+    heard: Vec<Vec<u8>>,
+    pub(super) delivered: Vec<Vec<u8>>,
+    pub(super) misbehaved: Vec<NodeId>,
+    pub(super) counted: Vec<Count>,
+}
+
+struct Flight {
+    due: Duration,
+    from: usize,
+    to: NodeId,
+    scope: Scope,
+    message: plumtree::Message,
+}
+
+/// Nodes with sessions between some; news of members and subscriptions travels as the test says.
+pub(super) struct World {
+    pub(super) now: Duration,
+    pub(super) nodes: Vec<Node>,
+    sessions: BTreeSet<(usize, usize)>,
+    flights: VecDeque<Flight>,
+    /// To whom nothing goes out.
+    pub(super) stuck: BTreeSet<usize>,
+    pub(super) gossips_count: usize,
+}
+
+fn start(number: u8, now: Duration) -> Node {
+    let identity = identity(number + 1);
+    let id = identity.id();
+    let topics = topics::State::new(topics::Config::default(), id, now.as_millis() as u64 + 1);
+    let tree = config(number + 1, &[]).tree;
+    let mut rng = ChaCha20Rng::seed_from_u64(u64::from(number) + 100);
+    Node {
+        overlays: Overlays::new(id, topics, tree, 4, now, &mut rng),
+        identity,
+        heard: Vec::new(),
+        delivered: Vec::new(),
+        misbehaved: Vec::new(),
+        counted: Vec::new(),
+    }
+}
+
+fn pair(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}
+
+impl World {
+    pub(super) fn new(count: u8) -> Self {
+        let now = Duration::from_secs(1);
+        Self {
+            now,
+            nodes: (0..count).map(|number| start(number, now)).collect(),
+            sessions: BTreeSet::new(),
+            flights: VecDeque::new(),
+            stuck: BTreeSet::new(),
+            gossips_count: 0,
+        }
+    }
+
+    /// Nodes that all know each other and subscribe to a path, with sessions between all.
+    pub(super) fn listening(count: u8, path: &str) -> Self {
+        let mut world = Self::new(count);
+        for index in 0..world.nodes.len() {
+            world.subscribe(index, path);
+            for other in 0..index {
+                world.connect(index, other);
+            }
+        }
+        world.introduce_all();
+        world
+    }
+
+    pub(super) fn id(&self, index: usize) -> NodeId {
+        self.nodes[index].identity.id()
+    }
+
+    pub(super) fn subscribe(&mut self, index: usize, path: &str) {
+        let topics = &mut self.nodes[index].overlays.topics;
+        topics.handle_subscribe(&topic(path)).unwrap();
+        self.run(Duration::ZERO);
+    }
+
+    /// One learns of another, and of what it subscribes to.
+    pub(super) fn introduce(&mut self, index: usize, other: usize) {
+        let (id, now) = (self.id(other), self.now);
+        let topics = &self.nodes[other].overlays.topics;
+        let paths: Vec<TopicName> = topics.subscriptions().cloned().collect();
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.handle_member(now, id, &paths);
+    }
+
+    pub(super) fn introduce_all(&mut self) {
+        for index in 0..self.nodes.len() {
+            for other in (0..self.nodes.len()).filter(|other| *other != index) {
+                self.introduce(index, other);
+            }
+        }
+    }
+
+    pub(super) fn connect(&mut self, a: usize, b: usize) {
+        self.sessions.insert(pair(a, b));
+        let (id_a, id_b, now) = (self.id(a), self.id(b), self.now);
+        self.nodes[a].overlays.handle_session_up(now, id_b);
+        self.nodes[b].overlays.handle_session_up(now, id_a);
+    }
+
+    pub(super) fn disconnect(&mut self, a: usize, b: usize) {
+        self.sessions.remove(&pair(a, b));
+        let (id_a, id_b, now) = (self.id(a), self.id(b), self.now);
+        self.nodes[a].overlays.handle_session_down(now, id_b);
+        self.nodes[b].overlays.handle_session_down(now, id_a);
+    }
+
+    /// The node starts over, and has no session.
+    pub(super) fn restart(&mut self, index: usize) {
+        for other in (0..self.nodes.len()).filter(|other| *other != index) {
+            self.disconnect(index, other);
+        }
+        self.nodes[index] = start(index as u8, self.now);
+    }
+
+    pub(super) fn publish(&mut self, index: usize, name: &str, payload: &[u8]) {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        let identity = node.identity.clone();
+        let topics = &mut node.overlays.topics;
+        let signed = topics.handle_publish(&topic(name), payload.to_vec(), &identity);
+        node.overlays.publish(now, signed.unwrap());
+    }
+
+    pub(super) fn broadcast(&mut self, index: usize, payload: &[u8]) {
+        let now = self.now;
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.broadcast(now, payload.into()).unwrap();
+    }
+
+    /// A node takes a message of another.
+    pub(super) fn hear(
+        &mut self,
+        index: usize,
+        from: usize,
+        scope: Scope,
+        message: plumtree::Message,
+    ) {
+        let (from, now) = (self.id(from), self.now);
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.on_message(now, from, &scope, message).unwrap();
+    }
+
+    /// Lets time pass.
+    pub(super) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            self.drain();
+            let timers = self.nodes.iter().map(|node| node.overlays.next_timeout());
+            let next = timers.chain([self.flights.front().map(|flight| flight.due)]);
+            let next = next.flatten().min().unwrap_or(Duration::MAX).max(self.now);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = next;
+            while let Some(flight) = self.flights.pop_front_if(|flight| flight.due <= next) {
+                self.arrive(flight);
+            }
+            for node in &mut self.nodes {
+                node.overlays.handle_timeout(next);
+            }
+        }
+    }
+
+    fn arrive(&mut self, flight: Flight) {
+        let to = (0..self.nodes.len()).find(|index| self.id(*index) == flight.to);
+        if let Some(to) = to
+            && self.sessions.contains(&pair(flight.from, to))
+        {
+            self.hear(to, flight.from, flight.scope, flight.message);
+        }
+    }
+
+    fn drain(&mut self) {
+        for index in 0..self.nodes.len() {
+            while let Some(event) = self.nodes[index].overlays.poll_event(self.now) {
+                self.carry_out(index, event);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, index: usize, event: OverlayEvent) {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        match event {
+            OverlayEvent::Send { scope, to, message } => self.send(index, scope, to, message),
+            OverlayEvent::HandIn { to, signed } => {
+                let from = self.id(index);
+                for other in 0..self.nodes.len() {
+                    let has_session = self.sessions.contains(&pair(index, other));
+                    if has_session && to.contains(&self.id(other)) {
+                        let overlays = &mut self.nodes[other].overlays;
+                        overlays.on_hand_in(now, from, signed.as_bytes());
+                    }
+                }
+            }
+            OverlayEvent::Deliver(delivery) => {
+                node.delivered.push(delivery.payload.to_vec());
+                node.overlays.accept(now, delivery);
+            }
+            OverlayEvent::Heard(signed) => node.heard.push(signed.publication().payload.clone()),
+            OverlayEvent::Subscribed(_) => {}
+            OverlayEvent::Misbehaved { peer, .. } => node.misbehaved.push(peer),
+            OverlayEvent::Counted(count) => node.counted.push(count),
+        }
+    }
+
+    fn send(&mut self, from: usize, scope: Scope, to: Vec<NodeId>, message: plumtree::Message) {
+        let stuck: Vec<NodeId> = self.stuck.iter().map(|index| self.id(*index)).collect();
+        let (unsent, sent): (Vec<_>, Vec<_>) = to.into_iter().partition(|to| stuck.contains(to));
+        let overlays = &mut self.nodes[from].overlays;
+        overlays.handle_unsent(self.now, &scope, &unsent, &message);
+        for to in sent {
+            let is_gossip = matches!(message, plumtree::Message::Gossip { .. });
+            self.gossips_count += usize::from(is_gossip);
+            self.flights.push_back(Flight {
+                due: self.now + LATENCY,
+                from,
+                to,
+                scope: scope.clone(),
+                message: message.clone(),
+            });
+        }
+    }
+
+    /// What a node heard, in order.
+    pub(super) fn heard(&self, index: usize) -> Vec<&[u8]> {
+        let heard = self.nodes[index].heard.iter();
+        heard.map(|payload| &payload[..]).collect()
+    }
+}
