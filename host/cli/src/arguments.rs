@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Make a folder for a node's data, with a key of its own
     Init(commands::init::InitArguments),
     /// Run a node
-    Serve(commands::serve::ServeArguments),
+    Serve(Box<commands::serve::ServeArguments>),
     /// Show how the node is doing
     Status(commands::status::StatusArguments),
     /// List the members of the cluster

@@ -7,6 +7,7 @@
 mod arguments;
 mod client;
 mod commands;
+mod environment;
 mod exit;
 mod guest;
 mod local_cluster;

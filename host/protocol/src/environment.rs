@@ -6,7 +6,8 @@
 //! One description decides: how reliable nodes are, how long messages take, how many are lost, how
 //! many nodes there are, and what has to be survived. The profiles [`local`](Environment::local),
 //! [`lan`](Environment::lan), [`wan`](Environment::wan) and [`edge`](Environment::edge) are points
-//! in that space. Every parameter can be overridden afterwards: they are plain numbers.
+//! in that space. Every parameter can be overridden afterwards: they are plain numbers, and
+//! [`Parameters::set`] takes them by name.
 //! [`Expected`] says what follows from them in theory, and the simulator measures what does in
 //! fact; `docs/membership.md` has both.
 //!
@@ -18,6 +19,7 @@
 //! Not here: the protocols, which take these numbers into their configurations.
 
 mod expected;
+mod overrides;
 mod profile;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ mod tests;
 use std::time::Duration;
 
 pub use expected::Expected;
+pub use overrides::ParameterError;
 pub use profile::{Profile, ProfileError};
 
 /// β: what a broadcast along a tree may cost beside the tree.
@@ -143,7 +146,7 @@ pub struct RapidParameters {
     /// ⌈(ln(nρ) + c) / (ρ(1-ε))⌉ with c = ln(1/δ), at most n - 1: then all live nodes are reached
     /// with probability e^(-e^-c) = 1-δ.
     pub fanout_count: usize,
-    /// How long a body may take after it is asked for, until another is asked; 1.5 round trips.
+    /// How long a body may take after it is asked for, until another is asked; 1.2 round trips.
     pub pull_timeout: Duration,
 }
 
@@ -163,7 +166,7 @@ impl Environment {
             plumtree: env.plumtree(),
             rapid: RapidParameters {
                 fanout_count: env.fanout(),
-                pull_timeout: rounded(env.round_trip * 3 / 2),
+                pull_timeout: rounded(env.round_trip * 6 / 5),
             },
         }
     }

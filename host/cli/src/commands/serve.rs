@@ -8,12 +8,12 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiServer};
-use replicant::environment::Profile;
 use replicant::ids::NodeId;
 use replicant::{Node, NodeConfig};
 use serde::Serialize;
 
 use super::fact;
+use crate::environment::EnvironmentArguments;
 use crate::exit::WrongArgument;
 use crate::logs::LogArguments;
 use crate::open_files;
@@ -58,8 +58,11 @@ pub(crate) struct ServeArguments {
     /// given more than once, the first whose pattern fits decides. The same on every node
     #[arg(long, value_name = "RULE")]
     topic_rule: Vec<Rule>,
-    /// How often members are probed, in milliseconds; shorter notices failures sooner
+    /// How often members are probed, in milliseconds; shorter notices failures sooner. Not together
+    /// with --profile and the other numbers of the environment
     #[arg(long, value_name = "MS", default_value_t = 1_000,
+          conflicts_with_all = ["profile", "reliability", "round_trip_ms", "loss", "nodes",
+                                "worst_loss", "miss", "parameter"],
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
     probe_interval_ms: u64,
     /// A node that may revoke others, by its whole id; may be given more than once. The same on all
@@ -75,10 +78,8 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "MS", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(50..=600_000))]
     fact_interval_ms: u64,
-    /// Where the nodes of the cluster run: local, lan, wan or edge. All times of failure detection
-    /// follow from it (see `replicant tune`); give all nodes the same
-    #[arg(long, conflicts_with = "probe_interval_ms")]
-    profile: Option<Profile>,
+    #[command(flatten)]
+    environment: EnvironmentArguments,
     /// Write the addresses to this file, as JSON, once the node is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -204,7 +205,10 @@ impl ServeArguments {
             let (name, rule) = fact::declaration(kind)?;
             config.fact_kinds.insert(name, rule);
         }
-        config.environment = self.profile.map(Profile::environment);
+        if self.environment.is_given() {
+            let env = self.environment.environment();
+            config.parameters = Some(self.environment.parameters(&env)?);
+        }
         Ok(config)
     }
 

@@ -4,44 +4,26 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
-use replicant::environment::{Environment, Expected, Parameters, Profile};
-use replicant_simulator::scenarios::{Measured, measure_swim};
+use replicant::environment::{Environment, Expected, Parameters};
+use replicant_simulator::scenarios::{Measured, measure};
 use serde_json::{Value, json};
 
+use crate::environment::{EnvironmentArguments, count, from_to};
 use crate::output::{self, Table};
+use crate::progress;
 
 /// With how many nodes is measured if nobody says: more take minutes.
 const MEASURED_NODES: u32 = 100;
 
 #[derive(Args)]
 pub(crate) struct TuneArguments {
-    /// Where to start from: local, lan, wan or edge
-    #[arg(long, default_value_t = Profile::Lan)]
-    profile: Profile,
-    /// The share of time in which a node is up
-    #[arg(long, value_name = "0..1", value_parser = share)]
-    reliability: Option<f64>,
-    /// How long a message and its answer take, in 99 of 100 cases
-    #[arg(long, value_name = "MILLISECONDS", value_parser = from_to(1, 60_000))]
-    round_trip_ms: Option<u64>,
-    /// The share of messages that are lost
-    #[arg(long, value_name = "0..1", value_parser = share)]
-    loss: Option<f64>,
-    /// How many nodes are expected
-    #[arg(long, value_parser = from_to(2, 10_000_000))]
-    nodes: Option<u64>,
-    /// The largest share of nodes that may fail at once
-    #[arg(long, value_name = "0..1", value_parser = share)]
-    worst_loss: Option<f64>,
-    /// How likely a node may miss something that is sent once
-    #[arg(long, value_name = "0..1", value_parser = share)]
-    miss: Option<f64>,
+    #[command(flatten)]
+    environment: EnvironmentArguments,
     /// Simulate it too, and print what was measured beside what is expected
     #[arg(long)]
     measure: bool,
     /// How many nodes are simulated [default: as many as expected, at most 100]
-    #[arg(long, requires = "measure", value_parser = from_to(3, 2_000))]
+    #[arg(long, value_name = "COUNT", requires = "measure", value_parser = from_to(3, 2_000))]
     measure_nodes: Option<u64>,
     /// The seed that decides the simulation
     #[arg(long, requires = "measure", default_value_t = 1)]
@@ -51,36 +33,24 @@ pub(crate) struct TuneArguments {
     json: bool,
 }
 
-fn from_to(least: u64, most: u64) -> RangedU64ValueParser<u64> {
-    RangedU64ValueParser::new().range(least..=most)
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok();
-    let within = number.filter(|share| (0.0..=1.0).contains(share));
-    within.ok_or_else(|| "write a number from 0 to 1, such as 0.99".to_owned())
-}
-
 pub(crate) fn run(arguments: &TuneArguments) -> Result<()> {
-    let env = arguments.environment();
-    let parameters = env.parameters();
-    // What is simulated has its own size, and so has the expectation beside it.
-    let nodes = arguments.measure_nodes.map(count);
-    let nodes = nodes.unwrap_or(env.expected_size.min(MEASURED_NODES));
-    let simulated = Environment {
-        expected_size: nodes,
-        ..env
-    };
-    let env = if arguments.measure { simulated } else { env };
-    let parameters = if arguments.measure {
-        env.parameters()
-    } else {
-        parameters
-    };
+    let mut env = arguments.environment.environment();
+    if arguments.measure {
+        // What is simulated has its own size, and so has the expectation beside it.
+        let nodes = arguments.measure_nodes.map(count);
+        env.expected_size = nodes.unwrap_or(env.expected_size.min(MEASURED_NODES));
+    }
+    let parameters = arguments.environment.parameters(&env)?;
     let expected = env.expected(&parameters);
-    let measured = arguments
-        .measure
-        .then(|| measure_swim(&env, &parameters, nodes, arguments.seed, &mut |_, _| ()));
+    let measured = arguments.measure.then(|| {
+        let bar = progress::counter("simulating");
+        let told = &mut |what: &str, share: f64| {
+            bar.set_message(format!("{what}: {:.0} %", share * 100.0));
+        };
+        let measured = measure(&env, &parameters, arguments.seed, told);
+        bar.finish_and_clear();
+        measured
+    });
     if arguments.json {
         let all = json!({
             "environment": environment_json(&env),
@@ -92,39 +62,12 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<()> {
     }
     print_object("environment", &environment_json(&env))?;
     output::line("")?;
-    for (name, group) in parameters_json(&parameters)
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
-        print_object(name, group)?;
-        output::line("")?;
-    }
+    print_object("parameter", &parameters_json(&parameters))?;
+    output::line("")?;
     print_expected(
         &expected_json(&expected),
         measured.as_ref().map(measured_json).as_ref(),
     )
-}
-
-impl TuneArguments {
-    fn environment(&self) -> Environment {
-        let of = self.profile.environment();
-        Environment {
-            reliability: self.reliability.unwrap_or(of.reliability),
-            round_trip: self
-                .round_trip_ms
-                .map_or(of.round_trip, Duration::from_millis),
-            loss: self.loss.unwrap_or(of.loss),
-            expected_size: self.nodes.map_or(of.expected_size, count),
-            worst_loss: self.worst_loss.unwrap_or(of.worst_loss),
-            miss: self.miss.unwrap_or(of.miss),
-        }
-    }
-}
-
-/// The arguments are within range.
-fn count(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn print_object(name: &str, object: &Value) -> Result<()> {
@@ -172,45 +115,9 @@ fn environment_json(env: &Environment) -> Value {
 }
 
 fn parameters_json(parameters: &Parameters) -> Value {
-    let Parameters {
-        swim,
-        hyparview,
-        plumtree,
-        rapid,
-    } = parameters;
-    json!({
-        "swim": {
-            "probe_interval_ms": millis(swim.probe_interval),
-            "probe_timeout_ms": millis(swim.probe_timeout),
-            "indirect_probes": swim.indirect_probes_count,
-            "suspicion_multiplier": swim.suspicion_multiplier,
-            "suspicion_max_multiplier": swim.suspicion_max_multiplier,
-            "confirmations": swim.confirmations_max,
-            "retransmission_multiplier": swim.retransmission_multiplier,
-            "gossip_interval_ms": millis(swim.gossip_interval),
-            "gossip_fanout": swim.gossip_fanout_count,
-            "sync_interval_ms": millis(swim.sync_interval),
-            "reconnect_interval_ms": millis(swim.reconnect_interval),
-        },
-        "hyparview": {
-            "active_view": hyparview.active_view_max,
-            "passive_view": hyparview.passive_view_max,
-            "active_walk": hyparview.active_walk_length,
-            "passive_walk": hyparview.passive_walk_length,
-            "shuffle_interval_ms": millis(hyparview.shuffle_interval),
-            "shuffle_active": hyparview.shuffle_active_count,
-            "shuffle_passive": hyparview.shuffle_passive_count,
-        },
-        "plumtree": {
-            "i_have_interval_ms": millis(plumtree.i_have_interval),
-            "graft_timeout_ms": millis(plumtree.graft_timeout),
-            "graft_retry_timeout_ms": millis(plumtree.graft_retry_timeout),
-        },
-        "rapid": {
-            "fanout": rapid.fanout_count,
-            "pull_timeout_ms": millis(rapid.pull_timeout),
-        },
-    })
+    let all = parameters.by_name();
+    all.map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect()
 }
 
 fn expected_json(expected: &Expected) -> Value {
@@ -226,7 +133,7 @@ fn expected_json(expected: &Expected) -> Value {
     })
 }
 
-/// By the names of what is expected; the reach of broadcasts has a scenario of its own.
+/// By the names of what is expected.
 fn measured_json(measured: &Measured) -> Value {
     json!({
         "nodes": measured.nodes,
@@ -236,6 +143,7 @@ fn measured_json(measured: &Measured) -> Value {
         "false_deaths_per_node_hour": measured.false_deaths_per_node_hour,
         "messages_per_second": measured.messages_per_second,
         "bytes_per_second": measured.bytes_per_second,
+        "reach_probability": measured.reach_probability,
     })
 }
 
@@ -251,17 +159,9 @@ mod tests {
         };
         let parameters = env.parameters();
         let expected = expected_json(&env.expected(&parameters));
-        let measured = measure_swim(&env, &parameters, 5, 1, &mut |_, _| ());
+        let measured = measure(&env, &parameters, 1, &mut |_, _| ());
         for (key, _) in measured_json(&measured).as_object().into_iter().flatten() {
             assert!(key == "nodes" || expected.get(key).is_some(), "{key}");
-        }
-    }
-
-    #[test]
-    fn shares_are_from_nought_to_one() {
-        assert_eq!(share("0.5"), Ok(0.5));
-        for wrong in ["-0.1", "1.1", "NaN", "half"] {
-            assert!(share(wrong).is_err(), "{wrong}");
         }
     }
 

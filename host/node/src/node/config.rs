@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use replicant_protocol::environment::Environment;
+use replicant_protocol::environment::Parameters;
 use replicant_protocol::facts::KindRule;
 use replicant_protocol::ids::{FactKind, NodeId};
 use replicant_protocol::topics::Rules;
@@ -77,9 +77,10 @@ pub struct NodeConfig {
     /// How often failure detection probes a member. The times of a probe, of suspicion and of
     /// reconnecting follow from it. Default 1 s; a demonstration or test takes less.
     pub probe_interval: Duration,
-    /// Where the nodes of the cluster run; the same for all of them. If it is said, all times of
-    /// failure detection follow from it, and `probe_interval` counts for nothing. Default `None`.
-    pub environment: Option<Environment>,
+    /// The parameters of the protocols, as they follow from where the nodes of the cluster run:
+    /// `Environment::lan().parameters()`. The same for all nodes. If they are given,
+    /// `probe_interval` counts for nothing. Default `None`.
+    pub parameters: Option<Parameters>,
     /// How often this node compares its topics with a random peer. Default 5 s.
     pub sync_interval: Duration,
     /// Who may revoke others, by fact. The same on all nodes, or some keep out whom others let in.
@@ -119,7 +120,7 @@ impl NodeConfig {
             restored: false,
             topic_rules: Rules::default(),
             probe_interval: Duration::from_secs(1),
-            environment: None,
+            parameters: None,
             sync_interval: Duration::from_secs(5),
             authorities: BTreeSet::new(),
             fact_kinds: BTreeMap::new(),

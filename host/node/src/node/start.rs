@@ -370,9 +370,8 @@ fn network_config(
     network.facts.authorities.clone_from(&config.authorities);
     network.facts.kinds.clone_from(&config.fact_kinds);
     network.facts.reconciliation.compare_interval = config.fact_interval;
-    network.membership = match &config.environment {
-        Some(environment) => {
-            let parameters = environment.parameters();
+    network.membership = match &config.parameters {
+        Some(parameters) => {
             network.tree = plumtree::Config::from(&parameters.plumtree);
             membership::Config::from(&parameters.swim)
         }

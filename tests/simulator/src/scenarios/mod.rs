@@ -1,6 +1,7 @@
 //! What is measured, by name. A scenario builds a world, does something to it, and says what came
 //! of it.
 
+mod environment;
 mod fact;
 mod flood;
 mod mass_crash;
@@ -9,14 +10,13 @@ mod rapid;
 mod reconcile;
 mod shipped;
 mod swim;
-mod swim_measure;
 mod tree;
 
 use crate::file::ScenarioFile;
 use crate::{Index, Outcome, Progress};
 
+pub use environment::{Measured, measure};
 pub use shipped::SHIPPED;
-pub use swim_measure::{Measured, measure_swim};
 
 /// How a scenario is run: nodes, seed, and whom to tell.
 pub type Run = fn(Index, u64, &mut Progress<'_>) -> Outcome;

@@ -1,17 +1,26 @@
-//! What SWIM does in an environment: the figures beside those that theory expects.
+//! What the protocols do in an environment: the figures beside those that theory expects.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rand::RngExt;
+use replicant_protocol::broadcast::rapid;
 use replicant_protocol::environment::{Environment, Parameters};
+use replicant_protocol::ids::{Hash, NodeId};
 use replicant_protocol::membership::Config;
 
+use super::rapid::live_sender;
 use super::swim::{Cluster, largest, median, seconds};
-use crate::checkers::{Detection, detection, given_up};
-use crate::{Crash, Index, Latency, Network, Progress};
+use crate::checkers::{Detection, Said, detection, given_up, reach};
+use crate::worlds::{RapidNode, Say};
+use crate::{Crash, Engine, Index, Latency, Network, Progress, node_id};
 
 const CRASHES: Index = 10;
+/// How many rapid broadcasts are made.
+const BROADCASTS: u32 = 100;
 
-/// What was measured of SWIM with some parameters in some environment.
+/// What was measured with some parameters in some environment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
     /// How many nodes were simulated.
@@ -28,6 +37,9 @@ pub struct Measured {
     pub messages_per_second: f64,
     /// Bytes in them.
     pub bytes_per_second: f64,
+    /// The share of rapid broadcasts that reached every live node, while as many are down as the
+    /// environment says.
+    pub reach_probability: f64,
 }
 
 /// The links of an environment: between a tenth and a half of the round trip one way.
@@ -40,14 +52,15 @@ fn network(env: &Environment) -> Network {
     }
 }
 
-/// Runs SWIM in an environment: first quietly, then machines go silently, one after the other.
-pub fn measure_swim(
+/// Runs the protocols in an environment, with as many nodes as it expects. SWIM first quietly, then
+/// machines go silently, one after the other; then rapid broadcasts.
+pub fn measure(
     env: &Environment,
     parameters: &Parameters,
-    nodes: Index,
     seed: u64,
     progress: &mut Progress<'_>,
 ) -> Measured {
+    let nodes = env.expected_size;
     let swim = &parameters.swim;
     let mut cluster = Cluster::new(nodes, seed, Config::from(swim), network(env));
     let engine = &mut cluster.engine;
@@ -84,7 +97,53 @@ pub fn measure_swim(
         false_deaths_per_node_hour: wrong / (f64::from(nodes) * hours),
         messages_per_second: (after.messages_count - before.messages_count) as f64 / per_node,
         bytes_per_second: (after.bytes_count - before.bytes_count) as f64 / per_node,
+        reach_probability: reach_probability(env, parameters, seed, progress),
     }
+}
+
+/// Nodes are down as often as the environment says, and nobody knows which.
+fn reach_probability(
+    env: &Environment,
+    parameters: &Parameters,
+    seed: u64,
+    progress: &mut Progress<'_>,
+) -> f64 {
+    let nodes = env.expected_size;
+    let config = rapid::Config {
+        fanout: Some(parameters.rapid.fanout_count),
+        pull_timeout: parameters.rapid.pull_timeout,
+        ..rapid::Config::for_latency(env.round_trip / 2)
+    };
+    let mut view: Vec<NodeId> = (0..nodes).map(node_id).collect();
+    view.sort_unstable();
+    let view: Arc<[NodeId]> = view.into();
+    let mut engine = Engine::new(seed, network(env));
+    for own in 0..nodes {
+        engine.add(RapidNode::new(own, config.clone(), view.clone()));
+    }
+    let mut down = BTreeSet::new();
+    for node in 1..nodes {
+        if engine.rng.random::<f64>() > env.reliability {
+            engine.crash(node, Crash::Silent);
+            down.insert(node);
+        }
+    }
+    let mut complete_count = 0;
+    for number in 0..BROADCASTS {
+        progress("saying", f64::from(number) / f64::from(BROADCASTS));
+        let payload = number.to_be_bytes().to_vec();
+        let said = Said {
+            id: Hash::of(&payload),
+            at: engine.now,
+        };
+        let sender = live_sender(&mut engine, &down);
+        let payload = payload.into();
+        engine.input(sender, Say { payload, ask: None });
+        engine.run_for(env.round_trip * 20);
+        let heard = engine.nodes().map(|(node, it)| (node, &it.heard));
+        complete_count += u32::from(reach(&[said], heard).missed_count == 0);
+    }
+    f64::from(complete_count) / f64::from(BROADCASTS)
 }
 
 #[cfg(test)]
@@ -99,7 +158,7 @@ mod tests {
         };
         let parameters = env.parameters();
         let expected = env.expected(&parameters);
-        let found = measure_swim(&env, &parameters, 50, 1, &mut |_, _| ());
+        let found = measure(&env, &parameters, 1, &mut |_, _| ());
         let near = |found: f64, expected: f64| (0.5..2.0).contains(&(found / expected));
         let first = expected.first_suspicion.as_secs_f64();
         assert!(near(found.first_suspicion, first), "{found:?}");
@@ -111,5 +170,6 @@ mod tests {
         ));
         assert!(near(found.bytes_per_second, expected.bytes_per_second));
         assert_eq!(found.false_deaths_per_node_hour, 0.0);
+        assert_eq!(found.reach_probability, 1.0);
     }
 }
