@@ -64,7 +64,6 @@ fn what_is_said_reaches_everybody_once_and_settles_on_a_tree() {
     assert_eq!(world.gossips_count, 2 * 11, "one for each receiver");
 }
 
-/// Links were counted whether there was a session or not; what went along them was lost.
 #[test]
 fn a_link_without_a_session_is_none_and_others_lead_around() {
     let mut world = World::new(5);
@@ -87,6 +86,8 @@ fn a_link_without_a_session_is_none_and_others_lead_around() {
     );
 }
 
+/// A link counted whether there was a session or not: what went along it was lost, and nothing
+/// was said again when there was one.
 #[test]
 fn a_session_that_breaks_and_comes_back_brings_what_was_said_meanwhile() {
     let mut world = World::listening(3, "shop");
