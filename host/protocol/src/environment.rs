@@ -52,6 +52,10 @@ pub struct Environment {
     pub miss: f64,
 }
 
+/// A suspicion lasts as long in small clusters as among so many powers of ten: there, too, a
+/// machine may be busy for a moment.
+pub(crate) const SUSPICION_DECADES_MIN: f64 = 2.0;
+
 /// What follows from an [`Environment`], for each protocol.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameters {
@@ -68,15 +72,16 @@ pub struct Parameters {
 /// Parameters of SWIM with Lifeguard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwimParameters {
-    /// *T* = 4 round trips: a direct probe, and after its time-out an indirect one with its nack.
+    /// *T* = 7/2 round trips: a direct probe, after its time-out an indirect one with its nack, and
+    /// a sixth of a round trip to spare.
     pub probe_interval: Duration,
     /// 4/3 round trips.
     pub probe_timeout: Duration,
     /// *K*: the least with q(1-m²)(1-q·m⁴)^K · e^q/(e^q-1) ≤ 10⁻⁵ for q = ρ, m = 1-ε; 3 to 8
     /// (SWIM, section 3.1).
     pub indirect_probes_count: usize,
-    /// α = 2 + 4(1-ρ), rounded: a suspicion lasts α · log₁₀ n · *T* at least (Lifeguard, section
-    /// IV-B; the more often nodes are away, the longer they get).
+    /// α = 1 + 4(1-ρ), rounded: a suspicion lasts α · max(2, log₁₀ n) · *T* at least (Lifeguard,
+    /// section IV-B; the more often nodes are away, the longer they get).
     pub suspicion_multiplier: u32,
     /// β: without confirmation it lasts so many times longer; 6 (Lifeguard, section V).
     pub suspicion_max_multiplier: u32,
@@ -177,7 +182,7 @@ impl Environment {
     }
 
     fn swim(&self) -> SwimParameters {
-        let interval = self.round_trip * 4;
+        let interval = rounded(self.round_trip * 7 / 2);
         let timeout = rounded(self.round_trip * 4 / 3);
         let transmissions = self.arrives() * 2.0 * self.size().ln();
         let multiplier = 1.0 + (1.0 / self.miss).ln() / transmissions;
@@ -188,7 +193,7 @@ impl Environment {
             probe_interval: interval,
             probe_timeout: timeout,
             indirect_probes_count: self.indirect_probes(),
-            suspicion_multiplier: (2.0 + 4.0 * (1.0 - self.reliability)).round() as u32,
+            suspicion_multiplier: (1.0 + 4.0 * (1.0 - self.reliability)).round() as u32,
             suspicion_max_multiplier: 6,
             confirmations_max: 3,
             retransmission_multiplier: multiplier.ceil().clamp(2.0, 6.0) as u32,

@@ -16,6 +16,8 @@
 //!   word comes from, and each is held to what one can honestly find unreachable.
 //! * *Nobody's word is enough.* That a member is dead, as others say, leaves it the least time of a
 //!   suspect here; the paper's *confirm* is believed at once ([`Config::trusts_death`]).
+//! * *Drawn witnesses.* Of those who hear of a suspicion 3 *K* on average probe the suspect next,
+//!   so that confirmations, or its answer, do not wait until its turn comes.
 //! * *One order.* (incarnation, record, status) is ordered, and a table entry only ever becomes
 //!   larger: merging is commutative, associative and idempotent, so the order of gossip does not
 //!   matter. In particular *dead* yields to a larger incarnation (the paper's *confirm* does not):

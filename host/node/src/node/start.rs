@@ -407,7 +407,7 @@ fn membership_config(probe_interval: Duration) -> membership::Config {
         sync_interval: lan.sync_interval.mul_f64(factor),
         reconnect_interval: lan.reconnect_interval.mul_f64(factor),
         // Several nodes often share a machine that is busy with other things.
-        suspicion_multiplier: 4,
+        suspicion_multiplier: 2,
         ..lan
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Environment, Parameters};
+use super::{Environment, Parameters, SUSPICION_DECADES_MIN};
 
 /// What is to be expected. For independent failures and losses, as the sources assume; nodes that
 /// stall are not in it, the simulator measures those.
@@ -43,7 +43,7 @@ impl Expected {
         let size = env.size();
         let first = interval / (1.0 - (-env.reliability).exp());
         let multiplier = f64::from(swim.suspicion_multiplier);
-        let suspicion = multiplier * size.log10().max(1.0) * interval;
+        let suspicion = multiplier * size.log10().max(SUSPICION_DECADES_MIN) * interval;
         let hop = swim.gossip_interval.as_secs_f64() + env.round_trip.as_secs_f64() / 2.0;
         let hops = (size.ln() / (1.0 + swim.gossip_fanout_count as f64).ln()).ceil();
         let false_suspicion = false_suspicion(env, swim.indirect_probes_count);

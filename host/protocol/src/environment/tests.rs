@@ -46,8 +46,8 @@ fn a_node_that_is_away_more_often_gets_more_time_and_more_messages() {
         env.parameters()
     };
     let (sure, unsure) = (with(1.0), with(0.5));
-    assert_eq!(sure.swim.suspicion_multiplier, 2);
-    assert_eq!(unsure.swim.suspicion_multiplier, 4);
+    assert_eq!(sure.swim.suspicion_multiplier, 1);
+    assert_eq!(unsure.swim.suspicion_multiplier, 3);
     assert!(unsure.swim.indirect_probes_count > sure.swim.indirect_probes_count);
     assert!(unsure.rapid.fanout_count > sure.rapid.fanout_count);
 }
@@ -55,10 +55,10 @@ fn a_node_that_is_away_more_often_gets_more_time_and_more_messages() {
 #[test]
 fn the_profiles_are_what_the_documentation_says() {
     let lan = Environment::lan().parameters();
-    assert_eq!(lan.swim.probe_interval, millis(400));
+    assert_eq!(lan.swim.probe_interval, millis(350));
     assert_eq!(lan.swim.probe_timeout, millis(133));
     assert_eq!(lan.swim.indirect_probes_count, 3);
-    assert_eq!(lan.swim.suspicion_multiplier, 2);
+    assert_eq!(lan.swim.suspicion_multiplier, 1);
     assert_eq!(lan.swim.retransmission_multiplier, 3);
     for profile in Profile::ALL {
         assert_eq!(profile.to_string().parse(), Ok(profile));
@@ -89,7 +89,7 @@ proptest! {
         let Parameters { swim, hyparview, plumtree, rapid } = parameters;
         prop_assert!(swim.probe_timeout * 2 < swim.probe_interval);
         prop_assert!((3..=8).contains(&swim.indirect_probes_count));
-        prop_assert!((2..=6).contains(&swim.suspicion_multiplier));
+        prop_assert!((1..=5).contains(&swim.suspicion_multiplier));
         prop_assert!((2..=6).contains(&swim.retransmission_multiplier));
         prop_assert!(hyparview.active_view_target < hyparview.active_view_max);
         prop_assert!(hyparview.own_view_min < hyparview.active_view_target);

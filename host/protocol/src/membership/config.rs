@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::environment::{Environment, SwimParameters};
+use crate::environment::{Environment, SUSPICION_DECADES_MIN, SwimParameters};
 use crate::identity::NodeIdentity;
 use crate::ids::Generation;
 
@@ -52,7 +52,7 @@ pub struct Config {
     /// `probe_timeout` + the time of an indirect probe (two round trips). Smaller: faster
     /// detection, 2 messages per period and node more. The first detection of a crash takes
     /// 1/(1 - 1/e) = 1.58 periods on average, whatever the size (paper, section 3.1). Default
-    /// 400 ms.
+    /// 350 ms.
     pub probe_interval: Duration,
     /// How long a direct probe may take before others are asked to try. Well above the round-trip
     /// time and below `probe_interval` / 2. Larger: fewer indirect probes, less time for them. Who
@@ -65,15 +65,17 @@ pub struct Config {
     /// Default 3.
     pub indirect_probes_count: usize,
     /// How long a suspect has at least, in periods per decade of members: a suspicion lasts *α* ·
-    /// max(1, log₁₀ n) · *T* or longer. At least 2, so that rumour and refutation can travel.
-    /// Larger: fewer false deaths, slower detection. *α* = 2 + 4 (1 - ρ), ρ the share of time that
-    /// a node is up; default 2.
+    /// max(2, log₁₀ n) · *T* or longer. With 1 that is 1.5 times or more what accusation and
+    /// refutation take to travel. Larger: fewer false deaths, slower detection. *α* = 1 + 4 (1 - ρ),
+    /// ρ the share of time that a node is up; default 1.
     pub suspicion_multiplier: u32,
     /// *β*: how many times longer a suspect has that nobody else accuses. 1 or more. Larger: more
     /// patience with what one slow node says. Default 6 (Lifeguard, section V).
     pub suspicion_max_multiplier: u32,
     /// *K*: how many further accusers bring a suspect's time down to the least. At most 3, since
-    /// each is kept and passed on. Larger: slower detection, fewer false deaths. Default 3.
+    /// each is kept and passed on. Larger: slower detection, fewer false deaths. Of those who hear
+    /// of a suspicion 3 *K* on average probe the suspect next, so that confirmations come within
+    /// two periods. Default 3.
     pub confirmations_max: usize,
     /// Which parts of Lifeguard are on. Default all.
     pub lifeguard: Lifeguard,
@@ -174,7 +176,7 @@ impl Config {
         let least = Duration::from_millis(1);
         self.probe_timeout = self.probe_timeout.max(least);
         self.probe_interval = self.probe_interval.max(self.probe_timeout * 2);
-        self.suspicion_multiplier = self.suspicion_multiplier.clamp(2, 1_000);
+        self.suspicion_multiplier = self.suspicion_multiplier.clamp(1, 1_000);
         self.suspicion_max_multiplier = self.suspicion_max_multiplier.clamp(1, 1_000);
         self.gossip_bytes_max = self.gossip_bytes_max.min(PAGE_BYTES_MAX);
         self.retransmission_multiplier = self.retransmission_multiplier.max(1);
@@ -187,7 +189,7 @@ impl Config {
 
     /// How long a suspect has to refute at least, among `count` members.
     pub fn suspicion_timeout(&self, count: usize) -> Duration {
-        let decades = (count.max(1) as f64).log10().max(1.0);
+        let decades = (count.max(1) as f64).log10().max(SUSPICION_DECADES_MIN);
         let periods = f64::from(self.suspicion_multiplier) * decades;
         // In whole milliseconds, so that no machine rounds differently by a hair.
         let millis = (self.probe_interval.as_millis() as f64 * periods).round();

@@ -84,7 +84,15 @@ impl Swim {
             }
         }
         match rumour.status {
-            Status::Suspect | Status::Dead => self.hear_accusations(now, rumour),
+            Status::Suspect | Status::Dead => {
+                let node = rumour.record.node;
+                let was_suspect = self.suspicions.contains_key(&node);
+                let heard = self.hear_accusations(now, rumour);
+                if !was_suspect && self.suspicions.contains_key(&node) {
+                    self.witness(node, rng);
+                }
+                heard
+            }
             Status::Alive | Status::Left => Ok(()),
         }
     }

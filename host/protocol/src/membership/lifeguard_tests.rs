@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha20Rng;
+
 use super::simulation_tests::{config, identity, millis, rumour_by, seconds};
 use super::tests::{START, events, hear, id, rng, sent, status, swim};
 use super::*;
@@ -27,16 +30,48 @@ fn failing_probe(swim: &mut Swim) -> (Duration, NodeId, u32, Vec<NodeId>) {
 #[test]
 fn a_suspect_has_long_if_one_accuses_and_less_with_each_that_confirms() {
     let mut swim = swim(config(), 99);
-    // α · log₁₀ 100 · T = 8 s at least, six times that at most.
+    // α · log₁₀ 100 · T = 4 s at least, six times that at most.
     let mut times = Vec::new();
     for accuser in 1..=5 {
         hear(&mut swim, suspect(&[accuser], 9)).unwrap();
         times.push(until(&swim, 9).as_millis());
     }
-    // 48 - 40 · ln(C+1) / ln 4
-    assert_eq!(times, [48_000, 28_000, 16_301, 8_000, 8_000]);
+    // 24 - 20 · ln(C+1) / ln 4
+    assert_eq!(times, [24_000, 14_000, 8_150, 4_000, 4_000]);
     let kept = swim.table.get(id(9)).unwrap().accusations().len();
     assert_eq!(kept, ACCUSATIONS_MAX);
+}
+
+#[test]
+fn a_suspicion_lasts_as_long_among_few_as_among_a_hundred_and_longer_among_more() {
+    let timeout = |count| config().suspicion_timeout(count).as_millis();
+    assert_eq!([2, 10, 100].map(timeout), [4_000; 3]);
+    assert_eq!(timeout(1_000), 6_000);
+}
+
+/// Whether a node among so many, that draws by this seed, probes a suspect next.
+fn is_witness(config: Config, count: usize, seed: u64) -> bool {
+    let mut swim = swim(config, count);
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let gossip = suspect(&[1], 5);
+    let message = Message::Gossip { gossip };
+    swim.on_message(START, id(1), message, &mut rng).unwrap();
+    swim.handle_timeout(START + seconds(1), &mut rng);
+    swim.probing.current.unwrap().target == id(5)
+}
+
+#[test]
+fn of_those_who_hear_of_a_suspicion_nine_probe_the_suspect_next() {
+    // Of 89 that hear of it nine, and each whose turn it is by chance.
+    let witnesses = (0..89).filter(|seed| is_witness(config(), 89, *seed));
+    let count = witnesses.count();
+    assert!((5..=16).contains(&count), "{count}");
+    assert!(
+        (0..8).all(|seed| is_witness(config(), 8, seed)),
+        "so few all do"
+    );
+    let plain = |seed: &u64| is_witness(config().without_lifeguard(), 89, *seed);
+    assert!((0..89).filter(plain).count() < 5);
 }
 
 #[test]
@@ -45,7 +80,7 @@ fn one_accuser_counts_once_however_often_it_is_heard() {
     for _ in 0..20 {
         hear(&mut swim, suspect(&[1], 9)).unwrap();
     }
-    assert_eq!(until(&swim, 9), seconds(48));
+    assert_eq!(until(&swim, 9), seconds(24));
 }
 
 #[test]
@@ -109,7 +144,7 @@ fn the_word_that_somebody_is_dead_leaves_it_the_least_time_to_refute() {
     let mut swim = swim(config(), 99);
     hear(&mut swim, vec![rumour_by(&[1], 9, 0, Status::Dead)]).unwrap();
     assert_eq!(status(&swim, 9), Some(Status::Suspect));
-    assert_eq!(until(&swim, 9), seconds(8));
+    assert_eq!(until(&swim, 9), seconds(4));
     hear(&mut swim, vec![rumour_by(&[], 9, 1, Status::Alive)]).unwrap();
     assert_eq!(status(&swim, 9), Some(Status::Alive));
     assert!(swim.suspicions.is_empty());
@@ -120,7 +155,7 @@ fn without_lifeguard_another_s_word_and_a_fixed_time_are_enough() {
     let mut swim = swim(config().without_lifeguard(), 99);
     hear(&mut swim, suspect(&[1], 9)).unwrap();
     hear(&mut swim, suspect(&[2], 9)).unwrap();
-    assert_eq!(until(&swim, 9), seconds(8));
+    assert_eq!(until(&swim, 9), seconds(4));
     hear(&mut swim, vec![rumour_by(&[1], 9, 0, Status::Dead)]).unwrap();
     assert_eq!(status(&swim, 9), Some(Status::Dead));
 }

@@ -42,7 +42,7 @@ pub(super) fn config() -> Config {
     Config {
         probe_interval: seconds(1),
         probe_timeout: millis(300),
-        suspicion_multiplier: 4,
+        suspicion_multiplier: 2,
         gossip_interval: millis(100),
         sync_interval: seconds(30),
         reconnect_interval: seconds(10),
