@@ -66,8 +66,8 @@ pub struct Config {
     pub indirect_probes_count: usize,
     /// How long a suspect has at least, in periods per decade of members: a suspicion lasts *α* ·
     /// max(2, log₁₀ n) · *T* or longer. With 1 that is 1.5 times or more what accusation and
-    /// refutation take to travel. Larger: fewer false deaths, slower detection. *α* = 1 + 4 (1 - ρ),
-    /// ρ the share of time that a node is up; default 1.
+    /// refutation take to travel. Larger: fewer false deaths, slower detection. *α* = 1 + 4 (1 -
+    /// ρ), ρ the share of time that a node is up; default 1.
     pub suspicion_multiplier: u32,
     /// *β*: how many times longer a suspect has that nobody else accuses. 1 or more. Larger: more
     /// patience with what one slow node says. Default 6 (Lifeguard, section V).
