@@ -398,6 +398,11 @@ impl Overlays {
         timers.into_iter().flatten().min()
     }
 
+    /// What happened in all trees since this was last asked.
+    pub(super) fn take_counts(&mut self) -> plumtree::Counts {
+        self.trees.take_counts()
+    }
+
     /// The next thing to do.
     pub(super) fn poll_event(&mut self, now: Duration) -> Option<OverlayEvent> {
         self.relink(now);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::session::SessionError;
 
 /// Counts what happens, from any task.
@@ -27,6 +28,20 @@ impl Counters {
     /// Counts `amount`.
     pub(super) fn add_many(&self, count: Count, amount: u64) {
         self.values[count as usize].fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Counts what happened in broadcast trees.
+    pub(super) fn add_broadcasts(&self, counts: &plumtree::Counts) {
+        for (count, amount) in [
+            (Count::BroadcastDuplicates, counts.duplicate_count),
+            (Count::BroadcastDropped, counts.dropped_count),
+            (Count::AnnouncementsDropped, counts.dropped_i_haves_count),
+            (Count::BroadcastGrafts, counts.grafts_count),
+            (Count::BroadcastPrunes, counts.prunes_count),
+            (Count::BroadcastGivenUp, counts.given_up_count),
+        ] {
+            self.add_many(count, amount);
+        }
     }
 
     /// The value so far.
@@ -76,6 +91,18 @@ counts! {
     DroppedDriverBusy = "messages_dropped_driver_busy_total",
     /// Messages of peers that the node had no room for.
     DroppedNodeBusy = "messages_dropped_node_busy_total",
+    /// Payloads of a tree that came again.
+    BroadcastDuplicates = "broadcast_duplicates_total",
+    /// Payloads of a tree that the node had no room for.
+    BroadcastDropped = "broadcast_dropped_total",
+    /// Announcements in a tree that were dropped at a bound.
+    AnnouncementsDropped = "broadcast_announcements_dropped_total",
+    /// Payloads and beacons that were asked for since they did not come along their tree.
+    BroadcastGrafts = "broadcast_grafts_total",
+    /// Links of trees that were found needless.
+    BroadcastPrunes = "broadcast_prunes_total",
+    /// Announced payloads that nobody sent.
+    BroadcastGivenUp = "broadcast_given_up_total",
     /// Times that a peer's socket was left unread since it sent too fast.
     RateLimited = "peer_rate_limited_total",
     /// Sessions established.

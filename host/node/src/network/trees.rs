@@ -23,6 +23,8 @@ struct Tree {
     links: BTreeSet<NodeId>,
     /// When it has something to do, as `due` of [`Trees`] has it.
     due: Option<Duration>,
+    /// What of its counts is in those of all.
+    counted: plumtree::Counts,
 }
 
 /// The trees.
@@ -38,6 +40,7 @@ pub(super) struct Trees {
     touched: BTreeSet<Scope>,
     due: BTreeSet<(Duration, Scope)>,
     rng: ChaCha20Rng,
+    counts: plumtree::Counts,
 }
 
 impl Trees {
@@ -56,6 +59,7 @@ impl Trees {
             touched: BTreeSet::new(),
             due: BTreeSet::new(),
             rng: ChaCha20Rng::from_rng(rng),
+            counts: plumtree::Counts::default(),
         };
         trees.open(now, &None, 1);
         trees
@@ -72,6 +76,7 @@ impl Trees {
                 plumtree: Plumtree::new(config, self.own, now, &mut self.rng),
                 links: BTreeSet::new(),
                 due: None,
+                counted: plumtree::Counts::default(),
             };
             self.trees.insert(scope.clone(), tree);
             self.touched.insert(scope.clone());
@@ -224,10 +229,18 @@ impl Trees {
         }
     }
 
+    /// What happened in all trees since this was last asked.
+    pub(super) fn take_counts(&mut self) -> plumtree::Counts {
+        std::mem::take(&mut self.counts)
+    }
+
     fn note_due(&mut self, scope: Scope) {
         let Some(tree) = self.trees.get_mut(&scope) else {
             return;
         };
+        let counts = tree.plumtree.counts();
+        self.counts.add(&counts, &tree.counted);
+        tree.counted = counts;
         let next = tree.plumtree.next_timeout();
         let before = std::mem::replace(&mut tree.due, next);
         if before == next {

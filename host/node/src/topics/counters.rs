@@ -17,6 +17,11 @@ macro_rules! counts {
 }
 
 counts! {
+    /// Bundles of peers that were here already: repeated, or replayed.
+    BundlesDuplicate => "bundles_duplicate_total",
+    /// Bundles of peers dropped since what comes before them did not come in time, or since there
+    /// was no room to wait for it. They are fetched when it does.
+    BundlesEarly => "bundles_early_dropped_total",
     /// Bytes of bundles that wait for what they depend on, as of the last round of each shard.
     BufferedBytes => "buffered_bytes",
     /// Bundles delivered and stored, own ones included.

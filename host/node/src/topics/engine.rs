@@ -62,6 +62,8 @@ pub(super) struct Engine {
     pub(super) checkpoints: BTreeMap<ObjectNumber, Checkpoint>,
     /// Open sessions that the replication was told of.
     pub(super) peers: Peers,
+    /// Bundles of `state` that were repeated, and that came too early, as counted so far.
+    pub(super) dropped: (u64, u64),
 }
 
 impl Engine {
@@ -95,6 +97,7 @@ impl Engine {
             is_clock_told: false,
             waiting: Vec::new(),
             checkpoints: BTreeMap::new(),
+            dropped: (0, 0),
             peers: Peers::new(),
         };
         engine.take_peers(Duration::ZERO, peers);

@@ -8,7 +8,7 @@ use replicant_protocol::replication::{self, Held, OutEvent};
 use replicant_protocol::version::VersionVector;
 
 use super::context::{Context, Tools};
-use super::counters::Count;
+use super::counters::{Count, Counters};
 use super::engine::{Engine, Log};
 use super::input::PeerInput;
 use crate::storage::{General, Job, Proof, Result, Sequence};
@@ -119,6 +119,20 @@ impl Engine {
                 }
             }
         }
+        self.count_dropped(&tools.context.counters);
+    }
+
+    /// Counts what was dropped in silence.
+    fn count_dropped(&mut self, counters: &Counters) {
+        let stats = self.state.stats();
+        let early = stats.dropped_full + stats.dropped_expired;
+        // A state that was made anew begins to count anew.
+        let added = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
+        let (duplicates_before, early_before) = self.dropped;
+        let duplicates = added(stats.duplicates, duplicates_before);
+        counters.add(Count::BundlesDuplicate, duplicates);
+        counters.add(Count::BundlesEarly, added(early, early_before));
+        self.dropped = (stats.duplicates, early);
     }
 
     /// Reads from the log what a peer lacks.

@@ -66,6 +66,29 @@ async fn a_bundle_of_a_peer_is_applied_and_passed_on_and_given_to_those_who_lack
 }
 
 #[tokio::test]
+async fn what_is_replayed_or_has_a_gap_before_it_changes_nothing_and_is_counted() {
+    let like = sample().await;
+    // Little may wait, so most of what comes too early is dropped.
+    let bed = bed(|config| config.buffered_bytes_max = 16 << 10);
+    let from = NodeId::from_bytes([8; 32]);
+    bed.topics.handle_peer_up(from);
+    let mut author = Author::new(2);
+    let first = author.bundle(&like);
+    for _ in 0..3 {
+        assert!(bed.topics.handle_bundle(from, first.clone()));
+    }
+    eventually(async || (bed.count("bundles_duplicate_total") == 2).then_some(())).await;
+    bed.until_value(1).await;
+    let _missing = author.bundle(&like);
+    for _ in 0..200 {
+        let early = author.bundle(&like);
+        eventually(async || bed.topics.handle_bundle(from, early.clone()).then_some(())).await;
+    }
+    eventually(async || (bed.count("bundles_early_dropped_total") > 0).then_some(())).await;
+    bed.until_value(1).await;
+}
+
+#[tokio::test]
 async fn two_histories_of_one_replica_are_proven_and_counted() {
     let bed = bed(|_| {});
     bed.topics.update(increment(1)).await.unwrap();

@@ -56,6 +56,19 @@ pub struct Counts {
     pub given_up_count: u64,
 }
 
+impl Counts {
+    /// Adds what happened since an earlier reading of the same tree.
+    pub fn add(&mut self, now: &Self, before: &Self) {
+        self.delivered_count += now.delivered_count - before.delivered_count;
+        self.duplicate_count += now.duplicate_count - before.duplicate_count;
+        self.dropped_count += now.dropped_count - before.dropped_count;
+        self.dropped_i_haves_count += now.dropped_i_haves_count - before.dropped_i_haves_count;
+        self.grafts_count += now.grafts_count - before.grafts_count;
+        self.prunes_count += now.prunes_count - before.prunes_count;
+        self.given_up_count += now.given_up_count - before.given_up_count;
+    }
+}
+
 /// A broadcast tree. See [`Broadcast`] for how to operate it.
 ///
 /// Timers: announcements that are collected; payloads that are overdue; the end of what is kept;
