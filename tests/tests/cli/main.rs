@@ -3,6 +3,7 @@
 
 mod checking;
 mod demo;
+mod discovering;
 mod facts;
 mod messaging;
 mod reading;

@@ -32,9 +32,17 @@ pub(crate) struct ServeArguments {
     /// Where to serve the HTTP API (port 0 takes a free one)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     api: SocketAddr,
-    /// A node to join, as host:port; may be given more than once
+    /// A node to join, as host:port; dns:NAME:PORT for a node at each address of the name;
+    /// srv:_SERVICE._PROTOCOL.NAME for those that service records name. May be given more than once
     #[arg(long, value_name = "ADDR")]
     join: Vec<String>,
+    /// Begin a cluster if the data folder has none yet, although there are nodes to join: for the
+    /// first node
+    #[arg(long)]
+    new_cluster: bool,
+    /// The name server to ask about dns: and srv:. Left out: as the system is configured
+    #[arg(long, value_name = "ADDR")]
+    dns_server: Option<SocketAddr>,
     /// Where other nodes find this one, if that is not where it listens
     #[arg(long, value_name = "ADDR")]
     advertise: Option<String>,
@@ -192,6 +200,8 @@ impl ServeArguments {
     fn node_config(&self) -> Result<NodeConfig> {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
+        config.new_cluster = self.new_cluster;
+        config.dns_server = self.dns_server;
         config.restored = self.restored;
         config.compiled_modules.clone_from(&self.compiled_modules);
         config.compiler = sandbox::compiler();

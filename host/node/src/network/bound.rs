@@ -19,6 +19,8 @@ use super::error::NetworkError;
 use super::events::NetworkEvents;
 use super::handle::{BROADCASTS_MAX, NetworkHandle, REQUESTS_MAX};
 use super::listener;
+use super::lookup;
+use super::seed_name::SeedName;
 use super::shared::{Clock, Inbox, Shared, seeded_rng};
 use super::statistics::Counters;
 
@@ -29,6 +31,7 @@ pub struct BoundNetwork {
     listener: TcpListener,
     listen: SocketAddr,
     advertised: SocketAddr,
+    seeds: Vec<SeedName>,
 }
 
 impl BoundNetwork {
@@ -38,7 +41,8 @@ impl BoundNetwork {
     /// [`NetworkError::Listen`], [`NetworkError::Advertise`], [`NetworkError::Seed`].
     pub async fn bind(config: NetworkConfig) -> Result<Self, NetworkError> {
         let config = config.within_range();
-        config.seeds.iter().try_for_each(|seed| check_seed(seed))?;
+        let seeds = config.seeds.iter().map(|seed| parsed(seed));
+        let seeds = seeds.collect::<Result<_, _>>()?;
         let failed = |error: std::io::Error| NetworkError::Listen {
             address: config.listen,
             reason: error.to_string(),
@@ -55,6 +59,7 @@ impl BoundNetwork {
             listener,
             listen,
             advertised,
+            seeds,
         })
     }
 
@@ -111,7 +116,7 @@ impl BoundNetwork {
         let mut rng = seeded_rng()?;
         let mut pause = limits.redial_min.max(Duration::from_millis(1));
         loop {
-            let seeds = self.config.seeds.iter();
+            let seeds = self.seeds.iter();
             let asking = seeds.map(|seed| Box::pin(self.ask_seed(dialer, seed)));
             match select_ok(asking).await {
                 Ok((cluster, _)) => return Ok(cluster),
@@ -131,10 +136,14 @@ impl BoundNetwork {
         }
     }
 
-    async fn ask_seed(&self, dialer: &Dialer<'_>, seed: &str) -> Result<ClusterId, DialError> {
-        let mut addresses = dialer::resolve(seed, &self.config).await?;
+    async fn ask_seed(&self, dialer: &Dialer<'_>, seed: &SeedName) -> Result<ClusterId, DialError> {
+        let mut addresses = lookup::addresses(seed, &self.config).await?;
         // Nobody would answer: this node does not accept connections yet.
         addresses.retain(|address| *address != self.listen && *address != self.advertised);
+        if addresses.is_empty() {
+            let name = seed.to_string();
+            return Err(DialError::NoAddress { name });
+        }
         dialer.ask_cluster(&addresses).await
     }
 
@@ -183,20 +192,11 @@ impl BoundNetwork {
     }
 }
 
-/// Whether a seed is `host:port`.
-fn check_seed(seed: &str) -> Result<(), NetworkError> {
-    let failed = |reason| NetworkError::Seed {
+fn parsed(seed: &str) -> Result<SeedName, NetworkError> {
+    SeedName::parse(seed).map_err(|reason| NetworkError::Seed {
         seed: seed.to_owned(),
         reason,
-    };
-    let (host, port) = seed.rsplit_once(':').ok_or(failed("the port is missing"))?;
-    if host.is_empty() {
-        return Err(failed("the host is missing"));
-    }
-    match port.parse::<u16>() {
-        Ok(1..) => Ok(()),
-        _ => Err(failed("the port is not a number from 1 to 65535")),
-    }
+    })
 }
 
 async fn advertised(name: &str, config: &NetworkConfig) -> Result<SocketAddr, NetworkError> {
@@ -224,23 +224,6 @@ fn check_advertised(address: SocketAddr, given: Option<&str>) -> Result<(), Netw
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_seed_is_host_and_port() {
-        for good in ["localhost:1", "10.0.0.1:65535", "[::1]:7000"] {
-            assert!(check_seed(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "localhost",
-            ":7000",
-            "localhost:",
-            "localhost:0",
-            "x:70000",
-        ] {
-            assert!(check_seed(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_address_that_nobody_can_reach_is_not_advertised() {

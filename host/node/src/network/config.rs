@@ -34,8 +34,13 @@ pub struct NetworkConfig {
     /// Where others find this node, as `host:port`; a name is resolved once, at the start. None:
     /// the address that it listens on. Has to be given when that is `0.0.0.0`.
     pub advertise: Option<String>,
-    /// Nodes to join, as `host:port`; names are resolved anew for every attempt.
+    /// Nodes to join, as `host:port`, `dns:NAME:PORT` (a node at each address of the name) or
+    /// `srv:_SERVICE._PROTOCOL.NAME` (those that service records name). Names are resolved anew for
+    /// every attempt, the latter two at least twice a minute while no other member is there.
     pub seeds: Vec<String>,
+    /// The name server that is asked about seeds of the latter two kinds. None: those of the
+    /// system's configuration.
+    pub dns_server: Option<SocketAddr>,
     /// How long a node without a cluster tries to reach a seed. Default 60 s.
     pub join_wait: Duration,
     /// Members of an earlier run: they are dialed like seeds.
@@ -71,6 +76,7 @@ impl NetworkConfig {
             listen,
             advertise: None,
             seeds: Vec::new(),
+            dns_server: None,
             join_wait: Duration::from_secs(60),
             remembered: Vec::new(),
             announcements: Vec::new(),

@@ -4,10 +4,12 @@
 //! with pauses that double after each failure, up to a bound, and vary by half. A member that is
 //! given up is dialed when membership has something for it, which it has now and then. Members of
 //! an earlier run are dialed until membership knows of them, or for a day: nodes that all started
-//! anew, in two groups that did not see each other at first, find together. No socket here:
-//! [`DialPlan::poll`] says what to do, and is told what came of it.
+//! anew, in two groups that did not see each other at first, find together. A seed that may stand
+//! for many nodes is looked up, twice a minute as long as this node is alone and now and then
+//! later; each address of the answer is tried. No socket here: [`DialPlan::poll`] says what to do,
+//! and is told what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use replicant_protocol::ids::NodeId;
 use replicant_protocol::membership::{Member, Status};
 
 use super::config::NetworkLimits;
+use super::found::{Found, Place};
+use super::seed_name::SeedName;
 
 /// A session that lived shorter than this counts as a failed dial: the other side does not want
 /// it, and would be dialed in a loop.
@@ -24,11 +28,19 @@ const STABLE: Duration = Duration::from_secs(5);
 /// How long members of an earlier run are dialed whom nobody knows any more.
 const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// How often a seed is looked up at least, as long as nobody else is there.
+const LOOKUP_ALONE: Duration = Duration::from_secs(30);
+
+/// How often otherwise: two groups that both found together at first find each other.
+const LOOKUP_TOGETHER: Duration = Duration::from_secs(300);
+
 /// Whom to dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     /// The seed with this index.
     Seed(usize),
+    /// Whoever is at an address that discovery found.
+    Found(SocketAddr),
     /// A member.
     Member(NodeId),
 }
@@ -45,6 +57,8 @@ pub(super) struct Dial {
 pub(super) enum DialAddress {
     /// A name to resolve; whoever answers is right.
     Name(String),
+    /// A seed to look up; it is not dialed itself.
+    Lookup(SeedName),
     /// An address; only this node is right.
     Node(NodeId, SocketAddr),
 }
@@ -56,6 +70,8 @@ pub(super) enum Dialed {
     Connected(NodeId),
     /// There is not.
     Failed,
+    /// The seed was looked up. What was found is told by [`DialPlan::find`].
+    LookedUp,
     /// It is this node's own address. A name may mean another node later; an address does not.
     Oneself,
     /// It was broken off.
@@ -64,10 +80,42 @@ pub(super) enum Dialed {
 
 #[derive(Debug)]
 struct Seed {
-    name: String,
+    name: SeedName,
     node: Option<NodeId>,
     is_oneself: bool,
+    /// When it was last looked up.
+    looked_up_at: Duration,
     pace: Pace,
+}
+
+impl Seed {
+    fn due_at(&self, is_alone: bool) -> Duration {
+        match self.name.is_looked_up() && !is_alone {
+            true => (self.looked_up_at + LOOKUP_TOGETHER).max(self.pace.next_at),
+            false => self.pace.next_at,
+        }
+    }
+
+    fn handle_looked_up(
+        &mut self,
+        now: Duration,
+        dialed: Dialed,
+        pause: impl FnOnce(u32) -> Duration,
+    ) {
+        self.pace.is_under_way = false;
+        let pause = match dialed {
+            Dialed::Cancelled => return,
+            Dialed::LookedUp => {
+                (self.pace.failures, self.looked_up_at) = (0, now);
+                LOOKUP_ALONE
+            }
+            _ => {
+                self.pace.failures = self.pace.failures.saturating_add(1);
+                pause(self.pace.failures).min(LOOKUP_ALONE)
+            }
+        };
+        self.pace.next_at = now.saturating_add(pause);
+    }
 }
 
 #[derive(Debug)]
@@ -83,10 +131,10 @@ struct Known {
 }
 
 #[derive(Debug, Default)]
-struct Pace {
-    failures: u32,
-    next_at: Duration,
-    is_under_way: bool,
+pub(super) struct Pace {
+    pub(super) failures: u32,
+    pub(super) next_at: Duration,
+    pub(super) is_under_way: bool,
 }
 
 /// The plan.
@@ -94,6 +142,7 @@ struct Pace {
 pub(super) struct DialPlan {
     own: NodeId,
     seeds: Vec<Seed>,
+    found: Found,
     members: BTreeMap<NodeId, Known>,
     under_way: usize,
     dials_max: usize,
@@ -111,10 +160,13 @@ impl DialPlan {
         remembered: &[(NodeId, SocketAddr)],
         limits: &NetworkLimits,
     ) -> Self {
-        let seeds = seeds.iter().map(|name| Seed {
-            name: name.clone(),
+        // What is not a seed was refused when the network began to listen.
+        let seeds = seeds.iter().filter_map(|name| SeedName::parse(name).ok());
+        let seeds = seeds.map(|name| Seed {
+            name,
             node: None,
             is_oneself: false,
+            looked_up_at: Duration::ZERO,
             pace: Pace::default(),
         });
         let others = remembered.iter().filter(|(node, _)| *node != own);
@@ -128,6 +180,7 @@ impl DialPlan {
         Self {
             own,
             seeds: seeds.collect(),
+            found: Found::default(),
             members: others.map(|(node, at)| (*node, known(at))).collect(),
             under_way: 0,
             dials_max: limits.dials_max.max(1),
@@ -169,6 +222,20 @@ impl DialPlan {
             }
         }
         self.due = Some(now);
+    }
+
+    /// Tries an address that discovery found, unless somebody known is there.
+    pub(super) fn find(&mut self, now: Duration, place: Place) {
+        if place.node != Some(self.own) {
+            self.found.add(place);
+            self.due = Some(now);
+        }
+    }
+
+    /// Whether membership knows of nobody else who is there.
+    fn is_alone(&self) -> bool {
+        let mut members = self.members.values();
+        !members.any(|known| known.is_wanted && !known.is_remembered)
     }
 
     /// Dials a member once although it is given up: there is something to send.
@@ -233,6 +300,8 @@ impl DialPlan {
         is_connected: impl Fn(&NodeId) -> bool,
     ) -> Vec<Dial> {
         self.due = None;
+        let is_alone = self.is_alone();
+        self.forget_found(&is_connected);
         let members = &self.members;
         let is_covered = |node: &NodeId| {
             is_connected(node) || members.get(node).is_some_and(|known| known.is_wanted)
@@ -240,22 +309,34 @@ impl DialPlan {
         let seeds = self.seeds.iter().enumerate();
         let seeds = seeds.filter(|(_, seed)| !seed.is_oneself);
         let seeds = seeds.filter(|(_, seed)| !seed.node.as_ref().is_some_and(is_covered));
-        let seeds = seeds.map(|(index, seed)| (Target::Seed(index), &seed.pace));
+        let seeds = seeds.map(|(index, seed)| {
+            let target = Target::Seed(index);
+            (target, &seed.pace, seed.due_at(is_alone))
+        });
+        let found = self.found.iter();
+        let found = found.map(|entry| {
+            let target = Target::Found(entry.place.address);
+            (target, &entry.pace, entry.pace.next_at)
+        });
         let others = members
             .iter()
             .filter(|(node, known)| (known.is_wanted || known.is_requested) && !is_connected(node));
-        let others = others.map(|(node, known)| (Target::Member(*node), &known.pace));
-        let waiting = seeds.chain(others).filter(|(_, pace)| !pace.is_under_way);
+        let others = others.map(|(node, known)| {
+            let target = Target::Member(*node);
+            (target, &known.pace, known.pace.next_at)
+        });
+        let waiting = seeds.chain(found).chain(others);
+        let waiting = waiting.filter(|(_, pace, _)| !pace.is_under_way);
         let mut targets = Vec::new();
-        for (target, pace) in waiting {
-            if pace.next_at > now {
-                let due = self.due.unwrap_or(pace.next_at);
-                self.due = Some(due.min(pace.next_at));
+        for (target, _, due_at) in waiting {
+            if due_at > now {
+                self.due = Some(self.due.map_or(due_at, |due| due.min(due_at)));
             } else {
-                targets.push((pace.next_at, target));
+                targets.push((due_at, target));
             }
         }
-        targets.sort_unstable();
+        // Those that are due for as long stay in order: a service's records have one.
+        targets.sort_by_key(|(due_at, _)| *due_at);
         // What finds no place is looked at again when a dial under way reports.
         targets.truncate(self.dials_max.saturating_sub(self.under_way));
         let targets = targets.into_iter();
@@ -264,11 +345,35 @@ impl DialPlan {
             .collect()
     }
 
+    fn forget_found(&mut self, is_connected: impl Fn(&NodeId) -> bool) {
+        if self.found.is_empty() {
+            return;
+        }
+        let wanted = |known: &&Known| known.is_wanted && !known.is_remembered;
+        let places = self.members.values().filter(wanted);
+        let places: BTreeSet<_> = places.map(|known| known.address).collect();
+        self.found.forget(&places, |node| {
+            is_connected(node) || self.members.get(node).is_some_and(|known| wanted(&known))
+        });
+    }
+
     fn begin(&mut self, target: Target) -> Option<Dial> {
         let (pace, address) = match target {
             Target::Seed(index) => {
                 let seed = self.seeds.get_mut(index)?;
-                (&mut seed.pace, DialAddress::Name(seed.name.clone()))
+                let address = match &seed.name {
+                    SeedName::Host(name) => DialAddress::Name(name.clone()),
+                    name => DialAddress::Lookup(name.clone()),
+                };
+                (&mut seed.pace, address)
+            }
+            Target::Found(address) => {
+                let entry = self.found.get_mut(address)?;
+                let dial = match entry.place.node {
+                    Some(node) => DialAddress::Node(node, address),
+                    None => DialAddress::Name(address.to_string()),
+                };
+                (&mut entry.pace, dial)
             }
             Target::Member(node) => {
                 let known = self.members.get_mut(&node)?;
@@ -291,17 +396,26 @@ impl DialPlan {
     ) {
         self.under_way = self.under_way.saturating_sub(1);
         self.due = Some(now);
+        let (min, max) = (self.redial_min, self.redial_max);
+        let mut pause = |failures| pause(failures, min, max, rng);
         let pace = match target {
             Target::Seed(index) => {
                 let Some(seed) = self.seeds.get_mut(index) else {
                     return;
                 };
-                let is_address = seed.name.parse::<SocketAddr>().is_ok();
+                if seed.name.is_looked_up() {
+                    return seed.handle_looked_up(now, dialed, pause);
+                }
+                let name = seed.name.to_string();
+                let is_address = name.parse::<SocketAddr>().is_ok();
                 seed.is_oneself |= dialed == Dialed::Oneself && is_address;
                 if let Dialed::Connected(node) = dialed {
                     seed.node = Some(node);
                 }
                 &mut seed.pace
+            }
+            Target::Found(address) => {
+                return self.found.handle_dialed(now, address, dialed, pause);
             }
             Target::Member(node) => match self.members.get_mut(&node) {
                 Some(known) => &mut known.pace,
@@ -310,11 +424,10 @@ impl DialPlan {
         };
         pace.is_under_way = false;
         match dialed {
-            Dialed::Connected(_) | Dialed::Cancelled => {}
+            Dialed::Connected(_) | Dialed::Cancelled | Dialed::LookedUp => {}
             Dialed::Failed | Dialed::Oneself => {
                 pace.failures = pace.failures.saturating_add(1);
-                let pause = pause(pace.failures, self.redial_min, self.redial_max, rng);
-                pace.next_at = now.saturating_add(pause);
+                pace.next_at = now.saturating_add(pause(pace.failures));
             }
         }
     }

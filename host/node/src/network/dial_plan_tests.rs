@@ -211,3 +211,102 @@ fn remembered_members_are_dialed_until_membership_knows_them_or_a_day_is_over() 
     assert!(plan.poll(REMEMBERED_FOR, is_met).is_empty());
     assert_eq!(plan.members.len(), 1);
 }
+
+/// A plan that looks one name up, and has done so once.
+fn looked_up(now: Duration) -> DialPlan {
+    let mut plan = plan(&["dns:nodes.test:1"], 99);
+    let dials = plan.poll(now, NOBODY);
+    assert_eq!(targets(&dials), [Target::Seed(0)]);
+    let seed = SeedName::parse("dns:nodes.test:1").unwrap();
+    assert_eq!(dials[0].address, DialAddress::Lookup(seed));
+    plan.handle_dialed(now, Target::Seed(0), Dialed::LookedUp, &mut rng());
+    plan
+}
+
+fn place(number: u8, node: Option<NodeId>) -> Place {
+    let address = address(number);
+    Place { address, node }
+}
+
+#[test]
+fn a_name_is_looked_up_twice_a_minute_alone_and_seldom_in_company() {
+    let mut plan = looked_up(Duration::ZERO);
+    assert!(plan.poll(Duration::ZERO, NOBODY).is_empty());
+    assert_eq!(plan.next_timeout(), Some(LOOKUP_ALONE));
+    plan.set_members(Duration::from_secs(1), &[member(1, Status::Alive)]);
+    let is_connected = |peer: &NodeId| *peer == node(1);
+    assert!(plan.poll(LOOKUP_ALONE, is_connected).is_empty());
+    assert_eq!(plan.next_timeout(), Some(LOOKUP_TOGETHER));
+    let dials = plan.poll(LOOKUP_TOGETHER, is_connected);
+    assert_eq!(targets(&dials), [Target::Seed(0)]);
+    plan.handle_dialed(
+        LOOKUP_TOGETHER,
+        Target::Seed(0),
+        Dialed::LookedUp,
+        &mut rng(),
+    );
+    // The other one is gone.
+    plan.set_members(LOOKUP_TOGETHER, &[member(1, Status::Dead)]);
+    let dials = plan.poll(LOOKUP_TOGETHER + LOOKUP_ALONE, NOBODY);
+    assert_eq!(targets(&dials), [Target::Seed(0)]);
+}
+
+#[test]
+fn lookups_that_fail_come_at_least_twice_a_minute() {
+    let mut plan = plan(&["srv:_a._tcp.test"], 9);
+    plan.redial_max = Duration::from_secs(3_600);
+    let (mut now, mut rng) = (Duration::ZERO, rng());
+    for _ in 0..30 {
+        assert_eq!(plan.poll(now, NOBODY).len(), 1);
+        plan.handle_dialed(now, Target::Seed(0), Dialed::Failed, &mut rng);
+        assert!(plan.poll(now, NOBODY).is_empty());
+        let next = plan.next_timeout().unwrap();
+        assert!(next > now && next <= now + LOOKUP_ALONE);
+        now = next;
+    }
+}
+
+#[test]
+fn what_a_lookup_found_is_tried_in_order_three_times_and_then_forgotten() {
+    let mut plan = looked_up(Duration::ZERO);
+    plan.find(Duration::ZERO, place(2, None));
+    plan.find(Duration::ZERO, place(1, None));
+    plan.find(Duration::ZERO, place(2, None));
+    let expected = [Target::Found(address(2)), Target::Found(address(1))];
+    assert_eq!(targets(&plan.poll(Duration::ZERO, NOBODY)), expected);
+    let connected = Dialed::Connected(node(1));
+    plan.handle_dialed(Duration::ZERO, expected[1], connected, &mut rng());
+    for _ in 0..3 {
+        plan.handle_dialed(Duration::ZERO, expected[0], Dialed::Failed, &mut rng());
+        let dials = plan.poll(Duration::from_secs(20), NOBODY);
+        let again = targets(&dials);
+        assert!(again.iter().all(|target| *target != expected[1]));
+    }
+    assert!(plan.found.is_empty());
+}
+
+#[test]
+fn an_address_of_somebody_known_or_of_oneself_is_not_tried() {
+    let mut plan = looked_up(Duration::ZERO);
+    plan.set_members(Duration::ZERO, &[member(1, Status::Alive)]);
+    plan.find(Duration::ZERO, place(1, None));
+    plan.find(Duration::ZERO, place(2, Some(node(1))));
+    plan.find(Duration::ZERO, place(3, Some(node(0))));
+    assert!(
+        plan.poll(Duration::ZERO, |peer| *peer == node(1))
+            .is_empty()
+    );
+    assert!(plan.found.is_empty());
+}
+
+#[test]
+fn addresses_of_beacons_are_bounded_and_take_no_room_from_those_of_lookups() {
+    let mut plan = looked_up(Duration::ZERO);
+    for number in 1..=200 {
+        plan.find(Duration::ZERO, place(number, Some(node(number))));
+    }
+    assert_eq!(plan.found.iter().count(), super::super::found::BEACONS_MAX);
+    plan.find(Duration::ZERO, place(250, None));
+    let dials = plan.poll(Duration::ZERO, NOBODY);
+    assert!(targets(&dials).contains(&Target::Found(address(250))));
+}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures::future::select_ok;
 use replicant_protocol::ids::{ClusterId, NodeId};
 use replicant_protocol::session::{CloseReason, Local, Peer, Session, SessionError};
 use tokio::net::TcpStream;
@@ -11,8 +12,11 @@ use super::config::NetworkConfig;
 use super::connection;
 use super::dial_plan::{Dial, DialAddress, Dialed, Target};
 use super::driver::ControlInput;
+use super::found::Place;
 use super::handshake;
 use super::listener;
+use super::lookup;
+use super::seed_name::SeedName;
 use super::sessions::{Candidate, Link};
 use super::shared::{Clock, Shared, seeded_rng};
 use super::statistics::{Count, Counters};
@@ -24,8 +28,8 @@ pub(super) enum DialError {
     #[error("{name} could not be resolved: {reason}")]
     Name { name: String, reason: String },
     /// There is no address but this node's own.
-    #[error("it has no address but this node's own")]
-    NoAddress,
+    #[error("{name} has no address but this node's own; others may be listed later")]
+    NoAddress { name: String },
     /// Nobody answers there, or not in time.
     #[error("{address} could not be reached: {reason}")]
     Unreachable { address: SocketAddr, reason: String },
@@ -62,6 +66,15 @@ pub(super) async fn resolve(
     }
 }
 
+/// Nodes that are asked for their cluster side by side: some of many addresses lead nowhere.
+const ASKED_AT_ONCE: usize = 8;
+
+fn no_address() -> DialError {
+    DialError::NoAddress {
+        name: "what was to be dialed".to_owned(),
+    }
+}
+
 /// What a dial needs to know of this node.
 pub(super) struct Dialer<'a> {
     pub(super) config: &'a NetworkConfig,
@@ -88,14 +101,14 @@ impl Dialer<'_> {
         addresses: &[SocketAddr],
         expected: Option<NodeId>,
     ) -> Result<Dialled, DialError> {
-        let mut last = DialError::NoAddress;
+        let mut last = None;
         for address in addresses {
             match self.dial_one(*address, expected).await {
                 Ok(dialled) => return Ok(dialled),
-                Err(error) => last = error,
+                Err(error) => last = Some(error),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(no_address))
     }
 
     async fn dial_one(
@@ -136,8 +149,8 @@ impl Dialer<'_> {
         Session::initiator(config, self.local.clone(), expected, now, &mut rng)
     }
 
-    /// Asks the node at one of these addresses which cluster it is in, and hangs up before there
-    /// is a session: whoever asks is nobody's peer yet.
+    /// Asks the nodes at these addresses which cluster they are in, a few at a time, until one
+    /// answers, and hangs up before there is a session: whoever asks is nobody's peer yet.
     ///
     /// # Errors
     /// Why there is no answer.
@@ -145,13 +158,23 @@ impl Dialer<'_> {
         &self,
         addresses: &[SocketAddr],
     ) -> Result<ClusterId, DialError> {
-        let dialled = self.dial(addresses, None).await?;
-        Ok(dialled.peer.cluster)
+        let mut last = None;
+        for some in addresses.chunks(ASKED_AT_ONCE) {
+            let asking = some.iter().map(|at| Box::pin(self.dial_one(*at, None)));
+            match select_ok(asking).await {
+                Ok((dialled, _)) => return Ok(dialled.peer.cluster),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(no_address))
     }
 }
 
 /// Carries out a dial of the plan, reports, and if there is a session runs it to its end.
 pub(super) async fn run(shared: Arc<Shared>, dial: Dial) {
+    if let DialAddress::Lookup(seed) = &dial.address {
+        return look_up(&shared, dial.target, seed).await;
+    }
     let era = shared.era();
     let target = dial.target;
     let connected = tokio::select! {
@@ -174,6 +197,33 @@ pub(super) async fn run(shared: Arc<Shared>, dial: Dial) {
     }
 }
 
+async fn look_up(shared: &Shared, target: Target, seed: &SeedName) {
+    let looked = tokio::select! {
+        biased;
+        () = shared.stop.begun() => return,
+        looked = lookup::addresses(seed, &shared.config) => looked,
+    };
+    let dialed = match looked {
+        Ok(addresses) => {
+            let places = addresses.into_iter();
+            let places = places.map(|address| Place {
+                address,
+                node: None,
+            });
+            let found = ControlInput::Found(places.collect());
+            let _ = shared.inbox.control.send(found).await;
+            Dialed::LookedUp
+        }
+        Err(error) => {
+            tracing::warn!("nobody new is found: {error}");
+            shared.counters.add(Count::LookupsFailed);
+            Dialed::Failed
+        }
+    };
+    let report = ControlInput::Dialed { target, dialed };
+    let _ = shared.inbox.control.send(report).await;
+}
+
 async fn connect(shared: &Shared, dial: &Dial) -> Result<(Arc<Link>, TcpStream, Session), Dialed> {
     let dialer = Dialer {
         config: &shared.config,
@@ -187,6 +237,7 @@ async fn connect(shared: &Shared, dial: &Dial) -> Result<(Arc<Link>, TcpStream, 
             Ok(addresses) => dialer.dial(&addresses, None).await,
             Err(error) => Err(error),
         },
+        DialAddress::Lookup(_) => return Err(Dialed::Failed),
     };
     let dialled = dialled.map_err(|error| failed(shared, dial.target, &error))?;
     let candidate = Candidate {

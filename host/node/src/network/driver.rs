@@ -18,10 +18,11 @@ use replicant_protocol::wire::{self, Payload};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::budget::{Held, Share};
-use super::dial_plan::{DialPlan, Dialed, Target};
+use super::dial_plan::{DialAddress, DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
 use super::facts::restored_facts;
+use super::found::Place;
 use super::handle::{Broadcast, Request};
 use super::overlays::{Overlays, Scope};
 use super::pending::Pending;
@@ -38,6 +39,8 @@ pub(super) enum ControlInput {
     Down(Arc<Link>),
     /// A dial ended.
     Dialed { target: Target, dialed: Dialed },
+    /// Discovery found addresses to try.
+    Found(Vec<Place>),
     /// A message of failure detection.
     Membership(Arc<Link>, membership::Message, Held),
 }
@@ -207,8 +210,8 @@ impl Driver {
     fn dial(&mut self, now: Duration) {
         let sessions = &self.shared.sessions;
         for dial in self.plan.poll(now, |node| sessions.contains(node)) {
-            match dial.target {
-                Target::Member(node) if self.shared.is_node_refused(&node) => {
+            match &dial.address {
+                DialAddress::Node(node, _) if self.shared.is_node_refused(node) => {
                     let (target, dialed) = (dial.target, Dialed::Failed);
                     self.plan.handle_dialed(now, target, dialed, &mut self.rng);
                 }
@@ -233,6 +236,12 @@ impl Driver {
             ControlInput::Down(link) => self.handle_down(now, &link),
             ControlInput::Dialed { target, dialed } => {
                 self.plan.handle_dialed(now, target, dialed, &mut self.rng);
+            }
+            ControlInput::Found(places) => {
+                let own = [self.shared.listen, self.shared.advertised];
+                let others = places.into_iter();
+                let others = others.filter(|place| !own.contains(&place.address));
+                others.for_each(|place| self.plan.find(now, place));
             }
             ControlInput::Membership(link, message, _held) => {
                 if !self.is_current(&link) {

@@ -133,6 +133,8 @@ counts! {
     AcceptFailed = "accept_failed_total",
     /// Dials that reached nobody.
     DialUnreachable = "dials_unreachable_total",
+    /// Lookups of nodes to join that the name service did not answer, or not with an address.
+    LookupsFailed = "lookups_failed_total",
     /// Handshakes not finished in time.
     HandshakeTimeout = "handshakes_failed_timeout_total",
     /// Handshakes that were not this protocol, damaged, or not signed.

@@ -31,9 +31,15 @@ pub struct NodeConfig {
     /// Where other nodes find this one (`host:port`). None: the address that it listens on; give
     /// it when that is `0.0.0.0` or behind a translation.
     pub advertise: Option<String>,
-    /// Nodes to join, as `host:port`. Empty: a new node starts a cluster of its own, a known one
-    /// goes back to the members that it remembers.
+    /// Nodes to join, as `host:port`, `dns:NAME:PORT` (a node at each address of the name) or
+    /// `srv:_SERVICE._PROTOCOL.NAME` (those that service records name). Empty: a new node starts a
+    /// cluster of its own, a known one goes back to the members that it remembers.
     pub join: Vec<String>,
+    /// A new node begins a cluster of its own although it was told where to look for others. For
+    /// the first node of a cluster; one that has a cluster stays in it. Default false.
+    pub new_cluster: bool,
+    /// The name server that is asked about `dns:` and `srv:`. Default: as the system is configured.
+    pub dns_server: Option<SocketAddr>,
     /// How long a new node tries to reach somebody to join before it gives up. Default 60 s.
     pub join_wait: Duration,
     /// Shard threads; every topic belongs to one. 1..=64. More threads help with many busy topics;
@@ -104,6 +110,8 @@ impl NodeConfig {
             listen,
             advertise: None,
             join: Vec::new(),
+            new_cluster: false,
+            dns_server: None,
             join_wait: Duration::from_secs(60),
             shards: processors.min(8),
             queued_commands_max: 20_000,

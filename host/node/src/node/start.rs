@@ -69,7 +69,8 @@ impl Node {
         network.remembered = addresses.all();
         let facts = Arc::new(FactBoard::new(&network.kept_facts));
         let network = BoundNetwork::bind(network).await.map_err(network_error)?;
-        let cluster = find_cluster(storage.as_ref(), &writer, &network).await?;
+        let is_first = config.new_cluster;
+        let cluster = find_cluster(storage.as_ref(), &writer, &network, is_first).await?;
         let layers = Layers {
             config,
             storage,
@@ -263,6 +264,7 @@ async fn find_cluster(
     storage: &dyn Storage,
     writer: &Writer,
     network: &BoundNetwork,
+    is_first: bool,
 ) -> Result<ClusterId, NodeError> {
     if let Some(bytes) = storage.meta(CLUSTER_KEY)? {
         let own = ClusterId::try_from(bytes.as_slice()).map_err(|_| NodeError::StorageFailed {
@@ -281,7 +283,7 @@ async fn find_cluster(
             _ => Ok(own),
         };
     }
-    let cluster = match network.seeds().is_empty() {
+    let cluster = match is_first || network.seeds().is_empty() {
         true => new_cluster()?,
         false => network.find_cluster().await.map_err(network_error)?,
     };
@@ -355,6 +357,7 @@ fn network_config(
     network.incarnation = wall_ms() / 1_000;
     network.advertise.clone_from(&config.advertise);
     network.seeds.clone_from(&config.join);
+    network.dns_server = config.dns_server;
     network.join_wait = config.join_wait;
     // What cannot be read is passed over here and reported by the modules.
     let announcements = storage.announcements()?.into_iter();

@@ -238,7 +238,7 @@ pub enum NodeError {
     /// A new node found nobody to join within the time allowed. The data folder stays as it was.
     #[error(
         "none of the nodes to join answered: {reason}; the first node of a cluster is started \
-         without one to join"
+         without one to join, or told to begin a new cluster (--new-cluster)"
     )]
     JoinFailed {
         /// What the last attempt said, for each address.

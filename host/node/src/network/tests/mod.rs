@@ -2,6 +2,7 @@
 //! conditions, with a deadline that only a broken driver or a very busy machine reaches.
 
 mod cluster;
+mod discovery;
 mod hostile;
 mod lifecycle;
 mod modules;
@@ -11,6 +12,11 @@ mod overlays;
 mod pressure;
 mod raw_peer;
 mod topics;
+
+/// The one that tests with whole processes use too.
+#[allow(unreachable_pub)]
+#[path = "../../../../../tests/src/name_server.rs"]
+pub(super) mod name_server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

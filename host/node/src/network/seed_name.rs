@@ -1,0 +1,120 @@
+//! What a node to join may be given as.
+
+use std::fmt;
+
+/// Where nodes to join are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SeedName {
+    /// `host:port`: one node.
+    Host(String),
+    /// `dns:NAME:PORT`: a node at each address of the name.
+    Addresses { name: String, port: u16 },
+    /// `srv:_SERVICE._PROTOCOL.NAME`: the nodes that the service records name.
+    Service { name: String },
+}
+
+impl SeedName {
+    /// Reads a seed as it is given on the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        // `dns:7001` and `srv:7001` are hosts of these names.
+        if let Some(rest) = text.strip_prefix("dns:")
+            && rest.parse::<u16>().is_err()
+        {
+            let (name, port) = host_and_port(rest)?;
+            let name = name.trim_matches(['[', ']']).to_owned();
+            return Ok(Self::Addresses { name, port });
+        }
+        if let Some(name) = text.strip_prefix("srv:")
+            && name.parse::<u16>().is_err()
+        {
+            return match name.starts_with('_') && name.contains("._") && !name.contains(':') {
+                true => Ok(Self::Service {
+                    name: name.to_owned(),
+                }),
+                false => Err("a service is given as srv:_SERVICE._PROTOCOL.NAME, without a port"),
+            };
+        }
+        host_and_port(text)?;
+        Ok(Self::Host(text.to_owned()))
+    }
+
+    /// Whether it may stand for many nodes, and for others each time that it is looked up.
+    pub(super) fn is_looked_up(&self) -> bool {
+        !matches!(self, Self::Host(_))
+    }
+}
+
+impl fmt::Display for SeedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(name) => write!(f, "{name}"),
+            Self::Addresses { name, port } => write!(f, "dns:{name}:{port}"),
+            Self::Service { name } => write!(f, "srv:{name}"),
+        }
+    }
+}
+
+fn host_and_port(text: &str) -> Result<(&str, u16), &'static str> {
+    let (host, port) = text.rsplit_once(':').ok_or("the port is missing")?;
+    if host.is_empty() {
+        return Err("the host is missing");
+    }
+    match port.parse::<u16>() {
+        Ok(port @ 1..) => Ok((host, port)),
+        _ => Err("the port is not a number from 1 to 65535"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_host_and_port_a_name_with_port_or_a_service() {
+        for host in [
+            "localhost:1",
+            "10.0.0.1:65535",
+            "[::1]:7000",
+            "dns:7001",
+            "srv:7001",
+        ] {
+            assert_eq!(SeedName::parse(host), Ok(SeedName::Host(host.to_owned())));
+        }
+        let (name, port) = ("nodes.example".to_owned(), 7001);
+        let addresses = SeedName::Addresses { name, port };
+        assert_eq!(SeedName::parse("dns:nodes.example:7001"), Ok(addresses));
+        let name = "_replicant._tcp.nodes.example".to_owned();
+        let service = SeedName::parse("srv:_replicant._tcp.nodes.example");
+        assert_eq!(service, Ok(SeedName::Service { name }));
+    }
+
+    #[test]
+    fn what_is_none_of_these_is_refused() {
+        for bad in [
+            "",
+            "localhost",
+            ":7000",
+            "localhost:",
+            "localhost:0",
+            "x:70000",
+            "dns:nodes.example",
+            "dns::7001",
+            "dns:nodes.example:0",
+            "srv:nodes.example",
+            "srv:_replicant.nodes.example",
+            "srv:_replicant._tcp.nodes.example:7001",
+        ] {
+            assert!(SeedName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_shown_as_it_was_given() {
+        for text in ["[::1]:7000", "dns:a.b:7", "srv:_a._tcp.b"] {
+            assert_eq!(SeedName::parse(text).unwrap().to_string(), text);
+        }
+    }
+}
