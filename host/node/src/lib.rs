@@ -18,6 +18,7 @@ pub mod topics;
 mod vocabulary;
 mod wall_clock;
 
+pub use network::DISCOVERY_GROUP;
 pub use node::{
     Change, DigestInfo, Direction, FactChange, FactFilter, FactWatch, Heard, ListenEvent,
     LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo, NetworkInfo, Node,

@@ -23,6 +23,7 @@ pub mod bundle;
 mod chunks;
 pub mod clock;
 pub mod content;
+pub mod discovery;
 pub mod environment;
 pub mod facts;
 pub mod identity;

@@ -1,6 +1,6 @@
 //! Nodes that find each other.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 
 use replicant_tests::name_server::NameServer;
 use replicant_tests::process::{NodeProcess, Replicant, Start};
@@ -96,4 +96,16 @@ fn the_first_node_begins_the_cluster_that_others_find_under_its_name() {
     );
     assert_eq!(cluster(&again), begun);
     all_meet(&[&again, &second]);
+}
+
+#[test]
+fn two_nodes_of_one_machine_find_each_other_by_beacons() {
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let group = format!("239.255.82.81:{port}");
+    let discover = ["--discover", "--discover-group", &group];
+    let first = node(&[&discover[..], &["--new-cluster"]].concat());
+    let second = node(&discover);
+    all_meet(&[&first, &second]);
 }

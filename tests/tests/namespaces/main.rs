@@ -12,27 +12,35 @@ use serde_json::Value;
 const COUNT: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A lab with a node on each machine; `None` where there can be no lab.
-fn cluster() -> Option<(Lab, Vec<NodeProcess>)> {
-    let lab = match Lab::new(COUNT) {
-        Ok(lab) => lab,
+/// A lab of so many machines; `None` where there can be none.
+fn lab(machines: usize) -> Option<Lab> {
+    match Lab::new(machines) {
+        Ok(lab) => Some(lab),
         Err(reason) => {
             eprintln!("skipped, there can be no network of namespaces here: {reason}");
-            return None;
+            None
         }
-    };
-    let mut nodes: Vec<NodeProcess> = Vec::new();
-    for machine in 0..COUNT {
-        let listen = format!("{}:7001", lab.address(machine));
-        let join = nodes.first().map(|node| node.listen().to_owned());
-        nodes.push(NodeProcess::fresh(&Start {
-            join: join.into_iter().collect(),
-            addresses: Some((listen, "127.0.0.1:8080".to_owned())),
-            arguments: vec!["--probe-interval-ms".to_owned(), "300".to_owned()],
-            namespace: Some(lab.namespace(machine)),
-            ..Start::default()
-        }));
     }
+}
+
+/// A node on a machine, started with these arguments.
+fn node(lab: &Lab, machine: usize, arguments: &[&str]) -> NodeProcess {
+    let listen = format!("{}:7001", lab.address(machine));
+    let arguments = [&["--probe-interval-ms", "300"], arguments].concat();
+    NodeProcess::fresh(&Start {
+        addresses: Some((listen, "127.0.0.1:8080".to_owned())),
+        arguments: arguments.into_iter().map(str::to_owned).collect(),
+        namespace: Some(lab.namespace(machine)),
+        ..Start::default()
+    })
+}
+
+/// A lab with a node on each machine; `None` where there can be no lab.
+fn cluster() -> Option<(Lab, Vec<NodeProcess>)> {
+    let lab = lab(COUNT)?;
+    let mut nodes: Vec<NodeProcess> = vec![node(&lab, 0, &[])];
+    let first = nodes[0].listen().to_owned();
+    nodes.extend((1..COUNT).map(|machine| node(&lab, machine, &["--join", &first])));
     let cluster = (lab, nodes);
     until("all see all", || sees(&cluster.1, |_, _| true));
     Some(cluster)
@@ -149,4 +157,15 @@ fn who_hears_but_is_not_heard_is_not_taken_for_dead_by_the_rest_and_loses_nothin
         all_have(&nodes, &["after", "from 0", "from 4"])
     });
     assert!(digests_are_equal(&nodes));
+}
+
+#[test]
+fn nodes_of_one_network_find_each_other_without_being_told_where() {
+    let Some(lab) = lab(3) else {
+        return;
+    };
+    let first = node(&lab, 0, &["--discover", "--new-cluster"]);
+    let others = [1, 2].map(|machine| node(&lab, machine, &["--discover"]));
+    let nodes: Vec<_> = [first].into_iter().chain(others).collect();
+    until("all see all", || sees(&nodes, |_, _| true));
 }

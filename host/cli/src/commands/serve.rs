@@ -1,6 +1,6 @@
 //! `replicant serve`: runs a node in this process.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiServer};
 use replicant::ids::NodeId;
-use replicant::{Node, NodeConfig};
+use replicant::{DISCOVERY_GROUP, Node, NodeConfig};
 use serde::Serialize;
 
 use super::fact;
@@ -36,6 +36,12 @@ pub(crate) struct ServeArguments {
     /// srv:_SERVICE._PROTOCOL.NAME for those that service records name. May be given more than once
     #[arg(long, value_name = "ADDR")]
     join: Vec<String>,
+    /// Find nodes on the local network, and be found: a new node joins the first that it hears
+    #[arg(long)]
+    discover: bool,
+    /// The multicast group for --discover; the same on all nodes
+    #[arg(long, value_name = "ADDR", default_value_t = DISCOVERY_GROUP, requires = "discover")]
+    discover_group: SocketAddrV4,
     /// Begin a cluster if the data folder has none yet, although there are nodes to join: for the
     /// first node
     #[arg(long)]
@@ -200,6 +206,7 @@ impl ServeArguments {
     fn node_config(&self) -> Result<NodeConfig> {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
+        config.discover = self.discover.then_some(self.discover_group);
         config.new_cluster = self.new_cluster;
         config.dns_server = self.dns_server;
         config.restored = self.restored;

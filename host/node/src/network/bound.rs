@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::select_ok;
+use futures::stream::FuturesUnordered;
 use rand::RngExt;
 use replicant_protocol::ids::ClusterId;
-use replicant_protocol::session;
+use replicant_protocol::{discovery, session};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::beacons::{self, BeaconSocket, Beacons};
 use super::budget::Budget;
 use super::config::NetworkConfig;
 use super::dialer::{self, DialError, Dialer};
@@ -24,6 +27,9 @@ use super::seed_name::SeedName;
 use super::shared::{Clock, Inbox, Shared, seeded_rng};
 use super::statistics::Counters;
 
+/// Nodes that are heard and asked side by side.
+const ASKED_MAX: usize = 16;
+
 /// A node that has its address and does not take part yet: connections wait to be accepted.
 #[derive(Debug)]
 pub struct BoundNetwork {
@@ -32,13 +38,15 @@ pub struct BoundNetwork {
     listen: SocketAddr,
     advertised: SocketAddr,
     seeds: Vec<SeedName>,
+    beacons: Option<BeaconSocket>,
 }
 
 impl BoundNetwork {
     /// Begins to listen, and finds out under which address others find this node.
     ///
     /// # Errors
-    /// [`NetworkError::Listen`], [`NetworkError::Advertise`], [`NetworkError::Seed`].
+    /// [`NetworkError::Listen`], [`NetworkError::Advertise`], [`NetworkError::Seed`],
+    /// [`NetworkError::Discover`].
     pub async fn bind(config: NetworkConfig) -> Result<Self, NetworkError> {
         let config = config.within_range();
         let seeds = config.seeds.iter().map(|seed| parsed(seed));
@@ -54,7 +62,11 @@ impl BoundNetwork {
             Some(name) => advertised(name, &config).await?,
         };
         check_advertised(advertised, config.advertise.as_deref())?;
+        let beacons = config.discover;
+        let beacons = beacons.map(|group| BeaconSocket::open(group, advertised.ip()));
+        let beacons = beacons.transpose()?;
         Ok(Self {
+            beacons,
             config,
             listener,
             listen,
@@ -73,13 +85,31 @@ impl BoundNetwork {
         &self.config.seeds
     }
 
-    /// Asks the seeds which cluster they are in, again and again until one answers or
-    /// [`join_wait`](NetworkConfig::join_wait) is over. For a node that has no cluster yet: it
-    /// stores the answer, then starts.
+    /// Whether the node was told where to look for others.
+    pub fn is_to_join(&self) -> bool {
+        !self.seeds.is_empty() || self.beacons.is_some()
+    }
+
+    /// Asks the seeds, and whoever is heard on the local network, which cluster they are in, again
+    /// and again until one answers or [`join_wait`](NetworkConfig::join_wait) is over. For a node
+    /// that has no cluster yet: it stores the answer, then starts.
     ///
     /// # Errors
     /// [`NetworkError::Join`]; asking again is possible.
     pub async fn find_cluster(&self) -> Result<ClusterId, NetworkError> {
+        self.find(self.beacons.as_ref()).await
+    }
+
+    /// The same of the seeds alone: for a node that has a cluster. Others on the local network may
+    /// be in any.
+    ///
+    /// # Errors
+    /// [`NetworkError::Join`]; asking again is possible.
+    pub async fn ask_cluster(&self) -> Result<ClusterId, NetworkError> {
+        self.find(None).await
+    }
+
+    async fn find(&self, socket: Option<&BeaconSocket>) -> Result<ClusterId, NetworkError> {
         let (clock, counters) = (Clock::start(), Counters::default());
         let dialer = Dialer {
             config: &self.config,
@@ -92,17 +122,67 @@ impl BoundNetwork {
             counters: &counters,
         };
         let waited = self.config.join_wait;
-        let mut last = "there is no seed".to_owned();
-        if self.config.seeds.is_empty() {
-            return Err(NetworkError::Join {
-                waited: Duration::ZERO,
-                last,
-            });
+        let nobody = match socket {
+            Some(_) => "no node was heard on the local network",
+            None => "there is no seed",
+        };
+        if self.seeds.is_empty() && socket.is_none() {
+            let (waited, last) = (Duration::ZERO, nobody.to_owned());
+            return Err(NetworkError::Join { waited, last });
         }
-        let asking = self.ask_seeds(&dialer, &mut last);
-        match tokio::time::timeout(waited, asking).await {
+        let (mut asked, mut heard) = (nobody.to_owned(), String::new());
+        let finding = async {
+            tokio::select! {
+                cluster = self.ask_seeds(&dialer, &mut asked), if !self.seeds.is_empty() => cluster,
+                cluster = self.hear_cluster(&dialer, socket, &mut heard), if socket.is_some() => {
+                    cluster
+                }
+            }
+        };
+        match tokio::time::timeout(waited, finding).await {
             Ok(result) => result,
-            Err(_) => Err(NetworkError::Join { waited, last }),
+            Err(_) => {
+                let heard = if heard.is_empty() {
+                    heard
+                } else {
+                    format!("; {heard}")
+                };
+                let last = asked + &heard;
+                Err(NetworkError::Join { waited, last })
+            }
+        }
+    }
+
+    /// Asks whoever is heard on the local network; returns when one answered.
+    async fn hear_cluster(
+        &self,
+        dialer: &Dialer<'_>,
+        socket: Option<&BeaconSocket>,
+        last: &mut String,
+    ) -> Result<ClusterId, NetworkError> {
+        let Some(socket) = socket else {
+            return std::future::pending().await;
+        };
+        let local = discovery::Local {
+            node: self.config.identity.id(),
+            cluster: None,
+            address: self.advertised,
+        };
+        let mut beacons = Beacons::new(socket, local, dialer.clock, dialer.counters)?;
+        let mut asking = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                place = beacons.next(), if asking.len() < ASKED_MAX => {
+                    asking.push(dialer.dial_one(place.address, place.node));
+                }
+                Some(answer) = asking.next() => match answer {
+                    Ok(dialled) => return Ok(dialled.peer.cluster),
+                    Err(error) => {
+                        *last = error.to_string();
+                        tracing::warn!("a node was heard that cannot be joined: {last}");
+                    }
+                }
+            }
         }
     }
 
@@ -185,6 +265,9 @@ impl BoundNetwork {
             broadcasts: broadcast_inputs,
         };
         shared.tasks.spawn(driver.run(inputs));
+        if let Some(socket) = self.beacons {
+            shared.tasks.spawn(beacons::run(shared.clone(), socket));
+        }
         let listener = listener::run(shared.clone(), self.listener);
         shared.tasks.spawn(listener);
         shared.tasks.close();

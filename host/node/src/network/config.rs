@@ -1,7 +1,7 @@
 //! What the driver is started with.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,9 @@ pub struct NetworkConfig {
     /// The name server that is asked about seeds of the latter two kinds. None: those of the
     /// system's configuration.
     pub dns_server: Option<SocketAddr>,
+    /// The multicast group through which nodes of the local network are found, and find this one;
+    /// usually [`DISCOVERY_GROUP`](super::DISCOVERY_GROUP). None: not at all.
+    pub discover: Option<SocketAddrV4>,
     /// How long a node without a cluster tries to reach a seed. Default 60 s.
     pub join_wait: Duration,
     /// Members of an earlier run: they are dialed like seeds.
@@ -77,6 +80,7 @@ impl NetworkConfig {
             advertise: None,
             seeds: Vec::new(),
             dns_server: None,
+            discover: None,
             join_wait: Duration::from_secs(60),
             remembered: Vec::new(),
             announcements: Vec::new(),

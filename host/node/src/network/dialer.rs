@@ -111,7 +111,11 @@ impl Dialer<'_> {
         Err(last.unwrap_or_else(no_address))
     }
 
-    async fn dial_one(
+    /// Tries one address.
+    ///
+    /// # Errors
+    /// Why it gives no session.
+    pub(super) async fn dial_one(
         &self,
         address: SocketAddr,
         expected: Option<NodeId>,

@@ -1,6 +1,6 @@
 //! Why the network could not be started or joined.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 /// Why a node is not on the network. Nothing is left running.
@@ -31,6 +31,14 @@ pub enum NetworkError {
         seed: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// Beacons cannot be sent or heard. The caller's choice of a group, or this machine's network.
+    #[error("cannot discover nodes through {group}: {reason}")]
+    Discover {
+        /// The multicast group and port.
+        group: SocketAddrV4,
+        /// What is wrong with it, or what the operating system said.
+        reason: String,
     },
     /// No seed answered in time. It may be tried again.
     #[error("no seed answered within {waited:?}; the last attempt: {last}")]

@@ -25,6 +25,7 @@
 //! Start: [`BoundNetwork::bind`], then [`BoundNetwork::find_cluster`] if the node is new, then
 //! [`BoundNetwork::start`]. Not here: what messages mean (`replicant_protocol`), storage, topics.
 
+mod beacons;
 mod bound;
 mod budget;
 mod config;
@@ -60,6 +61,7 @@ mod trees;
 #[cfg(test)]
 mod tests;
 
+pub use beacons::DISCOVERY_GROUP;
 pub use bound::BoundNetwork;
 pub use config::{NetworkConfig, NetworkLimits};
 pub use error::NetworkError;

@@ -135,6 +135,10 @@ counts! {
     DialUnreachable = "dials_unreachable_total",
     /// Lookups of nodes to join that the name service did not answer, or not with an address.
     LookupsFailed = "lookups_failed_total",
+    /// Datagrams heard from the group that beacons go to.
+    BeaconsReceived = "beacons_received_total",
+    /// Those of them that were no beacon of this version.
+    BeaconsMalformed = "beacons_malformed_total",
     /// Handshakes not finished in time.
     HandshakeTimeout = "handshakes_failed_timeout_total",
     /// Handshakes that were not this protocol, damaged, or not signed.

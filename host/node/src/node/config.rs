@@ -1,7 +1,7 @@
 //! What a node is started with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +38,10 @@ pub struct NodeConfig {
     /// A new node begins a cluster of its own although it was told where to look for others. For
     /// the first node of a cluster; one that has a cluster stays in it. Default false.
     pub new_cluster: bool,
+    /// The multicast group through which nodes of the local network are found, and find this one;
+    /// usually [`DISCOVERY_GROUP`](crate::DISCOVERY_GROUP). A new node then joins the first that it
+    /// hears. Default none: not at all.
+    pub discover: Option<SocketAddrV4>,
     /// The name server that is asked about `dns:` and `srv:`. Default: as the system is configured.
     pub dns_server: Option<SocketAddr>,
     /// How long a new node tries to reach somebody to join before it gives up. Default 60 s.
@@ -111,6 +115,7 @@ impl NodeConfig {
             advertise: None,
             join: Vec::new(),
             new_cluster: false,
+            discover: None,
             dns_server: None,
             join_wait: Duration::from_secs(60),
             shards: processors.min(8),

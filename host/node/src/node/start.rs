@@ -270,7 +270,7 @@ async fn find_cluster(
         let own = ClusterId::try_from(bytes.as_slice()).map_err(|_| NodeError::StorageFailed {
             reason: "the stored cluster id is not one".to_owned(),
         })?;
-        let asking = tokio::time::timeout(OTHER_CLUSTER_WAIT, network.find_cluster());
+        let asking = tokio::time::timeout(OTHER_CLUSTER_WAIT, network.ask_cluster());
         return match asking.await {
             Ok(Ok(other)) if other != own => {
                 let address = network.seeds().join(", ");
@@ -283,7 +283,7 @@ async fn find_cluster(
             _ => Ok(own),
         };
     }
-    let cluster = match is_first || network.seeds().is_empty() {
+    let cluster = match is_first || !network.is_to_join() {
         true => new_cluster()?,
         false => network.find_cluster().await.map_err(network_error)?,
     };
@@ -358,6 +358,7 @@ fn network_config(
     network.advertise.clone_from(&config.advertise);
     network.seeds.clone_from(&config.join);
     network.dns_server = config.dns_server;
+    network.discover = config.discover;
     network.join_wait = config.join_wait;
     // What cannot be read is passed over here and reported by the modules.
     let announcements = storage.announcements()?.into_iter();

@@ -8,6 +8,9 @@ mod checker;
 mod content;
 #[path = "../../tests/fuzz/decoding.rs"]
 mod decoding;
+#[path = "../../tests/fuzz/discovery.rs"]
+#[allow(dead_code)]
+mod discovery;
 #[path = "../../tests/replication/disk.rs"]
 #[allow(dead_code)]
 mod disk;
@@ -54,6 +57,8 @@ targets! {
     fuzz_overlay_message = overlay::decoding;
     fuzz_overlay_views = overlay::views_stay_bounded;
     fuzz_overlay_tree = overlay::payloads_are_delivered_once;
+    fuzz_beacon = discovery::decoding;
+    fuzz_discovery = discovery::stays_bounded;
     fuzz_fact = decoding::fact;
     fuzz_facts = facts::facts_among_liars;
     fuzz_rapid = rapid::rapid_among_liars;

@@ -17,6 +17,7 @@ mod cases;
 mod checker;
 mod content;
 mod decoding;
+mod discovery;
 #[path = "../replication/disk.rs"]
 #[allow(dead_code)]
 mod disk;
@@ -75,6 +76,16 @@ fn members_are_bounded_and_speak_for_themselves_whatever_is_said() {
 #[test]
 fn modules_have_their_hash_whatever_peers_send() {
     run(300, &[], content::content);
+}
+
+#[test]
+fn any_bytes_are_a_beacon_or_refused() {
+    run(20_000, &discovery::beacons(), discovery::decoding);
+}
+
+#[test]
+fn discovery_stays_bounded_whatever_is_sent() {
+    run(2_000, &[], discovery::stays_bounded);
 }
 
 #[test]
