@@ -111,7 +111,7 @@ async fn a_server_that_is_silent_is_not_waited_for_longer_than_the_limit() {
     let server = NameServer::start();
     server.set_silent(true);
     let mut config = config(&server);
-    config.limits.dial_timeout = Duration::from_millis(50);
+    config.limits.dial_timeout = Duration::from_millis(500);
     let seed = SeedName::parse("dns:nodes.test:1").unwrap();
     let error = addresses(&seed, &config).await.unwrap_err().to_string();
     assert!(error.contains("does not answer in time"), "{error}");
