@@ -35,10 +35,12 @@ Exit codes:
 #[error("{0}")]
 pub(crate) struct WrongArgument(pub(crate) String);
 
-/// How a check of a component, or a simulation, ended, if not well. Its own codes: 1 and 2.
+/// How a check of a component, a simulation, or waiting for acknowledgements ended, if not well.
+/// Its own codes: 1 and 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
-    /// A law is broken, or a figure is beyond its bound; everything has been said.
+    /// A law is broken, a figure is beyond its bound, or who should have a message has not;
+    /// everything has been said.
     #[error("what was checked does not hold")]
     Told,
     /// Nothing is known of the component.

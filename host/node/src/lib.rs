@@ -20,11 +20,11 @@ mod wall_clock;
 
 pub use network::DISCOVERY_GROUP;
 pub use node::{
-    Change, DigestInfo, Direction, FactChange, FactFilter, FactWatch, Heard, ListenEvent,
-    LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo, NetworkInfo, Node,
-    NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome, Published,
-    QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo, Update,
-    Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
+    Acknowledgements, Change, DigestInfo, Direction, FactChange, FactFilter, FactWatch, Heard,
+    ListenEvent, LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo, NetworkInfo,
+    Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome,
+    Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo,
+    Update, Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
 };
 /// Who may publish and subscribe in which topics.
 pub mod access {

@@ -58,7 +58,8 @@ pub use cycles::{Cycles, LinkChanges};
 pub use numbers::NUMBERS_MAX;
 pub use openings::{HASHES_MAX, HASHES_PER_SECOND};
 pub use publication::{
-    PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX, Publication, PublicationError, SignedPublication,
+    ACKNOWLEDGED_MAX, PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX, Publication, PublicationError,
+    SignedPublication,
 };
 pub use rules::{Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who};
 pub use state::State;

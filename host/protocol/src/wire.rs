@@ -13,7 +13,7 @@
 
 mod payload;
 
-use crate::broadcast::plumtree;
+use crate::broadcast::{acknowledging, plumtree};
 use crate::ids::TopicName;
 use crate::replication::anti_entropy;
 use crate::topics::{PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX};
@@ -53,6 +53,8 @@ pub enum Application {
     /// To the audience of a topic, handed in by a node that is not part of it: a signed
     /// publication.
     HandIn(Vec<u8>),
+    /// Who has a publication that asks for it, back to whoever said it.
+    Acknowledge(acknowledging::Message),
 }
 
 /// Why bytes are not a message of this protocol version. The sending peer's fault; no honest node
@@ -108,6 +110,7 @@ const APPLICATION: u8 = 10;
 
 const DIRECT: u8 = 0;
 const HAND_IN: u8 = 1;
+const ACKNOWLEDGE: u8 = 2;
 
 impl Message {
     /// Encodes the message.
@@ -180,6 +183,7 @@ impl Application {
         let (kind, said) = match self {
             Self::Direct(said) => (DIRECT, said),
             Self::HandIn(said) => (HAND_IN, said),
+            Self::Acknowledge(message) => (ACKNOWLEDGE, &message.to_bytes()),
         };
         [&[kind], &said[..]].concat()
     }
@@ -191,6 +195,11 @@ impl Application {
             }
             Some((&HAND_IN, said)) if said.len() <= PUBLICATION_BYTES_MAX => {
                 Ok(Self::HandIn(said.to_vec()))
+            }
+            Some((&ACKNOWLEDGE, rest)) => {
+                let message = acknowledging::Message::from_bytes(rest);
+                let message = message.map_err(|_| WireError::Application)?;
+                Ok(Self::Acknowledge(message))
             }
             _ => Err(WireError::Application),
         }
@@ -325,6 +334,7 @@ mod tests {
         for wrong in [
             vec![10],
             vec![10, 2],
+            vec![10, 3],
             [&[10, 0][..], &vec![0; PUBLISHED_BYTES_MAX + 1]].concat(),
             [&[10, 1][..], &vec![0; PUBLICATION_BYTES_MAX + 1]].concat(),
         ] {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use replicant_protocol::broadcast::acknowledgement::ShortId;
-use replicant_protocol::broadcast::{plumtree, rapid};
+use replicant_protocol::broadcast::{acknowledging, plumtree, rapid};
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content::{
@@ -160,9 +160,17 @@ fn publication() -> SignedPublication {
         author: alice().id(),
         start: 1_800_000_000_000,
         number: 1,
+        acknowledge: Some(Duration::from_secs(5)),
         payload: b"open".to_vec(),
     };
     SignedPublication::sign(publication, &alice()).unwrap()
+}
+
+fn acknowledgement() -> acknowledging::Message {
+    acknowledging::Message {
+        id: Hash::of(publication().as_bytes()),
+        names: vec![ShortId::from(&alice().id()), ShortId::from(&bob())],
+    }
 }
 
 fn gossip(payload: Arc<[u8]>) -> plumtree::Message {
@@ -236,6 +244,10 @@ fn messages() -> Vec<(&'static str, Message)> {
     let handed_in = said.to_vec();
     vec![
         ("application", Application::HandIn(handed_in).into()),
+        (
+            "acknowledge",
+            Application::Acknowledge(acknowledgement()).into(),
+        ),
         (
             "ping",
             membership::Message::Ping {

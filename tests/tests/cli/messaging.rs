@@ -26,9 +26,18 @@ fn joining(node: &NodeProcess) -> Start {
 
 /// Three nodes that have sessions with each other.
 fn cluster() -> [NodeProcess; 3] {
-    let first = NodeProcess::alone();
-    let second = NodeProcess::fresh(&joining(&first));
-    let third = NodeProcess::fresh(&joining(&first));
+    cluster_with(&[])
+}
+
+/// Such nodes, started with further arguments.
+fn cluster_with(arguments: &[&str]) -> [NodeProcess; 3] {
+    let with = |start: Start| Start {
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        ..start
+    };
+    let first = NodeProcess::fresh(&with(Start::default()));
+    let second = NodeProcess::fresh(&with(joining(&first)));
+    let third = NodeProcess::fresh(&with(joining(&first)));
     let nodes = [first, second, third];
     until("all have sessions with all", || {
         nodes.iter().all(|node| {
@@ -165,4 +174,42 @@ fn members_are_told_as_they_come_and_go() {
         }
     };
     assert_eq!(left["state"], "left");
+}
+
+#[test]
+fn who_has_a_message_is_told_and_who_is_cut_off_is_named() {
+    // Nobody is given up while the test looks.
+    let patient = ["--parameter", "swim.suspicion_multiplier=100"];
+    let [one, two, three] = cluster_with(&patient);
+    let listeners = [&one, &two, &three].map(|node| listen(node, "shop"));
+    for node in [&one, &two, &three] {
+        until("all know who listens", || subscribers(node, "shop") == 3);
+    }
+    let say = |acks: &str, more: &[&str]| {
+        let said = ["topic", "publish", "shop/eu", "1", "--acks", acks];
+        one.replicant.run(said.iter().chain(more))
+    };
+    say("all", &["--deadline-ms", "30000"]).prints("3 of 3 have it\n");
+    let said = say("count", &["--json"]).json();
+    let expected = json!({"count": 3, "enough": true, "missing": []});
+    assert_eq!(said, json!({"audience": 3, "acknowledged": expected}));
+    three.run(["network", "off"]).succeeds();
+    let lacking = say("all", &["--deadline-ms", "1000"]).fails(1, &[]);
+    let missing = &three.id()[..8];
+    assert_eq!(
+        lacking.stdout,
+        format!("2 of 3 have it; missing: {missing}\n")
+    );
+    assert_eq!(lacking.stderr, "");
+    let lacking = say("3", &["--deadline-ms", "1000", "--json"]).fails(1, &[]);
+    let lacking: Value = serde_json::from_str(&lacking.stdout).unwrap();
+    let expected = json!({"count": 2, "enough": false, "missing": [three.id()]});
+    assert_eq!(lacking["acknowledged"], expected);
+    // As many as are wanted are there: the deadline need not come.
+    say("2", &["--deadline-ms", "30000"]).mentions(&["of 3 have it"]);
+    say("none", &[]).fails(2, &["all", "count"]);
+    say("all", &["--deadline-ms", "30001"]).fails(2, &["30000"]);
+    let alone = one.run(["topic", "publish", "shop", "1", "--deadline-ms", "9"]);
+    alone.fails(2, &["--acks"]);
+    drop(listeners);
 }

@@ -1,14 +1,22 @@
 //! `replicant topic`: who listens to what, and what is said there.
 
-use anyhow::Result;
+use std::io;
+
+use anyhow::{Result, bail};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+use replicant::messages::{DEADLINE_MAX, Wanted, WantedError};
+use serde_json::Value;
 
 use super::json_argument;
 use super::messages::{self, FollowArguments};
 use crate::arguments::ReadArguments;
-use crate::client::messages_path;
-use crate::output::{self, Table, number, text, yes};
+use crate::client::{messages_path, with_query};
+use crate::exit::Unfit;
+use crate::output::{self, Table, number, one_line, short, text, yes};
+
+/// How many missing nodes are named for people.
+const NAMED_MAX: usize = 20;
 
 #[derive(Subcommand)]
 pub(crate) enum TopicCommand {
@@ -34,8 +42,20 @@ pub(crate) struct PublishArguments {
     /// What to say, in JSON
     #[arg(value_name = "MESSAGE_JSON", allow_hyphen_values = true)]
     message: String,
+    /// Wait until all that listen have it, or so many, or count them until the deadline
+    #[arg(long, value_name = "all|NUMBER|count", value_parser = wanted)]
+    acks: Option<String>,
+    /// How long to wait for that [default: 5000]
+    #[arg(long, value_name = "MS", requires = "acks",
+          value_parser = clap::value_parser!(u64).range(1..=DEADLINE_MAX.as_millis() as u64))]
+    deadline_ms: Option<u64>,
     #[command(flatten)]
     read: ReadArguments,
+}
+
+/// Passed on as it is, once it is right.
+fn wanted(text: &str) -> std::result::Result<String, WantedError> {
+    text.parse::<Wanted>().map(|_| text.to_owned())
 }
 
 #[derive(Args)]
@@ -71,13 +91,49 @@ fn list(arguments: &ListArguments) -> Result<()> {
 fn publish(arguments: &PublishArguments) -> Result<()> {
     let message = json_argument("message", &arguments.message)?;
     let client = arguments.read.client()?;
-    let answer = client.post_text(&messages_path(&arguments.topic), message.get())?;
+    let deadline = arguments.deadline_ms.map(|deadline| deadline.to_string());
+    let path = with_query(
+        &messages_path(&arguments.topic),
+        &[
+            ("acks", arguments.acks.as_deref()),
+            ("deadline_ms", deadline.as_deref()),
+        ],
+    );
+    let answer = client.post_text(&path, message.get())?;
     arguments.read.print(&client, &answer, |published| {
-        let audience = match number(published, "audience") {
-            0 => "nobody listens".to_owned(),
-            1 => "1 node listens".to_owned(),
-            count => format!("{count} nodes listen"),
-        };
-        output::line(&format!("said in {}: {audience}", arguments.topic))
+        match published.get("acknowledged") {
+            Some(acknowledged) => print_acknowledged(published, acknowledged),
+            None => print_published(&arguments.topic, published),
+        }
+    })?;
+    let published = client.parse(&answer)?;
+    match published.pointer("/acknowledged/enough") {
+        Some(Value::Bool(false)) => bail!(Unfit::Told),
+        _ => Ok(()),
+    }
+}
+
+fn print_published(topic: &str, published: &Value) -> io::Result<()> {
+    let audience = match number(published, "audience") {
+        0 => "nobody listens".to_owned(),
+        1 => "1 node listens".to_owned(),
+        count => format!("{count} nodes listen"),
+    };
+    output::line(&format!("said in {topic}: {audience}"))
+}
+
+/// How many have it, and who is missing.
+fn print_acknowledged(published: &Value, acknowledged: &Value) -> io::Result<()> {
+    let (count, audience) = (number(acknowledged, "count"), number(published, "audience"));
+    let missing = acknowledged.get("missing").and_then(Value::as_array);
+    let missing = missing.into_iter().flatten().filter_map(Value::as_str);
+    let missing: Vec<&str> = missing.map(short).collect();
+    let named = missing.iter().take(NAMED_MAX).copied();
+    let named = one_line(&named.collect::<Vec<&str>>().join(", "));
+    let have = format!("{count} of {audience} have it");
+    output::line(&match missing.len() {
+        0 => have,
+        1..=NAMED_MAX => format!("{have}; missing: {named}"),
+        count => format!("{have}; missing: {named} and {} more", count - NAMED_MAX),
     })
 }

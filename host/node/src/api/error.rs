@@ -236,6 +236,7 @@ fn classify_state(error: &NodeError) -> (Code, &'static str) {
             Code::Unreachable,
             "see `GET /v1/members` for the members and the sessions",
         ),
+        NodeError::Asked(_) => (Code::Busy, "nothing was said; try again in a moment"),
         NodeError::Busy { .. } => (Code::Busy, "try again in a moment"),
         NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),
         NodeError::NotYet => (
@@ -253,6 +254,7 @@ fn classify_state(error: &NodeError) -> (Code, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::AskError;
 
     fn told(error: NodeError) -> (u16, String, String) {
         let reply = ErrorReply::from(error);
@@ -285,6 +287,7 @@ mod tests {
     fn passing_troubles_ask_to_come_back() {
         for error in [
             NodeError::Busy { queue: "the shard" },
+            NodeError::Asked(AskError::Asked { max: 256 }),
             NodeError::ShuttingDown,
         ] {
             let response = ErrorReply::from(error).into_response();

@@ -1,6 +1,7 @@
 //! Names and tokens from the path and the query of a request's URL.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ErrorReply;
 use crate::ids::{ObjectId, TopicName, TypeName};
+use crate::messages::{Ask, DEADLINE_DEFAULT, DEADLINE_MAX, WantedError};
 use crate::{Direction, LoadLimits, Switching, VersionToken};
 
 /// `{topic}` of the path.
@@ -129,6 +131,43 @@ pub(crate) struct UpdateQuery {
 impl UpdateQuery {
     pub(crate) fn type_name(&self) -> Result<Option<TypeName>, ErrorReply> {
         type_name(self.type_name.as_deref())
+    }
+}
+
+/// Whether and until when those who hear a message are to acknowledge it.
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PublishQuery {
+    /// Answers once `all` that listen have it, or so many (a number from 1), or (`count`) with how
+    /// many there are. Without it: as soon as the message is handed to the network.
+    acks: Option<String>,
+    /// How long to wait for that, in milliseconds: 1 to 30,000. Default 5,000.
+    deadline_ms: Option<u64>,
+}
+
+impl PublishQuery {
+    pub(crate) fn ask(&self) -> Result<Option<Ask>, ErrorReply> {
+        let wrong = |message: String| {
+            ErrorReply::bad_request(
+                message,
+                "as in `?acks=all&deadline_ms=2000`; nothing was said",
+            )
+        };
+        let deadline = self.deadline_ms.map(Duration::from_millis);
+        let Some(acks) = &self.acks else {
+            return match deadline {
+                None => Ok(None),
+                Some(_) => Err(wrong("`deadline_ms` without `acks`".to_owned())),
+            };
+        };
+        let wanted = acks.parse();
+        let wanted = wanted.map_err(|error: WantedError| wrong(format!("`acks`: {error}")))?;
+        let deadline = deadline.unwrap_or(DEADLINE_DEFAULT);
+        if deadline.is_zero() || deadline > DEADLINE_MAX {
+            return Err(wrong("`deadline_ms` must be 1 to 30000".to_owned()));
+        }
+        Ok(Some(Ask { wanted, deadline }))
     }
 }
 

@@ -17,6 +17,9 @@ mod tests;
 
 pub(crate) use listeners::Listeners;
 pub use listeners::{Listener, Scope};
+pub use replicant_protocol::broadcast::acknowledgement::{
+    Ask, AskError, DEADLINE_DEFAULT, DEADLINE_MAX, Wanted, WantedError,
+};
 
 /// How many messages wait for one listener.
 pub const MESSAGES_MAX: usize = 1_024;

@@ -29,6 +29,7 @@ use super::pending::Pending;
 use super::sessions::Link;
 use super::shared::Shared;
 use super::statistics::Count;
+use super::talk::Asked;
 use crate::wall_clock::wall_ms;
 
 /// What sessions and dials tell the driver, and messages of failure detection.
@@ -88,6 +89,8 @@ pub(super) struct Driver {
     pub(super) overlays: Overlays,
     pub(super) facts: facts::State,
     pub(super) rng: ChaCha20Rng,
+    /// Publications whose acknowledgements are waited for.
+    pub(super) asked: BTreeMap<Hash, Asked>,
     plan: DialPlan,
     sessions: BTreeMap<NodeId, Session>,
     pub(super) pending: Pending,
@@ -126,6 +129,7 @@ impl Driver {
         shared.set_members(membership.members());
         Self {
             overlays,
+            asked: BTreeMap::new(),
             plan,
             sessions: BTreeMap::new(),
             pending: Pending::default(),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use replicant_protocol::broadcast::acknowledgement::Ask;
 use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::content::Statement;
 use replicant_protocol::facts::{self, Refusal, SignedFact};
@@ -17,8 +18,8 @@ use super::events::TopicMessage;
 use super::outbox::Lane;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
-use super::talk::Publish;
-use crate::vocabulary::{NodeError, Published, Subscription};
+use super::talk::{Publish, Said};
+use crate::vocabulary::{Acknowledgements, NodeError, Published, Subscription};
 use crate::wall_clock::wall_ms;
 
 /// Requests that may wait for the driver: announcements and wants. They are rare, and made by
@@ -256,6 +257,33 @@ impl NetworkHandle {
         topic: TopicName,
         payload: Vec<u8>,
     ) -> Result<Published, NodeError> {
+        let said = self.say(topic, payload, None).await?;
+        Ok(said.published)
+    }
+
+    /// Says something in a topic. Returns once it is known who has it, at the deadline at the
+    /// latest. This node counts too if it listens.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), and [`NodeError::Asked`].
+    pub async fn publish_acknowledged(
+        &self,
+        topic: TopicName,
+        payload: Vec<u8>,
+        ask: Ask,
+    ) -> Result<Acknowledgements, NodeError> {
+        let said = self.say(topic, payload, Some(ask)).await?;
+        // Otherwise the driver ended.
+        let told = said.acknowledged.ok_or(NodeError::ShuttingDown)?.await;
+        told.map_err(|_| NodeError::ShuttingDown)
+    }
+
+    async fn say(
+        &self,
+        topic: TopicName,
+        payload: Vec<u8>,
+        ask: Option<Ask>,
+    ) -> Result<Said, NodeError> {
         let Some(_held) = self.inner.broadcast_bytes.try_take(payload.len()) else {
             let queue = "what waits to be published";
             return Err(NodeError::Busy { queue });
@@ -264,6 +292,7 @@ impl NetworkHandle {
         let publish = Publish {
             topic,
             payload,
+            ask,
             answer,
         };
         self.request(Request::Publish(publish))
@@ -271,8 +300,7 @@ impl NetworkHandle {
                 queue: "the network driver",
             })?;
         // Otherwise the driver ended.
-        let published = wait.await.map_err(|_| NodeError::ShuttingDown)?;
-        Ok(published?)
+        wait.await.map_err(|_| NodeError::ShuttingDown)?
     }
 
     /// Says something to one node. False if it is dropped (and counted): no session, or too much

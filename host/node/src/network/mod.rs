@@ -25,6 +25,7 @@
 //! Start: [`BoundNetwork::bind`], then [`BoundNetwork::find_cluster`] if the node is new, then
 //! [`BoundNetwork::start`]. Not here: what messages mean (`replicant_protocol`), storage, topics.
 
+mod acknowledgements;
 mod beacons;
 mod bound;
 mod budget;

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
+use replicant_protocol::broadcast::acknowledgement::Acknowledged;
+use replicant_protocol::broadcast::acknowledging::{self, Acknowledging};
 use replicant_protocol::broadcast::plumtree::{self, MessageError};
 use replicant_protocol::broadcast::{self, BroadcastError, Delivery};
 use replicant_protocol::ids::{NodeId, TopicName};
@@ -50,6 +52,14 @@ pub(super) enum OverlayEvent {
     Deliver(Delivery),
     /// Somebody said something that is heard here.
     Heard(SignedPublication),
+    /// Tell a peer who has a publication; say if it does not go out
+    /// ([`Overlays::handle_unacknowledged`]).
+    Acknowledge {
+        to: NodeId,
+        message: acknowledging::Message,
+    },
+    /// What came back of a publication of this node that asked for it.
+    Acknowledged(Acknowledged),
     /// Tell the members what this node subscribes to.
     Subscribed(Vec<TopicName>),
     /// A peer passed on what no correct node passes on.
@@ -68,10 +78,11 @@ pub(super) struct Overlays {
     pub(super) topics: topics::State,
     own: NodeId,
     everybody: Cycles,
-    trees: Trees,
+    pub(super) trees: Trees,
     strangers: Strangers,
+    pub(super) acknowledging: Acknowledging,
     rng: ChaCha20Rng,
-    events: VecDeque<OverlayEvent>,
+    pub(super) events: VecDeque<OverlayEvent>,
 }
 
 impl Overlays {
@@ -91,6 +102,7 @@ impl Overlays {
             everybody,
             trees: Trees::new(own, config, now, rng),
             strangers: Strangers::default(),
+            acknowledging: Acknowledging::new(own, acknowledging::Config::default()),
             rng: ChaCha20Rng::from_rng(rng),
             events: VecDeque::new(),
         }
@@ -104,6 +116,7 @@ impl Overlays {
     /// There is none any more.
     pub(super) fn handle_session_down(&mut self, now: Duration, peer: NodeId) {
         self.trees.handle_session_down(now, peer);
+        self.acknowledging.handle_neighbour_down(&peer);
     }
 
     /// A member is there, and subscribes to these paths.
@@ -123,6 +136,7 @@ impl Overlays {
         self.relink_everybody(now);
         self.topics.handle_member_gone(node);
         self.relink(now);
+        self.acknowledging.handle_gone(now, &node);
     }
 
     fn relink_everybody(&mut self, now: Duration) {
@@ -320,7 +334,7 @@ impl Overlays {
         match self.topics.on_publication(path, bytes) {
             Ok(Verdict::First(signed)) => {
                 self.say(now, &signed, from);
-                self.events.push_back(OverlayEvent::Heard(signed));
+                self.hear(now, from, signed);
             }
             Ok(Verdict::UnknownAuthor(author)) => {
                 let path = path.cloned();
@@ -347,7 +361,7 @@ impl Overlays {
                     // The peer does not know, or not any more, of what somebody subscribes to.
                     self.say(now, &signed, from);
                 }
-                self.events.push_back(OverlayEvent::Heard(signed));
+                self.hear(now, from, signed);
             }
             Ok(Verdict::UnknownAuthor(author)) => {
                 self.hold(now, author, Came::Delivery(path.clone(), delivery));
@@ -391,10 +405,15 @@ impl Overlays {
         self.trees.handle_timeout(now);
         let dropped = self.strangers.expire(now);
         self.count_strangers(dropped);
+        self.acknowledging.handle_timeout(now);
     }
 
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        let timers = [self.trees.next_timeout(), self.strangers.expires_at()];
+        let timers = [
+            self.trees.next_timeout(),
+            self.strangers.expires_at(),
+            self.acknowledging.next_timeout(),
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -407,7 +426,8 @@ impl Overlays {
     pub(super) fn poll_event(&mut self, now: Duration) -> Option<OverlayEvent> {
         self.relink(now);
         loop {
-            if let Some(event) = self.events.pop_front() {
+            let event = self.events.pop_front();
+            if let Some(event) = event.or_else(|| self.poll_acknowledging()) {
                 return Some(event);
             }
             match self.trees.poll_event()? {

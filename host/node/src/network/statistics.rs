@@ -161,6 +161,9 @@ counts! {
     TopicOpeningsRefused = "topic_openings_refused_total",
     /// Publications dropped since their author did not turn out to be a member.
     PublicationsOfStrangers = "publications_of_strangers_total",
+    /// Acknowledgements that name nodes that listen to nothing, or of publications that nobody
+    /// waits for here, or any more.
+    AcknowledgementsIgnored = "acknowledgements_ignored_total",
     /// Switches of types that are dated too far ahead of this node's clock, and not taken yet.
     SwitchesAhead = "switches_ahead_total",
     /// Nodes and sources put on the list of those refused for a while.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask};
+use replicant_protocol::broadcast::{acknowledging, plumtree};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::membership::{self, Member, Metadata};
-use replicant_protocol::topics::{self, SignedPublication, TopicsError};
+use replicant_protocol::topics::{self, SignedPublication};
 use replicant_protocol::wire::{self, Application};
 use tokio::sync::oneshot;
 
@@ -15,7 +16,7 @@ use super::driver::Driver;
 use super::outbox::Lane;
 use super::overlays::{OverlayEvent, Scope};
 use super::statistics::Count;
-use crate::vocabulary::{Heard, Published, Subscription};
+use crate::vocabulary::{Acknowledgements, Heard, NodeError, Published, Subscription};
 
 // What a node may subscribe to has to fit what membership spreads.
 const _: () = assert!(
@@ -30,7 +31,23 @@ const _: () = assert!(topics::AUTHORS_MAX >= membership::MEMBERS_MAX + topics::G
 pub(super) struct Publish {
     pub(super) topic: TopicName,
     pub(super) payload: Vec<u8>,
-    pub(super) answer: oneshot::Sender<Result<Published, TopicsError>>,
+    pub(super) ask: Option<Ask>,
+    pub(super) answer: oneshot::Sender<Result<Said, NodeError>>,
+}
+
+/// Something was handed to the sessions.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) published: Published,
+    /// Who has it, some time, if that was asked.
+    pub(super) acknowledged: Option<oneshot::Receiver<Acknowledgements>>,
+}
+
+/// Who waits to hear who has a publication.
+pub(super) struct Asked {
+    /// Whether this node is part of the audience itself.
+    is_own_counted: bool,
+    answer: oneshot::Sender<Acknowledgements>,
 }
 
 impl Driver {
@@ -51,19 +68,71 @@ impl Driver {
 
     /// Says something in a topic.
     pub(super) fn handle_publish(&mut self, publish: Publish) {
-        let now = self.shared.clock.now();
-        let identity = self.shared.config.identity.clone();
-        let topics = &mut self.overlays.topics;
-        let signed = topics.handle_publish(&publish.topic, publish.payload, &identity);
-        let published = signed.map(|signed| {
-            let audience = self.overlays.topics.audience(&publish.topic).len();
-            self.overlays.publish(now, signed);
-            Published { audience }
-        });
+        let Publish { answer, .. } = publish;
+        let said = self.say(&publish.topic, publish.payload, publish.ask);
         // It is handed to the sessions before whoever asked hears of it.
         self.drain();
         // Whoever asked may have stopped waiting.
-        let _ = publish.answer.send(published);
+        let _ = answer.send(said);
+    }
+
+    fn say(
+        &mut self,
+        topic: &TopicName,
+        payload: Vec<u8>,
+        ask: Option<Ask>,
+    ) -> Result<Said, NodeError> {
+        let now = self.shared.clock.now();
+        let identity = self.shared.config.identity.clone();
+        let (overlays, asked) = (&mut self.overlays, &mut self.asked);
+        let deadline = ask.map(|ask| ask.deadline);
+        let signed = overlays
+            .topics
+            .handle_publish(topic, payload, deadline, &identity)?;
+        let audience = overlays.topics.audience(topic).len();
+        let is_own_counted = overlays.topics.hears(topic);
+        let acknowledged = match ask {
+            None => None,
+            Some(ask) => {
+                let id = overlays.ask(now, &signed, ask)?;
+                let (answer, wait) = oneshot::channel();
+                let waits = Asked {
+                    is_own_counted,
+                    answer,
+                };
+                asked.insert(id, waits);
+                Some(wait)
+            }
+        };
+        overlays.publish(now, signed);
+        let published = Published { audience };
+        Ok(Said {
+            published,
+            acknowledged,
+        })
+    }
+
+    /// What came back of a publication.
+    fn on_acknowledged(&mut self, told: Acknowledged) {
+        let Some(asked) = self.asked.remove(&told.id) else {
+            return;
+        };
+        let missing = told.missing.unwrap_or_default();
+        let count = told.count as usize + usize::from(asked.is_own_counted);
+        // Whoever asked may have stopped waiting.
+        let _ = asked.answer.send(Acknowledgements {
+            audience: count + missing.len(),
+            count,
+            is_enough: told.is_enough,
+            missing,
+        });
+    }
+
+    fn acknowledge(&mut self, to: NodeId, message: acknowledging::Message) {
+        let said = wire::Message::from(Application::Acknowledge(message.clone()));
+        if !self.shared.send(&to, Lane::Data, said.to_bytes()) {
+            self.overlays.handle_unacknowledged(&message);
+        }
     }
 
     /// A peer's program says something.
@@ -75,6 +144,7 @@ impl Driver {
                 payload: payload.into(),
             }),
             Application::HandIn(bytes) => self.overlays.on_hand_in(now, from, &bytes),
+            Application::Acknowledge(message) => self.overlays.on_acknowledgement(now, message),
         }
     }
 
@@ -91,6 +161,8 @@ impl Driver {
             }
             OverlayEvent::Deliver(delivery) => self.on_delivery(now, delivery),
             OverlayEvent::Heard(signed) => self.tell_heard(&signed),
+            OverlayEvent::Acknowledge { to, message } => self.acknowledge(to, message),
+            OverlayEvent::Acknowledged(told) => self.on_acknowledged(told),
             OverlayEvent::Subscribed(paths) => self.tell_subscriptions(paths),
             OverlayEvent::Misbehaved { peer, error } => {
                 self.shared.counters.add(Count::TopicMisbehaviour);

@@ -4,8 +4,8 @@ use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::topics::PUBLISHED_BYTES_MAX;
 
 use super::Node;
-use crate::messages::{Listener, Scope};
-use crate::vocabulary::{NodeError, Published, Subscription};
+use crate::messages::{Ask, Listener, Scope};
+use crate::vocabulary::{Acknowledgements, NodeError, Published, Subscription};
 
 impl Node {
     /// Says something in a topic, to all nodes where somebody listens to it or to a path above it.
@@ -23,6 +23,24 @@ impl Node {
         check_size(&payload)?;
         let network = self.running()?.network.clone();
         network.publish(topic, payload).await
+    }
+
+    /// Says something in a topic, as [`publish`](Self::publish), and waits until those who listen
+    /// have it: until as many as are wanted have it, nobody is left to wait for, or the deadline
+    /// (at most [`DEADLINE_MAX`](crate::messages::DEADLINE_MAX)) has come. A node has a message
+    /// once it waits there for its listeners. This node counts too, if it listens.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), and [`NodeError::Asked`].
+    pub async fn publish_acknowledged(
+        &self,
+        topic: TopicName,
+        payload: Vec<u8>,
+        ask: Ask,
+    ) -> Result<Acknowledgements, NodeError> {
+        check_size(&payload)?;
+        let network = self.running()?.network.clone();
+        network.publish_acknowledged(topic, payload, ask).await
     }
 
     /// Says something to one node. It is handed to the session with it, and lost if that breaks.

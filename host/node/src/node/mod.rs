@@ -20,10 +20,10 @@ mod wiring;
 
 pub use crate::topics::Watch;
 pub use crate::vocabulary::{
-    Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo, MemberState, Missed,
-    ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome,
-    Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo,
-    Update, Updated, VersionToken, WatchEvent, WatchToken,
+    Acknowledgements, Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo,
+    MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState,
+    OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo,
+    Switching, TopicInfo, Update, Updated, VersionToken, WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
 pub use fact_board::{FactChange, FactFilter, FactWatch};

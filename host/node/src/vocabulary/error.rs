@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use replicant_protocol::broadcast::acknowledgement::AskError;
 use replicant_protocol::facts::Refusal;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::topics::TopicsError;
@@ -76,6 +77,9 @@ pub enum NodeError {
     /// The caller may not subscribe or publish there, subscribes to too much, or says too much.
     #[error(transparent)]
     Topics(#[from] TopicsError),
+    /// As many messages as may be wait for their acknowledgements.
+    #[error(transparent)]
+    Asked(#[from] AskError),
     /// The caller wants to say something to a node that is no member, or that this node has no
     /// session with at present.
     #[error("there is no session with node {node}")]

@@ -32,6 +32,23 @@ pub struct Published {
     pub audience: usize,
 }
 
+/// Who has something that was said in a topic, as far as was heard.
+///
+/// It is hearsay: whoever passes an acknowledgement on could make it up, or keep it. What must be
+/// certain of a node is for that node to sign and say itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgements {
+    /// The number of nodes that listened to the topic when it was said, as far as this node knew,
+    /// itself included.
+    pub audience: usize,
+    /// How many of them have it.
+    pub count: usize,
+    /// Whether that is what was wanted.
+    pub is_enough: bool,
+    /// Those of which nothing was heard, in the order of ids.
+    pub missing: Vec<NodeId>,
+}
+
 /// A path that members subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {

@@ -9,7 +9,7 @@ mod token;
 mod watch;
 
 pub use error::NodeError;
-pub use message::{Heard, ListenEvent, Published, Subscription};
+pub use message::{Acknowledgements, Heard, ListenEvent, Published, Subscription};
 pub use report::{
     MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, Status, StorageInfo, SwitchInfo,
 };

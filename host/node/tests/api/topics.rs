@@ -1,6 +1,6 @@
 //! What topics hold.
 
-use replicant::api::views::{DigestView, ObjectsView, TopicView};
+use replicant::api::views::{AcknowledgedView, DigestView, ObjectsView, PublishedView, TopicView};
 
 use crate::server::Server;
 
@@ -80,4 +80,48 @@ fn a_digest_changes_with_the_contents() {
         (&after.digest, &after.version),
         (&before.digest, &before.version)
     );
+}
+
+#[test]
+fn whoever_publishes_can_ask_who_has_it() {
+    let server = Server::start();
+    let publish = |query: &str| server.post(&format!("/v1/topics/t/messages{query}"), "{\"a\": 1}");
+    assert_eq!(publish("").ok(), serde_json::json!({"audience": 0}));
+    let nobody = publish("?acks=all").ok();
+    let nobody: PublishedView = serde_json::from_value(nobody).unwrap();
+    let acknowledged = AcknowledgedView {
+        count: 0,
+        enough: true,
+        missing: Vec::new(),
+    };
+    let expected = PublishedView {
+        audience: 0,
+        acknowledged: Some(acknowledged),
+    };
+    assert_eq!(nobody, expected);
+    let mut listening = server.watch("/v1/topics/t/messages");
+    while server.get("/v1/subscriptions").ok() == serde_json::json!([]) {
+        std::thread::yield_now();
+    }
+    let own = publish("?acks=1&deadline_ms=30000").ok();
+    assert_eq!(
+        (&own["audience"], &own["acknowledged"]["count"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        listening.event("message")["payload"],
+        serde_json::json!({"a": 1})
+    );
+    let more = publish("?acks=2").ok();
+    assert_eq!(more["acknowledged"]["enough"], false);
+    for wrong in [
+        "acks=0",
+        "acks=some",
+        "acks=",
+        "deadline_ms=5",
+        "acks=all&deadline_ms=0",
+    ] {
+        publish(&format!("?{wrong}")).refused(400, "bad-request");
+    }
+    publish("?acks=all&deadline_ms=30001").refused(400, "bad-request");
 }

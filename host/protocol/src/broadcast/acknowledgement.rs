@@ -24,6 +24,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use minicbor::decode::Decoder;
@@ -43,6 +44,9 @@ pub const GATHERED_MAX: usize = 16_384;
 
 /// How many names go into one message at most.
 pub const NAMES_MAX: usize = 4_096;
+
+/// How long a sender waits unless it says otherwise.
+pub const DEADLINE_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The longest that a sender may wait. Nodes on the way remember a message for as long.
 pub const DEADLINE_MAX: Duration = Duration::from_secs(30);
@@ -97,13 +101,34 @@ impl<'b, C> Decode<'b, C> for ShortId {
 /// When a sender has heard enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// At the deadline: how many there are until then.
+    /// At the deadline, or once everybody has it: how many there are until then.
     Count,
     /// As soon as so many other nodes have it.
     Quorum(u32),
-    /// As soon as every other node of the sender's view has it. Needs a full view: with any other
-    /// the deadline has to come.
+    /// As soon as every other node of the sender's view has it, or, without being enough, when
+    /// those that lack it are gone. Needs a full view: with any other the deadline has to come.
     All,
+}
+
+/// A text says nothing of when a sender has heard enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected `all`, `count`, or how many nodes, from 1")]
+pub struct WantedError;
+
+impl FromStr for Wanted {
+    type Err = WantedError;
+
+    /// `all`, `count`, or a number from 1 for a quorum.
+    fn from_str(text: &str) -> Result<Self, WantedError> {
+        match text {
+            "all" => Ok(Self::All),
+            "count" => Ok(Self::Count),
+            number => match number.parse() {
+                Ok(count) if count > 0 => Ok(Self::Quorum(count)),
+                _ => Err(WantedError),
+            },
+        }
+    }
 }
 
 /// What a sender wants to know of a message.

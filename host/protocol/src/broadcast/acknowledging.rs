@@ -5,19 +5,20 @@
 //! then the ways back are the tree's branches, each node gathers from its eager children, and
 //! nothing is told twice. It needs sessions that lose nothing while they last. A node tells what is
 //! new every [`Config::gather_interval`], so nobody waits for a child that will never answer, and
-//! nodes need not know which of their neighbours are children. A way back that breaks loses what is
-//! told over it later: those nodes are then missing in what the sender hears.
+//! nodes need not know which of their neighbours are children.
 //!
-//! One byte in front of each payload says whether acknowledgements are asked for, and for how long
-//! ([`opened`]). It is part of what the broadcast hashes and carries, so that needs no change.
+//! *A way back that breaks.* If the node that a payload came from is gone, everything is told
+//! again, to the sender itself. Where there is no session with the sender it is lost: those nodes
+//! are then missing in what the sender hears, though they have the payload.
 //!
 //! # Operating it
 //!
-//! Broadcast what [`Acknowledging::handle_asking`] or [`plain`] gives. When the broadcast delivers
-//! something, take off with [`opened`] what stands in front of it, and if it is valid call
-//! [`Acknowledging::handle_accepted`] together with the broadcast's own. Send what
-//! [`Acknowledging::poll_event`] gives, and hand what neighbours send of it to
-//! [`Acknowledging::on_message`].
+//! Payloads are named by a hash, in whatever way both sides compute alike, and say themselves for
+//! how long they are to be acknowledged. Before broadcasting one call
+//! [`Acknowledging::handle_asking`]; when one was delivered and found valid, and is to be
+//! acknowledged, [`Acknowledging::handle_taken`]. Send what [`Acknowledging::poll_event`] gives,
+//! say if it does not go out ([`Acknowledging::handle_unsent`]), and hand what neighbours send of
+//! it to [`Acknowledging::on_message`], without the names of those that cannot have the payload.
 //!
 //! What a liar can do is said in [`acknowledgement`](super::acknowledgement).
 //!
@@ -32,7 +33,9 @@ mod tests;
 
 use std::time::Duration;
 
-pub use message::{Message, MessageError, opened, plain};
+use crate::ids::NodeId;
+
+pub use message::{Message, MessageError};
 pub use state::{Acknowledging, Counts};
 
 /// The settings of acknowledgements beside a broadcast.
@@ -41,9 +44,15 @@ pub struct Config {
     /// How long a node gathers before it tells further. Shorter: faster, by this for each hop, and
     /// more messages. Default 50 ms.
     pub gather_interval: Duration,
-    /// How many payloads with acknowledgements are in memory at once, each until its deadline; at
-    /// the bound the oldest is forgotten, and no further one can be said. Default 256.
+    /// How many payloads of one sender are acknowledged at once, each until its deadline. Of
+    /// another's the oldest gives way at the bound, and this node says no further one. Default 256.
     pub asked_max: usize,
+    /// How many payloads of all others are acknowledged through this node at once; at the bound the
+    /// oldest gives way. Default 1,024.
+    pub trails_max: usize,
+    /// How many names are held for all of these, at some 20 bytes each; at the bound the oldest
+    /// payload gives way. Default 1,048,576.
+    pub names_max: usize,
 }
 
 impl Default for Config {
@@ -51,6 +60,17 @@ impl Default for Config {
         Self {
             gather_interval: Duration::from_millis(50),
             asked_max: 256,
+            trails_max: 1_024,
+            names_max: 1 << 20,
         }
     }
+}
+
+/// Which way a payload came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// The neighbour that it came from: acknowledgements go there.
+    pub from: NodeId,
+    /// Who said it: they go there if that neighbour is gone.
+    pub author: NodeId,
 }

@@ -61,6 +61,15 @@ impl Directory {
         subscriptions.is_some_and(|paths| topic.and_above().any(|path| paths.contains(path)))
     }
 
+    /// Whether a node whose id begins so subscribes to anything.
+    pub(super) fn is_subscriber(&self, id_begins: &[u8; 8]) -> bool {
+        let mut least = [0; 32];
+        least[..8].copy_from_slice(id_begins);
+        let mut from_there = self.of_node.range(NodeId::from_bytes(least)..);
+        let first = from_there.next();
+        first.is_some_and(|(node, _)| node.as_bytes().starts_with(id_begins))
+    }
+
     /// The longest path at or above a topic that somebody subscribes to. Its audience is that of
     /// the topic.
     pub(super) fn nearest(&self, topic: &TopicName) -> Option<&TopicName> {

@@ -1,6 +1,7 @@
 //! What is said in a topic, signed by who says it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
@@ -10,13 +11,17 @@ use crate::ids::{Hash, NodeId, TopicName};
 
 const CONTEXT: &str = "replicant 2026-11 publication";
 
-const FORMAT: u8 = 1;
+/// 1 could not ask for acknowledgements.
+const FORMAT: u8 = 2;
 
 /// How much can be said at once, in bytes.
 pub const PUBLISHED_BYTES_MAX: usize = 1024 * 1024;
 
 /// The largest signed publication, in bytes.
 pub const PUBLICATION_BYTES_MAX: usize = PUBLISHED_BYTES_MAX + 1024;
+
+/// For how long what was said may be acknowledged.
+pub const ACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// What somebody says in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,9 @@ pub struct Publication {
     pub start: u64,
     /// Counts the publications of this start, in all topics.
     pub number: u64,
+    /// For how long whoever hears it is to acknowledge it, if at all: 1 ms to
+    /// [`ACKNOWLEDGED_MAX`], in whole milliseconds; what is beyond is cut off.
+    pub acknowledge: Option<Duration>,
     /// What is said; opaque.
     pub payload: Vec<u8>,
 }
@@ -63,13 +71,16 @@ struct Wire {
     start: u64,
     #[n(4)]
     number: u64,
+    /// 0 if it is not to be acknowledged.
+    #[n(5)]
+    deadline_ms: u32,
     #[cbor(
-        n(5),
+        n(6),
         encode_with = "minicbor::bytes::encode",
         decode_with = "bounded::bytes::<_, { PUBLISHED_BYTES_MAX }>"
     )]
     payload: Vec<u8>,
-    #[n(6)]
+    #[n(7)]
     signature: Signature,
 }
 
@@ -87,9 +98,11 @@ impl SignedPublication {
     /// [`PublicationError::Malformed`]: the payload is too large, or the author another than the
     /// signer; the caller's misuse.
     pub fn sign(
-        publication: Publication,
+        mut publication: Publication,
         identity: &NodeIdentity,
     ) -> Result<Self, PublicationError> {
+        // As others will decode it.
+        publication.acknowledge = acknowledge(deadline_ms(&publication));
         if publication.author != identity.id() {
             let what = "signed by another than its author";
             return Err(PublicationError::Malformed { what });
@@ -105,6 +118,7 @@ impl SignedPublication {
             author: publication.author,
             start: publication.start,
             number: publication.number,
+            deadline_ms: deadline_ms(&publication),
             payload: publication.payload.clone(),
             signature,
         });
@@ -150,11 +164,16 @@ impl Unverified {
             let what = "unknown format";
             return Err(PublicationError::Malformed { what });
         }
+        if Duration::from_millis(wire.deadline_ms.into()) > ACKNOWLEDGED_MAX {
+            let what = "acknowledged for longer than may be";
+            return Err(PublicationError::Malformed { what });
+        }
         let publication = Publication {
             topic: wire.topic,
             author: wire.author,
             start: wire.start,
             number: wire.number,
+            acknowledge: acknowledge(wire.deadline_ms),
             payload: wire.payload,
         };
         let signature = wire.signature;
@@ -177,6 +196,15 @@ impl Unverified {
     }
 }
 
+fn deadline_ms(publication: &Publication) -> u32 {
+    let deadline = publication.acknowledge.unwrap_or_default();
+    deadline.min(ACKNOWLEDGED_MAX).as_millis() as u32
+}
+
+fn acknowledge(deadline_ms: u32) -> Option<Duration> {
+    (deadline_ms > 0).then(|| Duration::from_millis(deadline_ms.into()))
+}
+
 /// What is signed: a hash over all fields. The topic has a length of its own before it.
 fn digest(publication: &Publication) -> Hash {
     let topic = publication.topic.as_str().as_bytes();
@@ -188,6 +216,7 @@ fn digest(publication: &Publication) -> Hash {
             publication.author.as_bytes(),
             &publication.start.to_le_bytes(),
             &publication.number.to_le_bytes(),
+            &deadline_ms(publication).to_le_bytes(),
             &publication.payload,
         ],
     )

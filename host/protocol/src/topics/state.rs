@@ -265,6 +265,11 @@ impl State {
         }
     }
 
+    /// Whether a node whose id begins so subscribes to anything.
+    pub fn is_subscriber(&self, id_begins: &[u8; 8]) -> bool {
+        self.directory.is_subscriber(id_begins)
+    }
+
     /// In which overlay a topic's publications travel, as far as this node knows.
     pub fn path_of(&self, topic: &TopicName) -> Option<&TopicName> {
         self.directory.nearest(topic)
@@ -295,7 +300,7 @@ impl State {
         others.sample(rng, count)
     }
 
-    /// Signs something that this node says in a topic.
+    /// Signs something that this node says in a topic, to be acknowledged for so long, if at all.
     ///
     /// # Errors
     /// [`TopicsError`]: the caller's misuse, nothing changed.
@@ -303,6 +308,7 @@ impl State {
         &mut self,
         topic: &TopicName,
         payload: Vec<u8>,
+        acknowledge: Option<Duration>,
         identity: &NodeIdentity,
     ) -> Result<SignedPublication, TopicsError> {
         if !self.config.rules.may_publish(self.own, topic) {
@@ -315,6 +321,7 @@ impl State {
             author: self.own,
             start: self.start,
             number,
+            acknowledge,
             payload,
         };
         let signed = SignedPublication::sign(publication, identity)?;

@@ -273,6 +273,45 @@ fn who_may_not_subscribe_is_not_part_of_the_audience() {
     assert!(matches!(refused, Err(TopicsError::MayNotSubscribe { .. })));
 }
 
+#[test]
+fn subscribers_are_known_by_how_their_ids_begin() {
+    let author = identity(3);
+    let mut state = listener("shop", &[&author], Config::default());
+    assert!(!state.is_subscriber(author.id().as_bytes().first_chunk().unwrap()));
+    state.handle_member(author.id(), &[topic("news")]);
+    assert!(state.is_subscriber(author.id().as_bytes().first_chunk().unwrap()));
+    assert!(state.is_subscriber(&[0; 8]) && !state.is_subscriber(&[0xff; 8]));
+    state.handle_member_gone(author.id());
+    assert!(!state.is_subscriber(author.id().as_bytes().first_chunk().unwrap()));
+}
+
+#[test]
+fn how_long_it_is_to_be_acknowledged_is_signed_and_bounded() {
+    let author = identity(3);
+    let mut speaker = State::new(Config::default(), author.id(), 1);
+    let mut say = |asked| {
+        let said = speaker.handle_publish(&topic("a"), vec![1], asked, &author);
+        let bytes = said.unwrap().as_bytes().to_vec();
+        let decoded = SignedPublication::from_bytes(&bytes).unwrap();
+        (decoded.publication().acknowledge, bytes)
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(say(None).0, None);
+    assert_eq!(say(Some(second)).0, Some(second));
+    assert_eq!(say(Some(second * 99)).0, Some(ACKNOWLEDGED_MAX));
+    // 1,000 ms is written in two bytes; they stand before the payload and the signature.
+    let (_, mut bytes) = say(Some(second));
+    let at = bytes.len() - 66 - 2 - 2;
+    assert_eq!(bytes[at..at + 2], 1_000_u16.to_be_bytes());
+    bytes[at + 1] ^= 1;
+    let forged = SignedPublication::from_bytes(&bytes);
+    assert!(matches!(forged, Err(PublicationError::Signature { .. })));
+    bytes[at] = 0x75;
+    bytes[at + 1] = 0x31;
+    let endless = SignedPublication::from_bytes(&bytes);
+    assert!(matches!(endless, Err(PublicationError::Malformed { .. })));
+}
+
 /// Something that somebody said.
 pub(super) fn said(
     author: &NodeIdentity,
@@ -285,6 +324,7 @@ pub(super) fn said(
         author: author.id(),
         start,
         number,
+        acknowledge: None,
         payload: b"hello".to_vec(),
     };
     SignedPublication::sign(publication, author).unwrap()
@@ -324,9 +364,11 @@ fn what_one_says_others_hear_once() {
     let own = NodeIdentity::from_secret(&[2; 32]);
     let mut speaking = State::new(Config::default(), own.id(), 5);
     speaking.handle_subscribe(&where_).unwrap();
-    let own_words = speaking.handle_publish(&where_, Vec::new(), &own).unwrap();
+    let own_words = speaking
+        .handle_publish(&where_, Vec::new(), None, &own)
+        .unwrap();
     assert_eq!(hear(&mut speaking, "a", &own_words), Verdict::Again);
-    let refused = speaker.handle_publish(&where_, Vec::new(), &own);
+    let refused = speaker.handle_publish(&where_, Vec::new(), None, &own);
     assert!(refused.is_err(), "signed by another");
 }
 
@@ -351,7 +393,7 @@ fn who_may_not_publish_is_not_heard() {
     let mut hearing = listener("guarded", &[&author], config);
     let said = said(&author, 1, 1, "guarded/x");
     assert_eq!(hear(&mut hearing, "guarded", &said), Verdict::Forbidden);
-    let refused = hearing.handle_publish(&topic("guarded/x"), Vec::new(), &identity(2));
+    let refused = hearing.handle_publish(&topic("guarded/x"), Vec::new(), None, &identity(2));
     assert!(matches!(refused, Err(TopicsError::MayNotPublish { .. })));
 }
 
@@ -379,7 +421,7 @@ fn a_publication_that_was_touched_or_moved_is_its_senders_fault() {
 fn what_is_too_large_is_not_said() {
     let author = identity(1);
     let mut speaker = State::new(Config::default(), author.id(), 1);
-    let mut say = |length| speaker.handle_publish(&topic("a"), vec![0; length], &author);
+    let mut say = |length| speaker.handle_publish(&topic("a"), vec![0; length], None, &author);
     let largest = say(PUBLISHED_BYTES_MAX).unwrap();
     assert!(largest.as_bytes().len() <= PUBLICATION_BYTES_MAX);
     assert!(SignedPublication::from_bytes(largest.as_bytes()).is_ok());

@@ -1,6 +1,9 @@
 //! Valid encodings, to be changed.
 
-use replicant_protocol::broadcast::plumtree;
+use std::time::Duration;
+
+use replicant_protocol::broadcast::acknowledgement::ShortId;
+use replicant_protocol::broadcast::{acknowledging, plumtree};
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content;
@@ -16,7 +19,7 @@ use replicant_protocol::replication::anti_entropy::{DigestPage, DigestRequest, T
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
-use replicant_protocol::wire::{Message, Payload};
+use replicant_protocol::wire::{Application, Message, Payload};
 
 pub(crate) fn identity(number: u8) -> NodeIdentity {
     NodeIdentity::from_secret(&[number; 32])
@@ -250,7 +253,14 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         spread: 3,
         payload: payload.into(),
     });
-    let of_topics: [Message; 4] = [
+    let names = (0..3).map(|number| ShortId::from_bytes([number; 8]));
+    let acknowledgement = acknowledging::Message {
+        id: Hash::of(b"publication"),
+        names: names.collect(),
+    };
+    let of_topics: [Message; 6] = [
+        Application::HandIn(publications().remove(1)).into(),
+        Application::Acknowledge(acknowledgement).into(),
         replication::Message::SyncRequest(request).into(),
         replication::Message::SyncChunk(chunk).into(),
         replication::anti_entropy::Message::DigestPage(page).into(),
@@ -278,6 +288,7 @@ pub(crate) fn publications() -> Vec<Vec<u8>> {
         author: identity(4).id(),
         start: u64::MAX,
         number: length as u64,
+        acknowledge: (length > 0).then(|| Duration::from_millis(length as u64)),
         payload: vec![7; length],
     };
     [0, 1, 300]

@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::api::body::Document;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
-use crate::api::names::{InPath, InTopic, NoParameters, Query};
+use crate::api::names::{InPath, InTopic, NoParameters, PublishQuery, Query};
 use crate::api::views::{ErrorView, PublishedView, SentView, SubscriptionView};
 use crate::ids::NodeId;
 use crate::messages::{Listener, Scope};
@@ -37,24 +37,33 @@ pub(super) async fn subscriptions(
 
 /// Says something in a topic, to all that listen to it or to a path above it.
 ///
-/// Messages pass by: who is away does not hear them later. What has to last is an object.
+/// Messages pass by: who is away does not hear them later. What has to last is an object. With
+/// `acks` the answer says who has it: as far as was heard, since other nodes pass that on.
 #[utoipa::path(post, path = "/v1/topics/{topic}/messages", operation_id = "publish",
     tag = "messages",
-    params(("topic" = String, Path, description = "The topic, percent-encoded")),
+    params(("topic" = String, Path, description = "The topic, percent-encoded"), PublishQuery),
     request_body(content = serde_json::Value, description = "What is said: any JSON or CBOR"),
     responses(
-        (status = 200, description = "It was handed to the network", body = PublishedView),
+        (status = 200, description = "It was handed to the network, and, with `acks`, who has it \
+            is known as far as was wanted or the deadline has come", body = PublishedView),
+        (status = 503, description = "256 messages wait for acknowledgements", body = ErrorView),
         (status = 403, description = "The access rules do not let this node publish there",
             body = ErrorView)))]
 pub(super) async fn publish(
     State(api): State<Arc<Api>>,
     InTopic(topic): InTopic,
-    _: Query<NoParameters>,
+    Query(query): Query<PublishQuery>,
     format: Format,
     document: Document,
 ) -> Result<Response, ErrorReply> {
-    let published = api.node.publish(topic, document.cbor).await?;
-    format.reply(StatusCode::OK, &PublishedView::from(published))
+    let view: PublishedView = match query.ask()? {
+        None => api.node.publish(topic, document.cbor).await?.into(),
+        Some(ask) => {
+            let asked = api.node.publish_acknowledged(topic, document.cbor, ask);
+            asked.await?.into()
+        }
+    };
+    format.reply(StatusCode::OK, &view)
 }
 
 /// Says something to one member.

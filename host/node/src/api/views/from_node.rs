@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::{
-    DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView, OtherModuleView,
-    OutcomeView, PublishedView, SchemasView, StatusView, StorageView, SubscriptionView, SwitchView,
-    TopicView, UpdatedView,
+    AcknowledgedView, DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView,
+    OtherModuleView, OutcomeView, PublishedView, SchemasView, StatusView, StorageView,
+    SubscriptionView, SwitchView, TopicView, UpdatedView,
 };
 use crate::ids::TopicName;
 use crate::{
-    DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule, Outcome, Published,
-    Status, Subscription, SwitchInfo, TopicInfo, Updated,
+    Acknowledgements, DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule,
+    Outcome, Published, Status, Subscription, SwitchInfo, TopicInfo, Updated,
 };
 
 impl StatusView {
@@ -72,6 +72,20 @@ impl From<Published> for PublishedView {
     fn from(published: Published) -> Self {
         Self {
             audience: published.audience as u64,
+            acknowledged: None,
+        }
+    }
+}
+
+impl From<Acknowledgements> for PublishedView {
+    fn from(told: Acknowledgements) -> Self {
+        Self {
+            audience: told.audience as u64,
+            acknowledged: Some(AcknowledgedView {
+                count: told.count as u64,
+                enough: told.is_enough,
+                missing: told.missing.iter().map(ToString::to_string).collect(),
+            }),
         }
     }
 }

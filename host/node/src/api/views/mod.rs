@@ -122,6 +122,21 @@ pub struct SubscriptionView {
 pub struct PublishedView {
     /// How many nodes listen to the topic as far as the node knows, itself included.
     pub audience: u64,
+    /// Who of them has it; left out if that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<AcknowledgedView>,
+}
+
+/// Who has something that was said in a topic, as far as was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgedView {
+    /// How many nodes have it, this one included if it listens.
+    pub count: u64,
+    /// Whether that is what was wanted.
+    pub enough: bool,
+    /// The ids of those of which nothing was heard.
+    pub missing: Vec<String>,
 }
 
 /// What became of something that was said to one member.

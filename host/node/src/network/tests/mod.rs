@@ -1,6 +1,7 @@
 //! Real sockets on the loopback interface, several networks in one process. Tests wait for
 //! conditions, with a deadline that only a broken driver or a very busy machine reaches.
 
+mod acknowledgements;
 mod cluster;
 mod discovery;
 mod hostile;

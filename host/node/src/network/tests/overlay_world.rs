@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, AskError, ShortId};
+use replicant_protocol::broadcast::{acknowledging, plumtree};
 use replicant_protocol::ids::TopicName;
 use replicant_protocol::topics;
 
@@ -24,14 +25,19 @@ pub(super) struct Node {
     pub(super) delivered: Vec<Vec<u8>>,
     pub(super) misbehaved: Vec<NodeId>,
     pub(super) counted: Vec<Count>,
+    pub(super) acknowledged: Vec<Acknowledged>,
 }
 
 struct Flight {
     due: Duration,
     from: usize,
     to: NodeId,
-    scope: Scope,
-    message: plumtree::Message,
+    said: Said,
+}
+
+enum Said {
+    InTree(Scope, plumtree::Message),
+    Acknowledge(acknowledging::Message),
 }
 
 /// Nodes with sessions between some; news of members and subscriptions travels as the test says.
@@ -43,6 +49,7 @@ pub(super) struct World {
     /// To whom nothing goes out.
     pub(super) stuck: BTreeSet<usize>,
     pub(super) gossips_count: usize,
+    pub(super) acknowledgements_count: usize,
 }
 
 fn start(number: u8, now: Duration) -> Node {
@@ -58,6 +65,7 @@ fn start(number: u8, now: Duration) -> Node {
         delivered: Vec::new(),
         misbehaved: Vec::new(),
         counted: Vec::new(),
+        acknowledged: Vec::new(),
     }
 }
 
@@ -75,6 +83,7 @@ impl World {
             flights: VecDeque::new(),
             stuck: BTreeSet::new(),
             gossips_count: 0,
+            acknowledgements_count: 0,
         }
     }
 
@@ -141,12 +150,40 @@ impl World {
     }
 
     pub(super) fn publish(&mut self, index: usize, name: &str, payload: &[u8]) {
+        self.say(index, name, payload, None).unwrap();
+    }
+
+    /// Says something that is to be acknowledged. Gives under which id.
+    pub(super) fn ask(&mut self, index: usize, name: &str, ask: Ask) -> Result<Hash, AskError> {
+        let id = self.say(index, name, b"asked", Some(ask))?;
+        Ok(id.unwrap())
+    }
+
+    fn say(
+        &mut self,
+        index: usize,
+        name: &str,
+        payload: &[u8],
+        ask: Option<Ask>,
+    ) -> Result<Option<Hash>, AskError> {
         let now = self.now;
         let node = &mut self.nodes[index];
         let identity = node.identity.clone();
         let topics = &mut node.overlays.topics;
-        let signed = topics.handle_publish(&topic(name), payload.to_vec(), &identity);
-        node.overlays.publish(now, signed.unwrap());
+        let deadline = ask.map(|ask| ask.deadline);
+        let signed = topics.handle_publish(&topic(name), payload.to_vec(), deadline, &identity);
+        let signed = signed.unwrap();
+        let asked = ask.map(|ask| node.overlays.ask(now, &signed, ask));
+        let id = asked.transpose()?;
+        node.overlays.publish(now, signed);
+        Ok(id)
+    }
+
+    /// A node takes an acknowledgement.
+    pub(super) fn acknowledge(&mut self, index: usize, id: Hash, names: Vec<ShortId>) {
+        let message = acknowledging::Message { id, names };
+        let now = self.now;
+        self.nodes[index].overlays.on_acknowledgement(now, message);
     }
 
     pub(super) fn broadcast(&mut self, index: usize, payload: &[u8]) {
@@ -195,7 +232,13 @@ impl World {
         if let Some(to) = to
             && self.sessions.contains(&pair(flight.from, to))
         {
-            self.hear(to, flight.from, flight.scope, flight.message);
+            match flight.said {
+                Said::InTree(scope, message) => self.hear(to, flight.from, scope, message),
+                Said::Acknowledge(message) => {
+                    let overlays = &mut self.nodes[to].overlays;
+                    overlays.on_acknowledgement(self.now, message);
+                }
+            }
         }
     }
 
@@ -227,6 +270,17 @@ impl World {
                 node.overlays.accept(now, delivery);
             }
             OverlayEvent::Heard(signed) => node.heard.push(signed.publication().payload.clone()),
+            OverlayEvent::Acknowledge { to, message } => {
+                let is_stuck = self.stuck.iter().any(|stuck| self.id(*stuck) == to);
+                match is_stuck {
+                    true => self.nodes[index].overlays.handle_unacknowledged(&message),
+                    false => {
+                        self.acknowledgements_count += 1;
+                        self.fly(index, to, Said::Acknowledge(message));
+                    }
+                }
+            }
+            OverlayEvent::Acknowledged(told) => node.acknowledged.push(told),
             OverlayEvent::Subscribed(_) => {}
             OverlayEvent::Misbehaved { peer, .. } => node.misbehaved.push(peer),
             OverlayEvent::Counted(count) => node.counted.push(count),
@@ -241,14 +295,17 @@ impl World {
         for to in sent {
             let is_gossip = matches!(message, plumtree::Message::Gossip { .. });
             self.gossips_count += usize::from(is_gossip);
-            self.flights.push_back(Flight {
-                due: self.now + LATENCY,
-                from,
-                to,
-                scope: scope.clone(),
-                message: message.clone(),
-            });
+            self.fly(from, to, Said::InTree(scope.clone(), message.clone()));
         }
+    }
+
+    fn fly(&mut self, from: usize, to: NodeId, said: Said) {
+        self.flights.push_back(Flight {
+            due: self.now + LATENCY,
+            from,
+            to,
+            said,
+        });
     }
 
     /// What a node heard, in order.

@@ -15,6 +15,7 @@ fn said_by(number: u8, name: &str, payload: &[u8]) -> (SignedPublication, plumtr
         author: identity.id(),
         start: 1,
         number: 1,
+        acknowledge: None,
         payload: payload.to_vec(),
     };
     let signed = SignedPublication::sign(publication, &identity).unwrap();

@@ -14,7 +14,7 @@ fn topic(name: &str) -> TopicName {
 }
 
 /// A node at which somebody listens to some paths.
-async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
+pub(super) async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
     let mut config = config(number, seeds);
     let paths = paths.iter().map(|path| topic(path)).collect();
     // The sender is not needed any more: nothing changes.
@@ -34,7 +34,7 @@ impl TestNode {
             .collect()
     }
 
-    fn knows(&self, path: &str, subscribers: usize) -> bool {
+    pub(super) fn knows(&self, path: &str, subscribers: usize) -> bool {
         let subscriptions = self.handle.subscriptions();
         let mut known = subscriptions.iter();
         known.any(|known| known.topic.as_str() == path && known.subscribers == subscribers)
@@ -48,6 +48,7 @@ fn publication(number: u8, path: &str, payload: &[u8]) -> SignedPublication {
         author: identity.id(),
         start: 1,
         number: 1,
+        acknowledge: None,
         payload: payload.to_vec(),
     };
     SignedPublication::sign(publication, &identity).unwrap()

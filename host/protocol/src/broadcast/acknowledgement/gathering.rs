@@ -8,8 +8,8 @@ use super::{GATHERED_MAX, NAMES_MAX, ShortId};
 /// What a node on the way was told of one message and has to pass on.
 ///
 /// Invariants: every name is passed on once, or where messages are lost twice, in two batches that
-/// follow each other; at most [`GATHERED_MAX`] names are held, at most [`NAMES_MAX`] go into a
-/// batch; no two batches are closer than the interval.
+/// follow each other, and again if it is to be repeated; at most [`GATHERED_MAX`] names are held,
+/// at most [`NAMES_MAX`] go into a batch; no two batches are closer than the interval.
 #[derive(Debug)]
 pub struct Gathering {
     interval: Duration,
@@ -44,6 +44,17 @@ impl Gathering {
                 self.fresh.insert(name);
             }
         }
+    }
+
+    /// Passes these on once more: they did not arrive.
+    pub fn repeat(&mut self, names: &[ShortId]) {
+        let known = names.iter().filter(|name| self.known.contains(name));
+        self.fresh.extend(known);
+    }
+
+    /// Passes everything on once more: whoever it was told to is gone.
+    pub fn repeat_all(&mut self) {
+        self.fresh.clone_from(&self.known);
     }
 
     /// How many names were gathered so far.

@@ -11,7 +11,8 @@ use super::{Acknowledged, Ask, DEADLINE_MAX, GATHERED_MAX, ShortId, Wanted};
 /// What the sender of a message has heard: who has it.
 ///
 /// Invariants: a node counts once, the sender itself never; with a full view nobody else counts
-/// than whom it names; without, at most [`GATHERED_MAX`] do.
+/// than whom it names, and `gone_count` is how many of the others are marked as gone; without, at
+/// most [`GATHERED_MAX`] do.
 #[derive(Debug)]
 pub struct Tally {
     wanted: Wanted,
@@ -19,12 +20,21 @@ pub struct Tally {
     own: ShortId,
     heard: Heard,
     count: u32,
+    gone_count: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Missing,
+    /// Missing, and not waited for.
+    Gone,
+    Has,
 }
 
 #[derive(Debug)]
 enum Heard {
-    /// All nodes in the order of ids, and which of them were heard of.
-    Of(Arc<[NodeId]>, Vec<bool>),
+    /// All nodes in the order of ids, and what was heard of them.
+    Of(Arc<[NodeId]>, Vec<Mark>),
     /// Whoever was heard of.
     Any(BTreeSet<ShortId>),
 }
@@ -34,7 +44,7 @@ impl Tally {
     pub fn new(now: Duration, ask: Ask, own: &NodeId, view: Option<Arc<[NodeId]>>) -> Self {
         let heard = match view {
             Some(view) => {
-                let marks = vec![false; view.len()];
+                let marks = vec![Mark::Missing; view.len()];
                 Heard::Of(view, marks)
             }
             None => Heard::Any(BTreeSet::new()),
@@ -45,6 +55,7 @@ impl Tally {
             own: own.into(),
             heard,
             count: 0,
+            gone_count: 0,
         }
     }
 
@@ -55,12 +66,26 @@ impl Tally {
                 continue;
             }
             let is_new = match &mut self.heard {
-                Heard::Of(view, marks) => position(view, name)
-                    .and_then(|at| marks.get_mut(at))
-                    .is_some_and(|mark| !std::mem::replace(mark, true)),
+                Heard::Of(view, marks) => mark(view, marks, name).is_some_and(|mark| {
+                    let before = std::mem::replace(mark, Mark::Has);
+                    self.gone_count -= u32::from(before == Mark::Gone);
+                    before != Mark::Has
+                }),
                 Heard::Any(names) => names.len() < GATHERED_MAX && names.insert(name),
             };
             self.count += u32::from(is_new);
+        }
+    }
+
+    /// A node is gone: it is not waited for any more.
+    pub fn handle_gone(&mut self, node: &NodeId) {
+        if let Heard::Of(view, marks) = &mut self.heard
+            && !self.own.names(node)
+            && let Some(mark) = mark(view, marks, node.into())
+            && *mark == Mark::Missing
+        {
+            *mark = Mark::Gone;
+            self.gone_count += 1;
         }
     }
 
@@ -76,7 +101,9 @@ impl Tally {
 
     /// Whether there is nothing to wait for any more.
     pub fn is_over(&self, now: Duration) -> bool {
-        now >= self.deadline || self.is_all() || self.is_quorum()
+        let others = self.others();
+        let is_nobody_left = others.is_some_and(|others| self.count + self.gone_count >= others);
+        now >= self.deadline || is_nobody_left || self.is_quorum()
     }
 
     /// What was heard of the message `id`.
@@ -91,7 +118,7 @@ impl Tally {
             Heard::Of(view, marks) => Some(
                 view.iter()
                     .zip(marks)
-                    .filter(|(node, mark)| !**mark && !self.own.names(node))
+                    .filter(|(node, mark)| **mark != Mark::Has && !self.own.names(node))
                     .map(|(node, _)| *node)
                     .collect(),
             ),
@@ -109,14 +136,23 @@ impl Tally {
     }
 
     fn is_all(&self) -> bool {
+        self.others().is_some_and(|others| self.count >= others)
+    }
+
+    /// How many other nodes there are, if the sender knows.
+    fn others(&self) -> Option<u32> {
         match &self.heard {
-            Heard::Any(_) => false,
+            Heard::Any(_) => None,
             Heard::Of(view, _) => {
                 let is_own = position(view, self.own).is_some();
-                self.count as usize >= view.len() - usize::from(is_own)
+                Some((view.len() - usize::from(is_own)) as u32)
             }
         }
     }
+}
+
+fn mark<'a>(view: &[NodeId], marks: &'a mut [Mark], name: ShortId) -> Option<&'a mut Mark> {
+    position(view, name).and_then(|at| marks.get_mut(at))
 }
 
 /// Where a node stands in a list in the order of ids.

@@ -65,6 +65,43 @@ fn a_quorum_is_over_as_soon_as_it_is_reached() {
 }
 
 #[test]
+fn who_is_gone_is_missing_and_not_waited_for_and_counts_if_it_comes_back() {
+    let mut all = tally(Wanted::All);
+    all.add((1..8).map(name));
+    for node in [0, 3, 8, 8, 77] {
+        all.handle_gone(&id(node));
+    }
+    assert!(!all.is_over(NOW), "9 may still come");
+    all.handle_gone(&id(9));
+    assert!(all.is_over(NOW));
+    let told = all.outcome(Hash::ZERO);
+    assert_eq!((told.count, told.is_enough), (7, false));
+    assert_eq!(told.missing, Some(vec![id(8), id(9)]));
+    all.add([name(8)]);
+    assert!(all.is_over(NOW));
+    assert_eq!(all.outcome(Hash::ZERO).missing, Some(vec![id(9)]));
+}
+
+#[test]
+fn what_is_to_be_repeated_is_passed_on_again_if_it_was_gathered() {
+    let mut gathering = Gathering::new(NOW, INTERVAL, false);
+    gathering.add((1..4).map(name));
+    let mut now = NOW + INTERVAL;
+    assert_eq!(gathering.poll_batch(now).unwrap().len(), 3);
+    gathering.repeat(&[name(2), name(9)]);
+    now += INTERVAL;
+    assert_eq!(gathering.poll_batch(now), Some(vec![name(2)]));
+    assert_eq!(gathering.next_timeout(), None);
+    gathering.repeat_all();
+    assert_eq!(
+        gathering.poll_batch(now),
+        None,
+        "not sooner than the interval"
+    );
+    assert_eq!(gathering.poll_batch(now + INTERVAL).unwrap().len(), 3);
+}
+
+#[test]
 fn at_the_deadline_it_is_over_with_what_was_heard() {
     for (wanted, is_enough) in [
         (Wanted::Count, true),
@@ -138,4 +175,14 @@ fn what_is_gathered_and_what_goes_into_a_batch_is_bounded() {
         passed_on += batch.len();
     }
     assert_eq!(passed_on, 2 * GATHERED_MAX);
+}
+
+#[test]
+fn what_is_wanted_is_read_from_a_word_or_a_number() {
+    assert_eq!("all".parse(), Ok(Wanted::All));
+    assert_eq!("count".parse(), Ok(Wanted::Count));
+    assert_eq!("12".parse(), Ok(Wanted::Quorum(12)));
+    for wrong in ["", "0", "-1", "ALL", "4294967296"] {
+        assert_eq!(wrong.parse::<Wanted>(), Err(WantedError), "{wrong}");
+    }
 }

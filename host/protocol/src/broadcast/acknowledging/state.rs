@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broadcast::Delivery;
-use crate::broadcast::acknowledgement::{Acknowledged, Ask, AskError, Tally};
+use crate::broadcast::acknowledgement::{Acknowledged, Ask, AskError, DEADLINE_MAX, Tally};
 use crate::ids::{Hash, NodeId};
 
-use super::message::asking;
 use super::trails::Trails;
-use super::{Config, Message, opened};
+use super::{Config, Message, Way};
 
 /// What happened so far, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,22 +17,20 @@ pub struct Counts {
     pub sent_count: u64,
     /// Acknowledgements that came.
     pub received_count: u64,
-    /// Of these, those of payloads that this node neither said nor passed on.
+    /// Of these, those of payloads that this node neither said nor passed on, or that are over.
     pub ignored_count: u64,
 }
 
 /// Acknowledgements beside a broadcast; see [`acknowledging`](super) for how to operate it.
 ///
-/// Invariants: a name is told at most once by each node; at most `asked_max` payloads are
-/// remembered, and as many of this node's own.
+/// Invariants: a name is told at most once by each node, and again if it did not arrive; at most
+/// `trails_max` payloads of others are remembered, and `asked_max` of each author and of this node.
 #[derive(Debug)]
 pub struct Acknowledging {
     own: NodeId,
-    config: Config,
+    asked_max: usize,
     trails: Trails,
     tallies: BTreeMap<Hash, Tally>,
-    /// All nodes in the order of ids, if they are known.
-    members: Option<Arc<[NodeId]>>,
     events: VecDeque<(NodeId, Message)>,
     outcomes: VecDeque<Acknowledged>,
     counts: Counts,
@@ -44,13 +40,13 @@ impl Acknowledging {
     /// Starts with nothing to acknowledge.
     pub fn new(own: NodeId, mut config: Config) -> Self {
         config.asked_max = config.asked_max.max(1);
+        config.trails_max = config.trails_max.max(1);
         config.gather_interval = config.gather_interval.max(Duration::from_millis(1));
         Self {
             own,
-            config,
-            trails: Trails::default(),
+            asked_max: config.asked_max,
+            trails: Trails::new(own, config),
             tallies: BTreeMap::new(),
-            members: None,
             events: VecDeque::new(),
             outcomes: VecDeque::new(),
             counts: Counts::default(),
@@ -62,18 +58,9 @@ impl Acknowledging {
         self.counts
     }
 
-    /// These are all nodes there are, in the order of ids; who is missing can be told from now on.
-    pub fn handle_members(&mut self, mut members: Arc<[NodeId]>) {
-        if !members.is_sorted() {
-            let mut sorted = members.to_vec();
-            sorted.sort_unstable();
-            members = sorted.into();
-        }
-        self.members = Some(members);
-    }
-
-    /// Begins to count who has a payload; gives what has to be broadcast for it. Its hash is the
-    /// id under which [`poll_acknowledged`](Self::poll_acknowledged) tells, at the deadline at the
+    /// Begins to count who has a payload that is about to be broadcast. `audience`: everybody that
+    /// it is for in the order of ids, if that is known.
+    /// [`poll_acknowledged`](Self::poll_acknowledged) tells under this id, at the deadline at the
     /// latest.
     ///
     /// # Errors
@@ -81,31 +68,27 @@ impl Acknowledging {
     pub fn handle_asking(
         &mut self,
         now: Duration,
-        payload: &[u8],
+        id: Hash,
         ask: Ask,
-    ) -> Result<Arc<[u8]>, AskError> {
-        let max = self.config.asked_max;
+        audience: Option<Arc<[NodeId]>>,
+    ) -> Result<(), AskError> {
+        let max = self.asked_max;
         if self.tallies.len() >= max {
             return Err(AskError::Asked { max });
         }
-        let whole = asking(ask.deadline, payload);
-        let id = Hash::of(&whole);
         if self.tallies.contains_key(&id) {
             return Err(AskError::Repeated);
         }
-        let tally = Tally::new(now, ask, &self.own, self.members.clone());
+        let tally = Tally::new(now, ask, &self.own, audience);
         self.tallies.insert(id, tally);
-        Ok(whole)
+        self.end_tallies(now);
+        Ok(())
     }
 
-    /// The driver found a delivery of the broadcast valid: this node has it, and tells so if it is
-    /// asked to.
-    pub fn handle_accepted(&mut self, now: Duration, delivery: &Delivery) {
-        if let Some((Some(deadline), _)) = opened(&delivery.payload) {
-            let back = (delivery.from, deadline);
-            self.trails
-                .begin(now, delivery.id, back, &self.own, &self.config);
-        }
+    /// This node has a payload of somebody else and tells so, for as long as it says.
+    pub fn handle_taken(&mut self, now: Duration, id: Hash, way: Way, deadline: Duration) {
+        let until = now + deadline.min(DEADLINE_MAX);
+        self.trails.begin(now, id, way, until);
     }
 
     /// Takes what a neighbour gathered.
@@ -113,10 +96,28 @@ impl Acknowledging {
         self.counts.received_count += 1;
         if let Some(tally) = self.tallies.get_mut(&message.id) {
             tally.add(message.names);
+            self.end_tallies(now);
         } else if !self.trails.gather(&message.id, message.names) {
             self.counts.ignored_count += 1;
         }
-        self.handle_timeout(now);
+    }
+
+    /// A message did not go out. It does later, if there is a session then.
+    pub fn handle_unsent(&mut self, message: &Message) {
+        self.trails.repeat(message);
+    }
+
+    /// There is no session with a neighbour any more.
+    pub fn handle_neighbour_down(&mut self, peer: &NodeId) {
+        self.trails.handle_neighbour_down(peer);
+    }
+
+    /// A node has left, or is taken for dead: nobody waits for it.
+    pub fn handle_gone(&mut self, now: Duration, node: &NodeId) {
+        for tally in self.tallies.values_mut() {
+            tally.handle_gone(node);
+        }
+        self.end_tallies(now);
     }
 
     /// Does what is due.
@@ -125,6 +126,10 @@ impl Acknowledging {
             self.counts.sent_count += 1;
             self.events.push_back((to, Message { id, names }));
         }
+        self.end_tallies(now);
+    }
+
+    fn end_tallies(&mut self, now: Duration) {
         let over = |(id, tally): (&Hash, &Tally)| tally.is_over(now).then_some(*id);
         let over: Vec<Hash> = self.tallies.iter().filter_map(over).collect();
         for id in over {
@@ -139,7 +144,7 @@ impl Acknowledging {
         self.trails.next_timeout().into_iter().chain(tallies).min()
     }
 
-    /// The next message to send. Drop it if there is no session.
+    /// The next message to send.
     pub fn poll_event(&mut self) -> Option<(NodeId, Message)> {
         self.events.pop_front()
     }

@@ -1,14 +1,14 @@
 //! Acknowledgements over flooding, and what comes from outside.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::message::asking;
 use super::*;
 use crate::broadcast::acknowledgement::{Acknowledged, Ask, AskError, NAMES_MAX, ShortId, Wanted};
-use crate::broadcast::{self, Broadcast as _, Delivery, Flood, OutEvent};
+use crate::broadcast::{self, Broadcast as _, Flood, OutEvent};
 use crate::ids::{Hash, NodeId};
 
 const NOW: Duration = Duration::from_secs(5);
@@ -59,18 +59,36 @@ fn tree() -> Vec<Node> {
 }
 
 const PAYLOAD: &[u8] = b"news";
+const DEADLINE: Duration = Duration::from_secs(2);
 
 fn ask(wanted: Wanted) -> Ask {
-    let deadline = Duration::from_secs(2);
+    let deadline = DEADLINE;
     Ask { wanted, deadline }
 }
 
-fn say(node: &mut Node, wanted: Wanted) -> Hash {
-    let whole = node
-        .acknowledging
-        .handle_asking(NOW, PAYLOAD, ask(wanted))
+fn everybody() -> Arc<[NodeId]> {
+    (0..7).map(id).collect()
+}
+
+fn say(node: &mut Node, wanted: Wanted, audience: Option<Arc<[NodeId]>>) -> Hash {
+    let id = node.flood.handle_broadcast(NOW, PAYLOAD.into()).unwrap();
+    let asking = &mut node.acknowledging;
+    asking
+        .handle_asking(NOW, id, ask(wanted), audience)
         .unwrap();
-    node.flood.handle_broadcast(NOW, whole).unwrap()
+    id
+}
+
+fn message(id: Hash, names: Vec<ShortId>) -> Message {
+    Message { id, names }
+}
+
+/// Of what another node said, and this one has from a neighbour.
+fn way(from: u8, author: u8) -> Way {
+    Way {
+        from: id(from),
+        author: id(author),
+    }
 }
 
 impl Node {
@@ -83,8 +101,12 @@ impl Node {
                     sent.extend(to.into_iter().map(|to| (to, Said::Flood(message.clone()))));
                 }
                 OutEvent::Deliver(delivery) => {
-                    assert_eq!(opened(&delivery.payload).unwrap().1, PAYLOAD);
-                    self.acknowledging.handle_accepted(now, &delivery);
+                    let way = Way {
+                        from: delivery.from,
+                        author: id(0),
+                    };
+                    let asking = &mut self.acknowledging;
+                    asking.handle_taken(now, delivery.id, way, DEADLINE);
                     self.flood.handle_accepted(now, delivery);
                 }
             }
@@ -139,10 +161,7 @@ fn talk(nodes: &mut [Node]) -> (Vec<(Duration, Acknowledged)>, u64) {
 #[test]
 fn every_node_is_counted_on_the_way_back() {
     let mut nodes = tree();
-    nodes[0]
-        .acknowledging
-        .handle_members((0..7).map(id).collect());
-    let said = say(&mut nodes[0], Wanted::All);
+    let said = say(&mut nodes[0], Wanted::All, Some(everybody()));
     let (outcomes, sent) = talk(&mut nodes);
     let [(at, told)] = outcomes.try_into().unwrap();
     assert_eq!((told.id, told.count, told.is_enough), (said, 6, true));
@@ -153,9 +172,9 @@ fn every_node_is_counted_on_the_way_back() {
 }
 
 #[test]
-fn without_members_a_quorum_is_told_and_nobody_is_missing() {
+fn without_an_audience_a_quorum_is_told_and_nobody_is_missing() {
     let mut nodes = tree();
-    say(&mut nodes[3], Wanted::Quorum(6));
+    say(&mut nodes[3], Wanted::Quorum(6), None);
     let (outcomes, _) = talk(&mut nodes);
     let [(_, told)] = outcomes.try_into().unwrap();
     assert_eq!((told.count, told.is_enough, told.missing), (6, true, None));
@@ -164,11 +183,8 @@ fn without_members_a_quorum_is_told_and_nobody_is_missing() {
 #[test]
 fn who_is_cut_off_is_missing_at_the_deadline() {
     let mut nodes = tree();
-    nodes[0]
-        .acknowledging
-        .handle_members((0..7).map(id).collect());
     nodes[1].flood.handle_neighbour_down(NOW, id(4));
-    say(&mut nodes[0], Wanted::All);
+    say(&mut nodes[0], Wanted::All, Some(everybody()));
     let (outcomes, _) = talk(&mut nodes);
     let [(at, told)] = outcomes.try_into().unwrap();
     assert_eq!((told.count, told.is_enough), (5, false));
@@ -177,14 +193,53 @@ fn who_is_cut_off_is_missing_at_the_deadline() {
 }
 
 #[test]
-fn a_payload_that_does_not_ask_is_not_acknowledged() {
-    let mut nodes = tree();
-    nodes[0]
-        .flood
-        .handle_broadcast(NOW, plain(PAYLOAD))
+fn if_whom_it_came_from_is_gone_everything_is_told_to_the_author() {
+    let mut asking = node(0, &[]).acknowledging;
+    let (of, child) = (Hash::of(b"x"), ShortId::from(&id(9)));
+    let mut now = NOW;
+    asking.handle_taken(now, of, way(1, 5), DEADLINE);
+    asking.on_message(now, message(of, vec![child]));
+    for (gone, told_to) in [(2, Some(id(1))), (3, None), (1, Some(id(5)))] {
+        asking.handle_neighbour_down(&id(gone));
+        now += Config::default().gather_interval;
+        asking.handle_timeout(now);
+        let all = message(of, vec![ShortId::from(&id(0)), child]);
+        assert_eq!(asking.poll_event(), told_to.map(|to| (to, all)));
+    }
+}
+
+#[test]
+fn what_does_not_go_out_goes_later_as_long_as_somebody_waits() {
+    let mut asking = node(0, &[]).acknowledging;
+    let of = Hash::of(b"x");
+    asking.handle_taken(NOW, of, way(1, 1), DEADLINE);
+    let (mut now, mut tries) = (NOW, 0);
+    while let Some(next) = asking.next_timeout() {
+        assert!(next > now && tries < 100);
+        now = next;
+        asking.handle_timeout(now);
+        while let Some((_, message)) = asking.poll_event() {
+            tries += 1;
+            asking.handle_unsent(&message);
+        }
+    }
+    assert_eq!((tries, now), (39, NOW + DEADLINE));
+}
+
+#[test]
+fn who_is_gone_is_named_and_not_waited_for() {
+    let mut asking = node(0, &[]).acknowledging;
+    let of = Hash::of(b"x");
+    let audience: Arc<[NodeId]> = (0..3).map(id).collect();
+    asking
+        .handle_asking(NOW, of, ask(Wanted::All), Some(audience))
         .unwrap();
-    assert_eq!(talk(&mut nodes), (vec![], 0));
-    assert_eq!(nodes[6].flood.counts().delivered_count, 1);
+    asking.on_message(NOW, message(of, vec![ShortId::from(&id(1))]));
+    assert_eq!(asking.poll_acknowledged(), None);
+    asking.handle_gone(NOW, &id(2));
+    let told = asking.poll_acknowledged().unwrap();
+    assert_eq!((told.count, told.is_enough), (1, false));
+    assert_eq!(told.missing, Some(vec![id(2)]));
 }
 
 #[test]
@@ -199,57 +254,65 @@ fn what_was_not_passed_on_is_not_gathered() {
     );
 }
 
+/// Has many payloads acknowledged through a node. Gives for how many it tells something.
+fn told_of(config: Config, ids: impl Iterator<Item = (u32, u8)>, names: usize) -> usize {
+    let mut asking = Acknowledging::new(id(0), config.clone());
+    for (number, author) in ids {
+        let of = Hash::of(&number.to_be_bytes());
+        asking.handle_taken(NOW, of, way(1, author), DEADLINE);
+        let name = |n: usize| ShortId::from_bytes((n as u64 + 1).to_be_bytes());
+        asking.on_message(NOW, message(of, (0..names).map(name).collect()));
+    }
+    asking.handle_timeout(NOW + config.gather_interval);
+    std::iter::from_fn(|| asking.poll_event()).count()
+}
+
 #[test]
-fn what_waits_is_bounded() {
-    let mut acknowledging = node(0, &[]).acknowledging;
+fn what_is_acknowledged_through_a_node_is_bounded() {
+    let config = Config::default();
+    let (max, all) = (config.asked_max as u32, config.trails_max as u32);
+    let of_one = (0..2 * max).map(|number| (number, 1));
+    assert_eq!(told_of(config.clone(), of_one, 0), max as usize);
+    let of_eight = (0..2 * all).map(|number| (number, (number % 8) as u8));
+    assert_eq!(told_of(config.clone(), of_eight, 0), all as usize);
+    let few = Config {
+        names_max: 100,
+        ..config
+    };
+    // Nine names and the node itself for each.
+    let of_some = (0..20).map(|number| (number, 1));
+    assert_eq!(told_of(few, of_some, 9), 10);
+}
+
+#[test]
+fn what_is_asked_is_bounded() {
+    let mut asking = node(0, &[]).acknowledging;
     let (max, ask) = (Config::default().asked_max, ask(Wanted::Count));
-    for number in 0..max as u32 {
-        acknowledging
-            .handle_asking(NOW, &number.to_be_bytes(), ask)
-            .unwrap();
+    let of = |number: usize| Hash::of(&number.to_be_bytes());
+    for number in 0..max {
+        asking.handle_asking(NOW, of(number), ask, None).unwrap();
     }
-    let more = acknowledging.handle_asking(NOW, PAYLOAD, ask);
+    let more = asking.handle_asking(NOW, of(max), ask, None);
     assert_eq!(more, Err(AskError::Asked { max }));
-    // Twice as many that others said: the oldest are forgotten.
-    for number in 0..2 * max as u32 {
-        let payload = asking(ask.deadline, &(number + 50_000).to_be_bytes());
-        let delivery = Delivery {
-            id: Hash::of(&payload),
-            from: id(1),
-            hops: 1,
-            payload,
-        };
-        acknowledging.handle_accepted(NOW, &delivery);
-    }
-    acknowledging.handle_timeout(NOW + Duration::from_secs(1));
-    assert_eq!(acknowledging.counts().sent_count as usize, max);
-    acknowledging.handle_timeout(NOW + ask.deadline);
-    let told = std::iter::from_fn(|| acknowledging.poll_acknowledged()).count();
-    assert_eq!((told, acknowledging.next_timeout()), (max, None));
+    asking.handle_timeout(NOW + ask.deadline);
+    let told = std::iter::from_fn(|| asking.poll_acknowledged()).count();
+    assert_eq!((told, asking.next_timeout()), (max, None));
+    assert_eq!(asking.handle_asking(NOW, of(max), ask, None), Ok(()));
 }
 
 #[test]
-fn the_same_again_is_refused_while_it_waits() {
-    let mut acknowledging = node(0, &[]).acknowledging;
-    acknowledging
-        .handle_asking(NOW, PAYLOAD, ask(Wanted::Count))
-        .unwrap();
-    let again = acknowledging.handle_asking(NOW, PAYLOAD, ask(Wanted::Count));
+fn the_same_again_is_refused_while_it_waits_and_taken_once() {
+    let mut asking = node(0, &[]).acknowledging;
+    let (of, ask) = (Hash::of(b"x"), ask(Wanted::Count));
+    asking.handle_asking(NOW, of, ask, None).unwrap();
+    let again = asking.handle_asking(NOW, of, ask, None);
     assert_eq!(again, Err(AskError::Repeated));
-}
-
-#[test]
-fn a_payload_with_nothing_right_in_front_of_it_is_nothing() {
-    let endless = [&[1], u32::MAX.to_be_bytes().as_slice(), b"x"].concat();
-    for bytes in [&[][..], &[0], &[2, 7], &[1, 0, 0, 0, 9], &endless] {
-        assert_eq!(opened(bytes), None, "{bytes:?}");
+    let other = Hash::of(b"y");
+    for _ in 0..2 {
+        asking.handle_taken(NOW, other, way(1, 1), DEADLINE);
+        asking.handle_timeout(NOW + Config::default().gather_interval);
     }
-    let deadline = Duration::from_millis(70);
-    assert_eq!(
-        opened(&asking(deadline, PAYLOAD)),
-        Some((Some(deadline), PAYLOAD))
-    );
-    assert_eq!(opened(&plain(PAYLOAD)), Some((None, PAYLOAD)));
+    assert_eq!(asking.counts().sent_count, 1);
 }
 
 proptest! {
@@ -261,7 +324,6 @@ proptest! {
         if let Ok(message) = Message::from_bytes(&bytes) {
             prop_assert_eq!(message.to_bytes(), bytes.clone());
         }
-        let _ = opened(&bytes);
         let names = names.into_iter().map(ShortId::from_bytes).collect();
         let message = Message { id: Hash::ZERO, names };
         prop_assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));

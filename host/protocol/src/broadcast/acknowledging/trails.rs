@@ -6,54 +6,70 @@ use std::time::Duration;
 use crate::broadcast::acknowledgement::{Gathering, ShortId};
 use crate::ids::{Hash, NodeId};
 
-use super::Config;
+use super::{Config, Message, Way};
 
 #[derive(Debug)]
 struct Trail {
-    /// Whom the payload came from.
-    back: NodeId,
+    way: Way,
     gathering: Gathering,
     until: Duration,
     armed: Duration,
 }
 
 /// Payloads that are acknowledged through this node, each until its deadline.
-#[derive(Debug, Default)]
+///
+/// Invariants: `order` has the ids of `trails`; `timers` has each once, as it is armed;
+/// `names_count` is what all of them gathered.
+#[derive(Debug)]
 pub(super) struct Trails {
+    own: NodeId,
+    config: Config,
     trails: BTreeMap<Hash, Trail>,
     order: VecDeque<Hash>,
     timers: BTreeSet<(Duration, Hash)>,
+    names_count: usize,
 }
 
 impl Trails {
-    /// This node has a payload and passes it on.
-    pub(super) fn begin(
-        &mut self,
-        now: Duration,
-        id: Hash,
-        (back, deadline): (NodeId, Duration),
-        own: &NodeId,
-        config: &Config,
-    ) {
-        while self.trails.len() >= config.asked_max
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.end(&oldest);
+    pub(super) fn new(own: NodeId, config: Config) -> Self {
+        Self {
+            own,
+            config,
+            trails: BTreeMap::new(),
+            order: VecDeque::new(),
+            timers: BTreeSet::new(),
+            names_count: 0,
         }
-        let mut gathering = Gathering::new(now, config.gather_interval, false);
-        gathering.add([ShortId::from(own)]);
-        let until = now + deadline;
+    }
+
+    /// This node has a payload and passes it on.
+    pub(super) fn begin(&mut self, now: Duration, id: Hash, way: Way, until: Duration) {
+        if self.trails.contains_key(&id) {
+            return;
+        }
+        let gathering = Gathering::new(now, self.config.gather_interval, false);
         let trail = Trail {
-            back,
+            way,
             gathering,
             until,
             armed: until,
         };
-        if self.trails.insert(id, trail).is_none() {
-            self.order.push_back(id);
-        }
+        self.trails.insert(id, trail);
+        self.order.push_back(id);
         self.timers.insert((until, id));
-        self.arm(&id);
+        self.gather(&id, vec![ShortId::from(&self.own)]);
+        let of_author = |id: &&Hash| {
+            let trail = self.trails.get(*id);
+            trail.is_some_and(|trail| trail.way.author == way.author)
+        };
+        let mut of_author = self.order.iter().filter(of_author);
+        let oldest = of_author.next().copied();
+        // The oldest is one of them.
+        if of_author.count() >= self.config.asked_max
+            && let Some(oldest) = oldest
+        {
+            self.end(&oldest);
+        }
     }
 
     /// Takes what a neighbour gathered. False if this node did not pass the payload on.
@@ -61,9 +77,39 @@ impl Trails {
         let Some(trail) = self.trails.get_mut(id) else {
             return false;
         };
+        let before = trail.gathering.count();
         trail.gathering.add(names);
+        self.names_count += trail.gathering.count() - before;
         self.arm(id);
+        while (self.trails.len() > self.config.trails_max
+            || self.names_count > self.config.names_max)
+            && let Some(oldest) = self.order.front().copied()
+        {
+            self.end(&oldest);
+        }
         true
+    }
+
+    /// What was to be told did not go out.
+    pub(super) fn repeat(&mut self, message: &Message) {
+        if let Some(trail) = self.trails.get_mut(&message.id) {
+            trail.gathering.repeat(&message.names);
+            self.arm(&message.id);
+        }
+    }
+
+    /// A neighbour is gone, and whatever it did not pass on yet with it.
+    pub(super) fn handle_neighbour_down(&mut self, peer: &NodeId) {
+        let broken = self.trails.iter_mut();
+        let broken = broken.filter(|(_, trail)| trail.way.from == *peer);
+        let broken = broken.map(|(id, trail)| {
+            trail.way.from = trail.way.author;
+            trail.gathering.repeat_all();
+            *id
+        });
+        for id in broken.collect::<Vec<_>>() {
+            self.arm(&id);
+        }
     }
 
     /// What is to be told now: to whom, of which payload, who has it. Forgets what is over.
@@ -75,7 +121,7 @@ impl Trails {
                 continue;
             };
             if let Some(names) = trail.gathering.poll_batch(now) {
-                told.push((trail.back, id, names));
+                told.push((trail.way.from, id, names));
             }
             self.arm(&id);
         }
@@ -103,6 +149,7 @@ impl Trails {
         if let Some(trail) = self.trails.remove(id) {
             self.timers.remove(&(trail.armed, *id));
             self.order.retain(|other| other != id);
+            self.names_count -= trail.gathering.count();
         }
     }
 }

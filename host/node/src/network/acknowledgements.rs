@@ -1,0 +1,92 @@
+//! Acknowledgements of publications: who is counted, what is taken from peers, and which way it
+//! goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use replicant_protocol::broadcast::acknowledgement::{self, Ask, AskError, Wanted};
+use replicant_protocol::broadcast::acknowledging::{Message, Way};
+use replicant_protocol::ids::{Hash, NodeId};
+use replicant_protocol::topics::{self, SignedPublication};
+
+use super::overlays::{OverlayEvent, Overlays};
+use super::statistics::Count;
+
+// How long a publication may ask for is how long it is waited for.
+const _: () =
+    assert!(topics::ACKNOWLEDGED_MAX.as_millis() == acknowledgement::DEADLINE_MAX.as_millis());
+
+/// Under which id a publication is acknowledged.
+fn id_of(signed: &SignedPublication) -> Hash {
+    Hash::of(signed.as_bytes())
+}
+
+impl Overlays {
+    /// Begins to count who of the audience has a publication that is about to be said; this node
+    /// counts if it hears it itself, and is left out of what comes back.
+    ///
+    /// # Errors
+    /// [`AskError`]; nothing changed.
+    pub(super) fn ask(
+        &mut self,
+        now: Duration,
+        signed: &SignedPublication,
+        mut ask: Ask,
+    ) -> Result<Hash, AskError> {
+        let topic = &signed.publication().topic;
+        let is_own_counted = self.topics.hears(topic);
+        if let Wanted::Quorum(count) = &mut ask.wanted {
+            *count = count.saturating_sub(u32::from(is_own_counted));
+        }
+        let audience: Arc<[NodeId]> = self.topics.audience(topic).into_iter().collect();
+        let id = id_of(signed);
+        let asked = self
+            .acknowledging
+            .handle_asking(now, id, ask, Some(audience));
+        asked.map(|()| id)
+    }
+
+    /// Hands on what was heard, and acknowledges it to whom it came from if it asks for that.
+    pub(super) fn hear(&mut self, now: Duration, from: NodeId, signed: SignedPublication) {
+        let said = signed.publication();
+        if let Some(deadline) = said.acknowledge {
+            let (id, author) = (id_of(&signed), said.author);
+            let way = Way { from, author };
+            self.acknowledging.handle_taken(now, id, way, deadline);
+        }
+        self.events.push_back(OverlayEvent::Heard(signed));
+    }
+
+    /// Takes what a peer gathered. Who listens to nothing has nothing.
+    pub(super) fn on_acknowledgement(&mut self, now: Duration, mut message: Message) {
+        let topics = &self.topics;
+        let named_count = message.names.len();
+        message
+            .names
+            .retain(|name| topics.is_subscriber(name.as_bytes()));
+        let ignored_count = self.acknowledging.counts().ignored_count;
+        let is_changed = message.names.len() < named_count;
+        self.acknowledging.on_message(now, message);
+        if is_changed || self.acknowledging.counts().ignored_count > ignored_count {
+            let count = OverlayEvent::Counted(Count::AcknowledgementsIgnored);
+            self.events.push_back(count);
+        }
+    }
+
+    /// An acknowledgement did not go out, since too much waits.
+    pub(super) fn handle_unacknowledged(&mut self, message: &Message) {
+        self.acknowledging.handle_unsent(message);
+    }
+
+    /// The next thing to do for acknowledgements. Where there is no session they wait for one.
+    pub(super) fn poll_acknowledging(&mut self) -> Option<OverlayEvent> {
+        while let Some((to, message)) = self.acknowledging.poll_event() {
+            if self.trees.has_session(&to) {
+                return Some(OverlayEvent::Acknowledge { to, message });
+            }
+            self.acknowledging.handle_unsent(&message);
+        }
+        let outcome = self.acknowledging.poll_acknowledged();
+        outcome.map(OverlayEvent::Acknowledged)
+    }
+}
