@@ -50,22 +50,43 @@ fn what_is_not_valid_is_refused_with_the_reason() {
     assert!(refused > 0, "some of these reach the compiler's validation");
 }
 
+/// The limit is one under which others are compiled, so it is this component that is too much.
 #[test]
 fn a_component_that_takes_too_much_memory_is_refused_and_the_parent_goes_on() {
-    let text = replicant_crdts::find("text").unwrap();
-    let runtime = runtime(|compiler| compiler.address_space_bytes_max = 64 << 20);
-    let error = runtime.load(text.bytes, Limits::default()).unwrap_err();
+    let runtime = runtime(|compiler| compiler.address_space_bytes_max = 192 << 20);
+    // One function, nearly as large as one may be: it takes more than 256 MiB.
+    let large = component(1, 100_000);
+    let error = runtime.load(&large, Limits::default()).unwrap_err();
     assert_eq!(
         error,
         LoadError::TooHard {
-            what: "more than 67,108,864 bytes of memory".to_owned()
+            what: "more than 201,326,592 bytes of memory".to_owned()
         }
     );
+    for name in ["g-counter", "text"] {
+        let built_in = replicant_crdts::find(name).unwrap();
+        runtime.load(built_in.bytes, Limits::default()).unwrap();
+    }
+}
+
+/// That no thread could be started made the compiler panic, which was told, and remembered, as the
+/// component's fault.
+#[test]
+fn a_child_that_can_start_no_threads_compiles_without() {
+    let built_in = replicant_crdts::find("g-counter").unwrap();
+    // More stack for each thread than all of the address space.
+    let script = r#"RUST_MIN_STACK=1099511627776 exec "$0" --compile-component"#;
+    let runtime = runtime(|compiler| {
+        let program = std::mem::replace(&mut compiler.program, "/bin/sh".into());
+        compiler.arguments = vec!["-c".into(), script.into(), program.into()];
+    });
+    runtime.load(built_in.bytes, Limits::default()).unwrap();
 }
 
 #[test]
 fn a_component_that_takes_too_long_is_refused_and_the_parent_goes_on() {
-    let large = large_component();
+    // It takes many seconds.
+    let large = component(2_000, 250);
     let runtime = runtime(|compiler| compiler.cpu_time_max = Duration::from_secs(1));
     let error = runtime.load(&large, Limits::default()).unwrap_err();
     assert_eq!(
@@ -76,14 +97,14 @@ fn a_component_that_takes_too_long_is_refused_and_the_parent_goes_on() {
     );
 }
 
-/// A component within all bounds of shape that takes many seconds to compile.
-fn large_component() -> Vec<u8> {
+/// A component within all bounds of shape: so many functions, each with so many additions.
+fn component(functions: usize, additions: usize) -> Vec<u8> {
     let body = "(local.set 0 (i64.add (i64.mul (local.get 0) (local.get 1)) (i64.const 7)))";
     let function = format!(
         "(func (param i64 i64) (result i64) {} (local.get 0))",
-        body.repeat(250)
+        body.repeat(additions)
     );
-    let functions = function.repeat(2_000);
+    let functions = function.repeat(functions);
     let interface = replicant_runtime::OP_BASED_INTERFACE;
     let export = format!("(instance $i) (export \"{interface}\" (instance $i))");
     wat::parse_str(format!("(component (core module {functions}) {export})")).unwrap()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wasmtime::component::Linker;
 use wasmtime::{
-    Config, EngineWeak, InstanceAllocationStrategy, OperatorCost, OptLevel,
+    Config, Enabled, EngineWeak, InstanceAllocationStrategy, OperatorCost, OptLevel,
     PoolingAllocationConfig, Strategy, WasmFeatures,
 };
 
@@ -156,10 +156,16 @@ impl Drop for Clock {
     }
 }
 
-/// An engine that compiles as [`Engine`] would, and has no room for instances.
-pub(crate) fn for_compiling(config: &RuntimeConfig) -> wasmtime::Result<wasmtime::Engine> {
+/// An engine that compiles as [`Engine`] would, on several threads or on the caller's only, and
+/// has no room for instances.
+pub(crate) fn for_compiling(
+    config: &RuntimeConfig,
+    has_threads: bool,
+) -> wasmtime::Result<wasmtime::Engine> {
     let mut engine = engine_config(config)?;
-    engine.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    engine
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .parallel_compilation(has_threads);
     wasmtime::Engine::new(&engine)
 }
 
@@ -175,6 +181,11 @@ fn engine_config(config: &RuntimeConfig) -> wasmtime::Result<Config> {
         .epoch_interruption(true)
         .max_wasm_stack(config.stack_bytes_max)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
+        // Traps name functions, not places in them: without that table there is an eighth less to
+        // load.
+        .generate_address_map(false)
+        // What debuggers need. Windows has rules of its own.
+        .native_unwind_info(cfg!(windows))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
     engine
         .wasm_features(WasmFeatures::all().difference(FEATURES), false)
@@ -212,6 +223,8 @@ fn pool(config: &RuntimeConfig) -> PoolingAllocationConfig {
         .table_elements(config.table_elements_max as usize)
         .max_tables_per_module(4)
         .max_unused_warm_slots(WARM_PLACES_MAX)
+        // Where the kernel tells which pages were touched, only those are reset.
+        .pagemap_scan(Enabled::Auto)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool
@@ -245,10 +258,10 @@ mod tests {
     fn an_engine_that_only_compiles_makes_the_same_code() {
         let config = RuntimeConfig::small();
         let ours = Engine::new(&config).unwrap();
-        assert_eq!(
-            hash(ours.wasmtime()),
-            hash(&for_compiling(&config).unwrap())
-        );
+        for has_threads in [true, false] {
+            let compiling = for_compiling(&config, has_threads).unwrap();
+            assert_eq!(hash(ours.wasmtime()), hash(&compiling));
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn answer(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     input
         .take(COMPONENT_BYTES_MAX)
         .read_to_end(&mut component)?;
-    let engine = engine::for_compiling(&request.config())
+    let engine = engine::for_compiling(&request.config(), start_threads())
         .map_err(|error| io::Error::other(format!("{error:#}")))?;
     let answer = match in_this_process(&engine, &component) {
         Ok(code) => Answer::Code(code),
@@ -42,6 +42,13 @@ fn answer(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
         Err(error) => return Err(io::Error::other(error)),
     };
     answer.write(output)
+}
+
+/// Starts the threads that share the work, and whether they could be started. Where the limit of
+/// memory leaves no room for their stacks the compiler would panic, and that would be told as the
+/// component's fault; so it works alone then.
+fn start_threads() -> bool {
+    rayon::ThreadPoolBuilder::new().build_global().is_ok()
 }
 
 #[cfg(unix)]
