@@ -4,7 +4,7 @@ use std::path::Path;
 
 use replicant_guest_build::{Options, build};
 use replicant_tests::process::Replicant;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A file with the component of a built-in type.
 fn built_in(folder: &Path, name: &str) -> String {
@@ -13,11 +13,25 @@ fn built_in(folder: &Path, name: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
+/// A component of one of the workspaces of guests in this folder.
+fn guest(workspace: &str, package: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(workspace);
+    let built = build(&folder, &[package], &Options::detect().unwrap()).unwrap();
+    built[0].path.to_str().unwrap().to_owned()
+}
+
 /// The component of a type that is wrong on purpose.
 fn mutant(name: &str) -> String {
-    let mutants = Path::new(env!("CARGO_MANIFEST_DIR")).join("mutants");
-    let built = build(&mutants, &[name], &Options::detect().unwrap()).unwrap();
-    built[0].path.to_str().unwrap().to_owned()
+    guest("mutants", name)
+}
+
+/// What the checker says in JSON, whether a law is broken or not.
+fn report(arguments: &[&str]) -> Value {
+    let ran = Replicant::new().run([&["check"], arguments, &["--json"]].concat());
+    assert!(matches!(ran.code, Some(0 | 1)), "{ran:#?}");
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["holds"], json!(ran.code == Some(0)));
+    report
 }
 
 #[test]
@@ -72,4 +86,99 @@ fn what_cannot_be_checked_is_no_broken_law() {
     ] {
         Replicant::new().run(arguments).fails(2, &[said]);
     }
+}
+
+#[test]
+fn what_an_older_version_saved_has_to_load_and_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("history.json");
+    let saved = saved.to_str().unwrap();
+    let older = guest("versions", "tally-1-1");
+    let of = |newer: &str| guest("versions", newer);
+    let (right, wrong) = (of("tally-2-0"), of("tally-2-0-wrong"));
+    let few = ["--from", &older, "--runs", "20"];
+    Replicant::new()
+        .run([&["check", &right][..], &few].concat())
+        .succeeds()
+        .mentions(&[
+            "tally@2.0.0 after tally@1.1.0",
+            "older-states-load",
+            "every law holds",
+        ]);
+
+    let save = ["--save", saved];
+    let found = Replicant::new().run([&["check", &wrong][..], &few, &save].concat());
+    let again = format!("check {wrong} --from {older} --replay {saved}");
+    assert!(found.stdout.contains(&again), "{found:#?}");
+    let seen = Replicant::new().run(again.split(' '));
+    for ran in [found, seen] {
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        let told = "older-states-load is BROKEN";
+        assert!(ran.stdout.contains(told), "{ran:#?}");
+    }
+    Replicant::new()
+        .run(["check", &right, "--from", &older, "--replay", saved])
+        .mentions(&["breaks no law any more"]);
+    for (arguments, said) in [
+        (["check", &right, "--from", &right], "another version"),
+        (["check", &right, "--from", "none.wasm"], "none.wasm"),
+        (["check", &right, "--law", "older-states-load"], "older"),
+        (["check", &wrong, "--replay", saved], "older version"),
+    ] {
+        Replicant::new().run(arguments).fails(2, &[said]);
+    }
+}
+
+#[test]
+fn commands_come_from_a_file_and_not_from_the_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = folder.path().join("commands");
+    std::fs::write(&commands, "\"from the file\"\n\n\"and this\"\n").unwrap();
+    let saved = folder.path().join("history.json");
+    let ran = Replicant::new().run([
+        "check",
+        &mutant("later-arrival-wins"),
+        "--commands",
+        commands.to_str().unwrap(),
+        "--save",
+        saved.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let told = ["from the file", "and this"].map(|text| ran.stdout.contains(text));
+    assert!(told.contains(&true), "{ran:#?}");
+}
+
+#[test]
+fn a_seed_decides_everything_and_threads_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let of = |seed: &str, threads: &str| {
+        let few = ["--runs", "5", "--seed", seed, "--threads", threads];
+        let mut report = report(&[&[&component[..]][..], &few].concat());
+        report.as_object_mut().unwrap().remove("seconds");
+        report
+    };
+    let first = of("7", "1");
+    assert_eq!((&first["seed"], &first["runs"]), (&json!(7), &json!(5)));
+    assert_eq!(of("7", "2"), first);
+    assert_ne!(of("8", "2")["deliveries"], first["deliveries"]);
+}
+
+#[test]
+fn replicas_steps_and_laws_are_as_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("history.json");
+    let (component, saved) = (mutant("lossy-removal"), saved.to_str().unwrap());
+    let asked = ["--replicas", "2", "--steps", "12", "--save", saved];
+    let law = ["--law", "replicas-converge", "--law", "samples-are-valid"];
+    let report = report(&[&[&component[..]][..], &asked, &law].concat());
+    assert_eq!(
+        report["laws"],
+        json!(["replicas-converge", "samples-are-valid"])
+    );
+    let failure = &report["failure"];
+    assert_eq!(failure["violation"]["law"], json!("replicas-converge"));
+    assert_eq!(failure["script"]["replicas"].as_array().unwrap().len(), 2);
+    assert!(failure["steps_before"].as_u64().unwrap() <= 12);
+    assert_eq!(failure["saved"], json!(saved));
 }

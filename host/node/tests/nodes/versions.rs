@@ -166,3 +166,38 @@ async fn limits_go_with_the_module_and_a_newcomer_runs_what_is_to_run() {
     first.node.shutdown().await;
     second.node.shutdown().await;
 }
+
+/// A checkpoint was saved by the version before: an upgrade must neither take it for its own nor
+/// lose what is behind it, and the way back must find the objects as they are by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_after_checkpoints_and_a_restart_keeps_what_every_op_did() {
+    let node = TestNode::start(&[]).await;
+    node.node.load_module(tally("1.1.0")).await.unwrap();
+    node.node.load_module(tally("2.0.0")).await.unwrap();
+    let many = |command: serde_json::Value| vec![command; 1_100];
+    let old = many(json!({"add": 1}));
+    node.update("t", "x", "tally", &old).await.unwrap();
+    assert_ne!(node.count("checkpoints_total"), 0);
+
+    let node = node.restart().await;
+    assert_eq!(node.value("t", "x").await, json!(1_100));
+    upgrade(&node, "2.0.0").await.unwrap();
+    assert_eq!(node.value("t", "x").await, json!({"": 1_100}));
+    let new = many(json!({"add": 2, "by": "n"}));
+    node.update("t", "x", "tally", &new).await.unwrap();
+    assert_ne!(node.count("checkpoints_total"), 0);
+
+    let node = node.restart().await;
+    assert_eq!(node.value("t", "x").await, json!({"": 1_100, "n": 2_200}));
+    let back = Switching {
+        name: type_of("tally"),
+        version: None,
+        direction: Direction::Rollback,
+        force: false,
+    };
+    node.node.switch_module(back).await.unwrap();
+    assert_eq!(node.value("t", "x").await, json!(3_300));
+    let node = node.restart().await;
+    assert_eq!(node.value("t", "x").await, json!(3_300));
+    node.node.shutdown().await;
+}
