@@ -167,6 +167,14 @@ async fn limits_go_with_the_module_and_a_newcomer_runs_what_is_to_run() {
     second.node.shutdown().await;
 }
 
+/// It is made after the update was answered.
+async fn has_checkpoint(node: &TestNode) {
+    until("a checkpoint is made", async || {
+        node.count("checkpoints_total") > 0
+    })
+    .await;
+}
+
 /// A checkpoint was saved by the version before: an upgrade must neither take it for its own nor
 /// lose what is behind it, and the way back must find the objects as they are by then.
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +185,7 @@ async fn an_upgrade_after_checkpoints_and_a_restart_keeps_what_every_op_did() {
     let many = |command: serde_json::Value| vec![command; 1_100];
     let old = many(json!({"add": 1}));
     node.update("t", "x", "tally", &old).await.unwrap();
-    assert_ne!(node.count("checkpoints_total"), 0);
+    has_checkpoint(&node).await;
 
     let node = node.restart().await;
     assert_eq!(node.value("t", "x").await, json!(1_100));
@@ -185,7 +193,7 @@ async fn an_upgrade_after_checkpoints_and_a_restart_keeps_what_every_op_did() {
     assert_eq!(node.value("t", "x").await, json!({"": 1_100}));
     let new = many(json!({"add": 2, "by": "n"}));
     node.update("t", "x", "tally", &new).await.unwrap();
-    assert_ne!(node.count("checkpoints_total"), 0);
+    has_checkpoint(&node).await;
 
     let node = node.restart().await;
     assert_eq!(node.value("t", "x").await, json!({"": 1_100, "n": 2_200}));
