@@ -33,6 +33,9 @@ pub use profile::{Profile, ProfileError};
 /// β: what a broadcast along a tree may cost beside the tree.
 const TREE_REDUNDANCY: f64 = 0.08;
 
+/// To more others no node passes on a rapid broadcast.
+pub(crate) const RAPID_FANOUT_MAX: usize = 64;
+
 /// Where nodes run. Written ρ, ε, n, φ and δ in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Environment {
@@ -146,13 +149,30 @@ pub struct PlumtreeParameters {
 }
 
 /// Parameters of the rapid broadcast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RapidParameters {
-    /// ⌈(ln(nρ) + c) / (ρ(1-ε))⌉ with c = ln(1/δ), at most n - 1: then all live nodes are reached
-    /// with probability e^(-e^-c) = 1-δ.
+    /// ⌈(ln(nρ) + c) / (ρ(1-ε))⌉ with c = ln(1/δ), at most n - 1 and 64: then all live nodes are
+    /// reached with probability e^(-e^-c) = 1-δ. Where there are more or fewer nodes than expected
+    /// it is what follows for them, unless this was set to something else.
     pub fanout_count: usize,
     /// How long a body may take after it is asked for, until another is asked; 1.2 round trips.
+    /// The other times are in proportion to it.
     pub pull_timeout: Duration,
+    /// ρ, of which the fan-out follows.
+    pub reliability: f64,
+    /// ε, likewise.
+    pub loss: f64,
+    /// δ, likewise.
+    pub miss: f64,
+    /// What followed.
+    derived_fanout_count: usize,
+}
+
+impl RapidParameters {
+    /// The fan-out, if it was set to something else than what follows from the environment.
+    pub fn overridden_fanout(&self) -> Option<usize> {
+        (self.fanout_count != self.derived_fanout_count).then_some(self.fanout_count)
+    }
 }
 
 /// How many copies beside the tree a broadcast makes among so many nodes: β n / 2 for a relative
@@ -169,10 +189,7 @@ impl Environment {
             swim: env.swim(),
             hyparview: env.hyparview(),
             plumtree: env.plumtree(),
-            rapid: RapidParameters {
-                fanout_count: env.fanout(),
-                pull_timeout: rounded(env.round_trip * 6 / 5),
-            },
+            rapid: env.rapid(),
         }
     }
 
@@ -237,10 +254,23 @@ impl Environment {
         }
     }
 
+    fn rapid(&self) -> RapidParameters {
+        let fanout_count = self.fanout();
+        RapidParameters {
+            fanout_count,
+            pull_timeout: rounded(self.round_trip * 6 / 5),
+            reliability: self.reliability,
+            loss: self.loss,
+            miss: self.miss,
+            derived_fanout_count: fanout_count,
+        }
+    }
+
     fn fanout(&self) -> usize {
         let reached = (self.size() * self.reliability).max(1.0).ln() + (1.0 / self.miss).ln();
         let fanout = (reached / self.arrives()).ceil() as usize;
-        fanout.min(self.expected_size.saturating_sub(1).max(1) as usize)
+        let others = self.expected_size.saturating_sub(1).max(1) as usize;
+        fanout.min(others).min(RAPID_FANOUT_MAX)
     }
 
     /// The share of transmissions that find a live node.

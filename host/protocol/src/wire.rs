@@ -13,7 +13,7 @@
 
 mod payload;
 
-use crate::broadcast::{acknowledging, plumtree};
+use crate::broadcast::{acknowledging, plumtree, rapid};
 use crate::ids::TopicName;
 use crate::replication::anti_entropy;
 use crate::topics::{PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX};
@@ -41,6 +41,8 @@ pub enum Message {
     Facts(facts::Message),
     /// Something for the audience of a topic, on its way along the topic's links.
     Topic(TopicName, plumtree::Message),
+    /// Something for everyone, or for the audience of a topic, on its way by rapid broadcast.
+    Rapid(Option<TopicName>, rapid::Message),
     /// Something that a program says.
     Application(Application),
 }
@@ -76,7 +78,8 @@ pub enum WireError {
         /// Its number.
         layer: u8,
     },
-    /// A message within a topic that does not begin with the name of one.
+    /// A message within a topic that does not begin with the name of one, or a rapid one that does
+    /// not say whom it is for.
     #[error("a message within a topic that names none")]
     Topic,
     /// Neither said to a node nor handed in for a topic, or too long.
@@ -88,6 +91,9 @@ pub enum WireError {
     /// Not a broadcast message.
     #[error(transparent)]
     Broadcast(#[from] plumtree::MessageError),
+    /// Not a message of rapid broadcast.
+    #[error(transparent)]
+    Rapid(#[from] rapid::MessageError),
     /// Not a content message.
     #[error(transparent)]
     Content(#[from] content::MessageError),
@@ -105,6 +111,7 @@ const CONTENT: u8 = 3;
 const REPLICATION: u8 = 4;
 const ANTI_ENTROPY: u8 = 5;
 const TOPIC: u8 = 7;
+const RAPID: u8 = 8;
 const FACTS: u8 = 9;
 const APPLICATION: u8 = 10;
 
@@ -122,7 +129,8 @@ impl Message {
             Self::Replication(message) => (REPLICATION, message.to_bytes()),
             Self::AntiEntropy(message) => (ANTI_ENTROPY, message.to_bytes()),
             Self::Facts(message) => (FACTS, message.to_bytes()),
-            Self::Topic(topic, message) => (TOPIC, in_topic(topic, &message.to_bytes())),
+            Self::Topic(topic, message) => (TOPIC, in_scope(Some(topic), &message.to_bytes())),
+            Self::Rapid(scope, message) => (RAPID, in_scope(scope.as_ref(), &message.to_bytes())),
             Self::Application(message) => (APPLICATION, message.to_bytes()),
         };
         let mut bytes = Vec::with_capacity(1 + message.len());
@@ -149,8 +157,13 @@ impl Message {
             ANTI_ENTROPY => Self::AntiEntropy(anti_entropy::Message::from_bytes(message)?),
             FACTS => Self::Facts(facts::Message::from_bytes(message)?),
             TOPIC => {
-                let (topic, message) = split_topic(message)?;
+                let (topic, message) = split_scope(message)?;
+                let topic = topic.ok_or(WireError::Topic)?;
                 Self::Topic(topic, plumtree::Message::from_bytes(message)?)
+            }
+            RAPID => {
+                let (scope, message) = split_scope(message)?;
+                Self::Rapid(scope, rapid::Message::from_bytes(message)?)
             }
             APPLICATION => Self::Application(Application::from_bytes(message)?),
             layer => return Err(WireError::Layer { layer }),
@@ -158,9 +171,9 @@ impl Message {
     }
 }
 
-/// A message with the topic that it belongs to before it.
-fn in_topic(topic: &TopicName, message: &[u8]) -> Vec<u8> {
-    let name = topic.as_str().as_bytes();
+/// A message with the topic that it belongs to before it, or nothing if it is for everybody.
+fn in_scope(topic: Option<&TopicName>, message: &[u8]) -> Vec<u8> {
+    let name = topic.map_or("", TopicName::as_str).as_bytes();
     let mut bytes = Vec::with_capacity(2 + name.len() + message.len());
     // A topic's name has at most 256 bytes.
     bytes.extend_from_slice(&(name.len() as u16).to_be_bytes());
@@ -169,13 +182,16 @@ fn in_topic(topic: &TopicName, message: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn split_topic(bytes: &[u8]) -> Result<(TopicName, &[u8]), WireError> {
+fn split_scope(bytes: &[u8]) -> Result<(Option<TopicName>, &[u8]), WireError> {
     let (length, rest) = bytes.split_first_chunk().ok_or(WireError::Topic)?;
     let length = usize::from(u16::from_be_bytes(*length));
     let (name, message) = rest.split_at_checked(length).ok_or(WireError::Topic)?;
+    if name.is_empty() {
+        return Ok((None, message));
+    }
     let name = std::str::from_utf8(name).ok();
     let topic = name.and_then(|name| name.parse().ok());
-    Ok((topic.ok_or(WireError::Topic)?, message))
+    Ok((Some(topic.ok_or(WireError::Topic)?), message))
 }
 
 impl Application {
@@ -324,6 +340,26 @@ mod tests {
         ] {
             assert_eq!(Message::from_bytes(wrong), Err(WireError::Topic));
         }
+    }
+
+    #[test]
+    fn a_rapid_message_says_first_whom_it_is_for() {
+        let said = rapid::Message::Request {
+            id: crate::ids::Hash::ZERO,
+            index: 3,
+        };
+        let everybody = Message::Rapid(None, said.clone());
+        let audience = Message::Rapid(Some("shop".parse().unwrap()), said);
+        for (message, begin) in [(everybody, &b"\x08\0\0"[..]), (audience, b"\x08\0\x04shop")] {
+            let bytes = message.to_bytes();
+            assert!(bytes.starts_with(begin));
+            assert_eq!(Message::from_bytes(&bytes), Ok(message));
+        }
+        for wrong in [&[8][..], &[8, 0], &[8, 0, 9, b'x'], &[8, 0, 1, 0xff]] {
+            assert_eq!(Message::from_bytes(wrong), Err(WireError::Topic));
+        }
+        let nothing = Message::from_bytes(&[8, 0, 0]);
+        assert_eq!(nothing, Err(rapid::MessageError::Malformed.into()));
     }
 
     #[test]

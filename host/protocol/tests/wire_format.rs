@@ -383,21 +383,58 @@ fn the_stated_hashes_are_current() {
     }
 }
 
-#[test]
-fn the_example_of_rapid_broadcast_is_current() {
-    let document = include_str!("../../../docs/rapid.md");
-    let (_, rest) = document.split_once("```hex rapid\n").expect("an example");
-    let (documented, _) = rest.split_once("```").expect("an end");
-    let way = rapid::Way {
+fn rapid_messages() -> [(&'static str, Option<TopicName>, rapid::Message); 5] {
+    let way = |collector| rapid::Way {
         origin: ShortId::from(&alice().id()),
         levels: 2,
-        collector: None,
+        collector,
         deadline_ms: 1_000,
     };
-    let message = rapid::Message::Push {
+    let large = [7; 70_000];
+    let (id, index) = (Hash::of(&large), 1);
+    let push = rapid::Message::Push {
         hops: 1,
-        way: Some(way),
+        way: Some(way(None)),
         payload: b"now".as_slice().into(),
     };
-    assert_eq!(documented, hex(&message.to_bytes()));
+    let announce = rapid::Message::Announce {
+        hops: 5,
+        way: Some(way(Some(ShortId::from(&bob())))),
+        id,
+        contents: rapid::Contents::of(&large).unwrap(),
+    };
+    let chunk = rapid::Message::Chunk {
+        id: Hash::of(b"now"),
+        index: 0,
+        bytes: b"now".as_slice().into(),
+    };
+    let acknowledge = rapid::Message::Acknowledge {
+        id,
+        names: vec![ShortId::from(&alice().id()), ShortId::from(&bob())],
+    };
+    [
+        ("push", None, push),
+        ("announce", Some(topic()), announce),
+        (
+            "request",
+            Some(topic()),
+            rapid::Message::Request { id, index },
+        ),
+        ("chunk", None, chunk),
+        ("acknowledge", Some(topic()), acknowledge),
+    ]
+}
+
+#[test]
+fn the_examples_of_rapid_broadcast_are_current() {
+    let document = include_str!("../../../docs/rapid.md");
+    for (name, scope, message) in rapid_messages() {
+        let message = Message::Rapid(scope, message);
+        let begin = format!("```hex {name}\n");
+        let (_, rest) = document.split_once(&begin).expect("an example");
+        let (documented, _) = rest.split_once("```").expect("an end");
+        let bytes = message.to_bytes();
+        assert_eq!(documented, hex(&bytes), "{name}");
+        assert_eq!(Message::from_bytes(&bytes), Ok(message));
+    }
 }

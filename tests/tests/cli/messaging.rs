@@ -213,3 +213,59 @@ fn who_has_a_message_is_told_and_who_is_cut_off_is_named() {
     alone.fails(2, &["--acks"]);
     drop(listeners);
 }
+
+/// How often something was counted at a node.
+fn count(node: &NodeProcess, name: &str) -> u64 {
+    let status = node.run(["status", "--json"]).succeeds().json();
+    status["counters"][name].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn what_is_said_rapidly_is_heard_once_and_who_lacks_it_is_named() {
+    let patient = ["--parameter", "swim.suspicion_multiplier=100"];
+    let patient = [&patient[..], &["--parameter", "rapid.fanout=8"]].concat();
+    let [one, two, three] = cluster_with(&patient);
+    let mut listeners = [&two, &three].map(|node| listen(node, "shop"));
+    for node in [&one, &two, &three] {
+        until("all know who listens", || subscribers(node, "shop") == 2);
+    }
+    let say = |message: &str, more: &[&str]| {
+        let said = ["topic", "publish", "shop/eu", message, "--rapid"];
+        one.replicant.run(said.iter().chain(more))
+    };
+    say("1", &[]).prints("said in shop/eu: 2 nodes listen\n");
+    let all = ["--acks", "all", "--deadline-ms", "30000"];
+    say("2", &all).prints("2 of 2 have it\n");
+    // Larger than what is pushed, and than a chunk.
+    let large = format!("\"{}\"", "x".repeat(100_000));
+    say(&large, &all).prints("2 of 2 have it\n");
+    for listener in &mut listeners {
+        let mut heard: Vec<usize> = (0..3)
+            .map(|_| payload(listener).to_string().len())
+            .collect();
+        heard.sort_unstable();
+        assert_eq!(heard, [1, 1, 100_002]);
+    }
+    for node in [&two, &three] {
+        assert_eq!(count(node, "rapid_delivered_total"), 3);
+        assert_eq!(count(node, "rapid_dropped_total"), 0);
+    }
+    three.run(["network", "off"]).succeeds();
+    let lacking = say("3", &["--acks", "all", "--deadline-ms", "1000"]).fails(1, &[]);
+    let missing = &three.id()[..8];
+    let expected = format!("1 of 2 have it; missing: {missing}\n");
+    assert_eq!(lacking.stdout, expected);
+}
+
+#[test]
+fn a_fact_comes_to_all_rapidly() {
+    let [one, two, three] = cluster();
+    let before = [&two, &three].map(|node| count(node, "rapid_delivered_total"));
+    assert_eq!(before, [0, 0]);
+    // A node may revoke itself.
+    let revoke = ["fact", "revoke", one.id(), "--reason", "retired"];
+    one.run(revoke).succeeds();
+    for node in [&two, &three] {
+        until("it came", || count(node, "rapid_delivered_total") == 1);
+    }
+}

@@ -49,6 +49,10 @@ pub(crate) struct PublishArguments {
     #[arg(long, value_name = "MS", requires = "acks",
           value_parser = clap::value_parser!(u64).range(1..=DEADLINE_MAX.as_millis() as u64))]
     deadline_ms: Option<u64>,
+    /// Send it to many nodes at once instead of along a tree, for what has to be heard now: a
+    /// handful of steps, many copies
+    #[arg(long)]
+    rapid: bool,
     #[command(flatten)]
     read: ReadArguments,
 }
@@ -97,6 +101,7 @@ fn publish(arguments: &PublishArguments) -> Result<()> {
         &[
             ("acks", arguments.acks.as_deref()),
             ("deadline_ms", deadline.as_deref()),
+            ("rapid", arguments.rapid.then_some("true")),
         ],
     );
     let answer = client.post_text(&path, message.get())?;

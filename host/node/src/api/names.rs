@@ -134,7 +134,7 @@ impl UpdateQuery {
     }
 }
 
-/// Whether and until when those who hear a message are to acknowledge it.
+/// Which way a message travels, and whether and until when those who hear it are to acknowledge it.
 #[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -144,9 +144,18 @@ pub(crate) struct PublishQuery {
     acks: Option<String>,
     /// How long to wait for that, in milliseconds: 1 to 30,000. Default 5,000.
     deadline_ms: Option<u64>,
+    /// Sends it to many nodes at once instead of along a tree: in a handful of steps, and with as
+    /// many copies as each node passes on. Default false.
+    #[serde(default)]
+    #[param(default = false)]
+    rapid: bool,
 }
 
 impl PublishQuery {
+    pub(crate) fn is_rapid(&self) -> bool {
+        self.rapid
+    }
+
     pub(crate) fn ask(&self) -> Result<Option<Ask>, ErrorReply> {
         let wrong = |message: String| {
             ErrorReply::bad_request(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use replicant_protocol::broadcast::acknowledgement::{self, Ask, AskError, Wanted};
+use replicant_protocol::broadcast::acknowledgement::{self, Ask, AskError};
 use replicant_protocol::broadcast::acknowledging::{Message, Way};
 use replicant_protocol::ids::{Hash, NodeId};
 use replicant_protocol::topics::{self, SignedPublication};
@@ -31,13 +31,10 @@ impl Overlays {
         &mut self,
         now: Duration,
         signed: &SignedPublication,
-        mut ask: Ask,
+        ask: Ask,
     ) -> Result<Hash, AskError> {
         let topic = &signed.publication().topic;
-        let is_own_counted = self.topics.hears(topic);
-        if let Wanted::Quorum(count) = &mut ask.wanted {
-            *count = count.saturating_sub(u32::from(is_own_counted));
-        }
+        let ask = self.of_others(ask, self.topics.hears(topic));
         let audience: Arc<[NodeId]> = self.topics.audience(topic).into_iter().collect();
         let id = id_of(signed);
         let asked = self
@@ -48,6 +45,7 @@ impl Overlays {
 
     /// Hands on what was heard, and acknowledges it to whom it came from if it asks for that.
     pub(super) fn hear(&mut self, now: Duration, from: NodeId, signed: SignedPublication) {
+        self.rapids.handle_heard(signed.as_bytes());
         let said = signed.publication();
         if let Some(deadline) = said.acknowledge {
             let (id, author) = (id_of(&signed), said.author);
@@ -64,6 +62,9 @@ impl Overlays {
         message
             .names
             .retain(|name| topics.is_subscriber(name.as_bytes()));
+        if self.acknowledge_rapidly(now, message.id, &message.names) {
+            return;
+        }
         let ignored_count = self.acknowledging.counts().ignored_count;
         let is_changed = message.names.len() < named_count;
         self.acknowledging.on_message(now, message);

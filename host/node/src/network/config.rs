@@ -5,7 +5,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::content::Statement;
 use replicant_protocol::environment::Environment;
 use replicant_protocol::identity::NodeIdentity;
@@ -56,6 +56,8 @@ pub struct NetworkConfig {
     pub membership: membership::Config,
     /// The trees of broadcasting.
     pub tree: plumtree::Config,
+    /// Rapid broadcasts.
+    pub rapid: rapid::Config,
     /// Module announcements and fetching.
     pub content: content::Config,
     /// Facts: who may issue which, and how many are kept.
@@ -87,6 +89,7 @@ impl NetworkConfig {
             kept_facts: Vec::new(),
             membership: membership::Config::default(),
             tree: plumtree::Config::from(&Environment::lan().parameters().plumtree),
+            rapid: rapid::Config::from(&Environment::lan().parameters().rapid),
             content: content::Config::default(),
             facts: facts::Config::default(),
             session: session::Config::default(),

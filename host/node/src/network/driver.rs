@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::content;
 use replicant_protocol::facts;
 use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
@@ -52,6 +52,8 @@ pub(super) enum DataInput {
     Content(Arc<Link>, content::Message, Held),
     /// A message of a tree.
     Tree(Arc<Link>, Scope, plumtree::Message, Held),
+    /// A message of rapid broadcast.
+    Rapid(Arc<Link>, Scope, rapid::Message, Held),
     /// What a program says.
     Application(Arc<Link>, wire::Application, Held),
     /// About facts.
@@ -122,8 +124,9 @@ impl Driver {
         }
         let topics = topics::State::new(config.topics.clone(), shared.id(), config.start);
         let facts = restored_facts(config, now, &mut rng);
-        let (tree, cycles_count) = (config.tree.clone(), config.topics.cycles_count);
-        let overlays = Overlays::new(shared.id(), topics, tree, cycles_count, now, &mut rng);
+        let ways = (config.tree.clone(), &config.rapid);
+        let cycles_count = config.topics.cycles_count;
+        let overlays = Overlays::new(shared.id(), topics, ways, cycles_count, now, &mut rng);
         let limits = &config.limits;
         let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
         shared.set_members(membership.members());
@@ -282,6 +285,11 @@ impl Driver {
                     if let Err(error) = taken {
                         self.punish(from, &error);
                     }
+                }
+            }
+            DataInput::Rapid(link, scope, message, _held) => {
+                if self.is_current(&link) {
+                    self.on_rapid_message(now, link.peer.node, &scope, message);
                 }
             }
             DataInput::Application(link, message, _held) => {

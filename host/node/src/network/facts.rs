@@ -31,7 +31,11 @@ impl Driver {
                 return;
             }
             facts::OutEvent::Broadcast(bytes) => {
-                return self.broadcast(now, Payload::Fact(&bytes));
+                let payload = Payload::Fact(&bytes).to_bytes().into();
+                if let Err(error) = self.overlays.broadcast_rapidly(now, payload) {
+                    tracing::warn!("a fact is not broadcast: {error}");
+                }
+                return;
             }
             facts::OutEvent::Unserved { peer, count } => {
                 tracing::debug!(peer = %peer.short(), count, "facts that were named did not come");

@@ -19,7 +19,7 @@ use super::outbox::Lane;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
 use super::talk::{Publish, Said};
-use crate::vocabulary::{Acknowledgements, NodeError, Published, Subscription};
+use crate::vocabulary::{Acknowledgements, NodeError, Published, Strategy, Subscription};
 use crate::wall_clock::wall_ms;
 
 /// Requests that may wait for the driver: announcements and wants. They are rare, and made by
@@ -256,8 +256,9 @@ impl NetworkHandle {
         &self,
         topic: TopicName,
         payload: Vec<u8>,
+        strategy: Strategy,
     ) -> Result<Published, NodeError> {
-        let said = self.say(topic, payload, None).await?;
+        let said = self.say(topic, payload, strategy, None).await?;
         Ok(said.published)
     }
 
@@ -270,9 +271,10 @@ impl NetworkHandle {
         &self,
         topic: TopicName,
         payload: Vec<u8>,
+        strategy: Strategy,
         ask: Ask,
     ) -> Result<Acknowledgements, NodeError> {
-        let said = self.say(topic, payload, Some(ask)).await?;
+        let said = self.say(topic, payload, strategy, Some(ask)).await?;
         // Otherwise the driver ended.
         let told = said.acknowledged.ok_or(NodeError::ShuttingDown)?.await;
         told.map_err(|_| NodeError::ShuttingDown)
@@ -282,6 +284,7 @@ impl NetworkHandle {
         &self,
         topic: TopicName,
         payload: Vec<u8>,
+        strategy: Strategy,
         ask: Option<Ask>,
     ) -> Result<Said, NodeError> {
         let Some(_held) = self.inner.broadcast_bytes.try_take(payload.len()) else {
@@ -292,6 +295,7 @@ impl NetworkHandle {
         let publish = Publish {
             topic,
             payload,
+            strategy,
             ask,
             answer,
         };

@@ -48,6 +48,8 @@ mod outputs;
 mod overlays;
 mod penalties;
 mod pending;
+mod rapidly;
+mod rapids;
 mod rate;
 mod routing;
 mod seed_name;

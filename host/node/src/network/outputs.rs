@@ -36,6 +36,8 @@ impl Driver {
         self.shared.set_fact_counts(self.facts.counts());
         let counts = self.overlays.take_counts();
         self.shared.counters.add_broadcasts(&counts);
+        let counts = self.overlays.rapids.take_counts();
+        self.shared.counters.add_rapid(&counts);
         if are_members_changed || std::mem::take(&mut self.has_news) {
             self.publish_members(now, are_members_changed);
         }

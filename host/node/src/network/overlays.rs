@@ -14,12 +14,13 @@ use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::acknowledgement::Acknowledged;
 use replicant_protocol::broadcast::acknowledging::{self, Acknowledging};
 use replicant_protocol::broadcast::plumtree::{self, MessageError};
-use replicant_protocol::broadcast::{self, BroadcastError, Delivery};
+use replicant_protocol::broadcast::{self, BroadcastError, Delivery, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::topics::{
     self, Cycles, LinkChanges, OpenError, PublicationError, SignedPublication, Verdict,
 };
 
+use super::rapids::Rapids;
 use super::statistics::Count;
 use super::strangers::{Came, Strangers};
 use super::trees::Trees;
@@ -43,6 +44,12 @@ pub(super) enum OverlayEvent {
         to: Vec<NodeId>,
         message: plumtree::Message,
     },
+    /// Send a message of rapid broadcast.
+    SendRapidly {
+        scope: Scope,
+        to: Vec<NodeId>,
+        message: rapid::Message,
+    },
     /// Hand a publication to members of its audience.
     HandIn {
         to: Vec<NodeId>,
@@ -50,6 +57,9 @@ pub(super) enum OverlayEvent {
     },
     /// Look at something that is for everybody, and hand it back to [`Overlays::accept`].
     Deliver(Delivery),
+    /// Look at something that is for everybody and came rapidly, and hand it back to
+    /// [`Overlays::accept_rapidly`].
+    DeliverRapidly(Delivery),
     /// Somebody said something that is heard here.
     Heard(SignedPublication),
     /// Tell a peer who has a publication; say if it does not go out
@@ -79,6 +89,7 @@ pub(super) struct Overlays {
     own: NodeId,
     everybody: Cycles,
     pub(super) trees: Trees,
+    pub(super) rapids: Rapids,
     strangers: Strangers,
     pub(super) acknowledging: Acknowledging,
     rng: ChaCha20Rng,
@@ -89,7 +100,7 @@ impl Overlays {
     pub(super) fn new(
         own: NodeId,
         topics: topics::State,
-        config: plumtree::Config,
+        (tree, rapid): (plumtree::Config, &rapid::Config),
         cycles_count: usize,
         now: Duration,
         rng: &mut ChaCha20Rng,
@@ -100,7 +111,8 @@ impl Overlays {
             topics,
             own,
             everybody,
-            trees: Trees::new(own, config, now, rng),
+            trees: Trees::new(own, tree, now, rng),
+            rapids: Rapids::new(own, rapid, rng),
             strangers: Strangers::default(),
             acknowledging: Acknowledging::new(own, acknowledging::Config::default()),
             rng: ChaCha20Rng::from_rng(rng),
@@ -108,14 +120,20 @@ impl Overlays {
         }
     }
 
+    pub(super) fn own(&self) -> NodeId {
+        self.own
+    }
+
     /// There is a session with a peer now.
     pub(super) fn handle_session_up(&mut self, now: Duration, peer: NodeId) {
         self.trees.handle_session_up(now, peer);
+        self.rapids.handle_session_up(now, peer);
     }
 
     /// There is none any more.
     pub(super) fn handle_session_down(&mut self, now: Duration, peer: NodeId) {
         self.trees.handle_session_down(now, peer);
+        self.rapids.handle_session_down(now, peer);
         self.acknowledging.handle_neighbour_down(&peer);
     }
 
@@ -124,6 +142,7 @@ impl Overlays {
         self.everybody.insert(node);
         self.relink_everybody(now);
         self.topics.handle_member(node, paths);
+        self.rapids.handle_member(node);
         self.relink(now);
         for came in self.strangers.take(&node) {
             self.bring_again(now, came);
@@ -135,6 +154,7 @@ impl Overlays {
         self.everybody.remove(node);
         self.relink_everybody(now);
         self.topics.handle_member_gone(node);
+        self.rapids.handle_member_gone(now, &node);
         self.relink(now);
         self.acknowledging.handle_gone(now, &node);
     }
@@ -162,6 +182,7 @@ impl Overlays {
                 }
                 topics::OutEvent::Closed(topic) => self.trees.close(&Some(topic)),
                 topics::OutEvent::Subscribed(paths) => {
+                    self.rapids.forget_audiences();
                     self.events.push_back(OverlayEvent::Subscribed(paths));
                 }
             }
@@ -238,7 +259,7 @@ impl Overlays {
         said.is_ok() && self.trees.has_neighbours(&scope)
     }
 
-    fn count_unopened(&mut self, error: OpenError) {
+    pub(super) fn count_unopened(&mut self, error: OpenError) {
         if let OpenError::TooMany { peer } = error {
             tracing::debug!(peer = %peer.short(), "an overlay stays closed: {error}");
             let count = OverlayEvent::Counted(Count::TopicOpeningsRefused);
@@ -247,7 +268,7 @@ impl Overlays {
     }
 
     /// The overlay of a path is open: there is a tree, with its links.
-    fn opened(&mut self, now: Duration, path: TopicName) -> Scope {
+    pub(super) fn opened(&mut self, now: Duration, path: TopicName) -> Scope {
         let audience_count = self.topics.overlay_len(&path);
         let scope = Some(path);
         // The tree has to be there before its links come.
@@ -371,13 +392,13 @@ impl Overlays {
         }
     }
 
-    fn blame(&mut self, peer: NodeId, error: PublicationError) {
+    pub(super) fn blame(&mut self, peer: NodeId, error: PublicationError) {
         let event = OverlayEvent::Misbehaved { peer, error };
         self.events.push_back(event);
     }
 
     /// Holds something until its author is known.
-    fn hold(&mut self, now: Duration, author: NodeId, came: Came) {
+    pub(super) fn hold(&mut self, now: Duration, author: NodeId, came: Came) {
         let dropped = self.strangers.hold(now, author, came);
         self.count_strangers(dropped);
     }
@@ -397,12 +418,14 @@ impl Overlays {
                 let _ = self.on_message(now, from, &scope, message);
             }
             Came::Delivery(path, delivery) => self.on_delivery(now, &path, delivery),
+            Came::Rapidly(path, delivery) => self.on_rapid_delivery(now, &path, delivery),
             Came::Loose(from, path, bytes) => self.take_loose(now, from, path.as_ref(), &bytes),
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         self.trees.handle_timeout(now);
+        self.rapids.handle_timeout(now);
         let dropped = self.strangers.expire(now);
         self.count_strangers(dropped);
         self.acknowledging.handle_timeout(now);
@@ -411,6 +434,7 @@ impl Overlays {
     pub(super) fn next_timeout(&self) -> Option<Duration> {
         let timers = [
             self.trees.next_timeout(),
+            self.rapids.next_timeout(),
             self.strangers.expires_at(),
             self.acknowledging.next_timeout(),
         ];
@@ -427,7 +451,8 @@ impl Overlays {
         self.relink(now);
         loop {
             let event = self.events.pop_front();
-            if let Some(event) = event.or_else(|| self.poll_acknowledging()) {
+            let event = event.or_else(|| self.poll_acknowledging());
+            if let Some(event) = event.or_else(|| self.poll_rapids(now)) {
                 return Some(event);
             }
             match self.trees.poll_event()? {

@@ -45,6 +45,11 @@ pub(super) async fn deliver(
             let input = DataInput::Tree(link.clone(), Some(topic), message, held);
             let _ = inbox.data.send(input).await;
         }
+        wire::Message::Rapid(scope, message) => {
+            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
+            let input = DataInput::Rapid(link.clone(), scope, message, held);
+            let _ = inbox.data.send(input).await;
+        }
         wire::Message::Application(message) => {
             let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
             let input = DataInput::Application(link.clone(), message, held);

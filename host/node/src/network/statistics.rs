@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::session::SessionError;
 
 /// Counts what happens, from any task.
@@ -39,6 +39,31 @@ impl Counters {
             (Count::BroadcastGrafts, counts.grafts_count),
             (Count::BroadcastPrunes, counts.prunes_count),
             (Count::BroadcastGivenUp, counts.given_up_count),
+        ] {
+            self.add_many(count, amount);
+        }
+    }
+
+    /// Counts what happened in rapid broadcasts.
+    pub(super) fn add_rapid(&self, counts: &rapid::Counts) {
+        for (count, amount) in [
+            (Count::RapidDelivered, counts.delivered_count),
+            (Count::RapidDuplicates, counts.duplicate_count),
+            (Count::RapidDropped, counts.dropped_count),
+            (Count::RapidBodiesSent, counts.bodies_sent_count),
+            (
+                Count::RapidAnnouncementsSent,
+                counts.announcements_sent_count,
+            ),
+            (
+                Count::RapidAnnouncementsIgnored,
+                counts.announcements_ignored_count,
+            ),
+            (Count::RapidRequestsRefused, counts.requests_refused_count),
+            (
+                Count::AcknowledgementsIgnored,
+                counts.acknowledgements_ignored_count,
+            ),
         ] {
             self.add_many(count, amount);
         }
@@ -103,6 +128,20 @@ counts! {
     BroadcastPrunes = "broadcast_prunes_total",
     /// Announced payloads that nobody sent.
     BroadcastGivenUp = "broadcast_given_up_total",
+    /// Payloads that came by rapid broadcast for the first time.
+    RapidDelivered = "rapid_delivered_total",
+    /// Payloads of rapid broadcast, or chunks of them, that came again.
+    RapidDuplicates = "rapid_duplicates_total",
+    /// Payloads of rapid broadcast that the node had no room for.
+    RapidDropped = "rapid_dropped_total",
+    /// Payloads of rapid broadcast, or chunks of them, that went out.
+    RapidBodiesSent = "rapid_bodies_sent_total",
+    /// Announcements of large payloads that went out.
+    RapidAnnouncementsSent = "rapid_announcements_sent_total",
+    /// Announcements of peers that were ignored, since too much is being fetched.
+    RapidAnnouncementsIgnored = "rapid_announcements_ignored_total",
+    /// Requests for what is not here, or was given often enough.
+    RapidRequestsRefused = "rapid_requests_refused_total",
     /// Times that a peer's socket was left unread since it sent too fast.
     RateLimited = "peer_rate_limited_total",
     /// Sessions established.

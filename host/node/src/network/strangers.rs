@@ -32,6 +32,8 @@ pub(super) enum Came {
     Message(NodeId, Scope, plumtree::Message),
     /// In the tree of a path.
     Delivery(TopicName, Delivery),
+    /// Rapidly, for the audience of a path.
+    Rapidly(TopicName, Delivery),
     /// Handed in, or in the tree of a path that nobody subscribes to.
     Loose(NodeId, Option<TopicName>, Arc<[u8]>),
 }
@@ -40,7 +42,7 @@ impl Came {
     fn peer(&self) -> NodeId {
         match self {
             Self::Message(from, ..) | Self::Loose(from, ..) => *from,
-            Self::Delivery(_, delivery) => delivery.from,
+            Self::Delivery(_, delivery) | Self::Rapidly(_, delivery) => delivery.from,
         }
     }
 
@@ -48,7 +50,7 @@ impl Came {
         match self {
             Self::Message(_, _, plumtree::Message::Gossip { payload, .. }) => payload.len(),
             Self::Message(..) => 0,
-            Self::Delivery(_, delivery) => delivery.payload.len(),
+            Self::Delivery(_, delivery) | Self::Rapidly(_, delivery) => delivery.payload.len(),
             Self::Loose(_, _, bytes) => bytes.len(),
         }
     }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask};
-use replicant_protocol::broadcast::{acknowledging, plumtree};
+use replicant_protocol::broadcast::{Delivery, acknowledging, plumtree, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::membership::{self, Member, Metadata};
 use replicant_protocol::topics::{self, SignedPublication};
-use replicant_protocol::wire::{self, Application};
+use replicant_protocol::wire::{self, Application, Payload};
 use tokio::sync::oneshot;
 
 use super::driver::Driver;
 use super::outbox::Lane;
 use super::overlays::{OverlayEvent, Scope};
 use super::statistics::Count;
-use crate::vocabulary::{Acknowledgements, Heard, NodeError, Published, Subscription};
+use crate::vocabulary::{Acknowledgements, Heard, NodeError, Published, Strategy, Subscription};
+use crate::wall_clock::wall_ms;
 
 // What a node may subscribe to has to fit what membership spreads.
 const _: () = assert!(
@@ -31,6 +32,7 @@ const _: () = assert!(topics::AUTHORS_MAX >= membership::MEMBERS_MAX + topics::G
 pub(super) struct Publish {
     pub(super) topic: TopicName,
     pub(super) payload: Vec<u8>,
+    pub(super) strategy: Strategy,
     pub(super) ask: Option<Ask>,
     pub(super) answer: oneshot::Sender<Result<Said, NodeError>>,
 }
@@ -68,8 +70,14 @@ impl Driver {
 
     /// Says something in a topic.
     pub(super) fn handle_publish(&mut self, publish: Publish) {
-        let Publish { answer, .. } = publish;
-        let said = self.say(&publish.topic, publish.payload, publish.ask);
+        let Publish {
+            topic,
+            payload,
+            strategy,
+            ask,
+            answer,
+        } = publish;
+        let said = self.say(&topic, payload, strategy, ask);
         // It is handed to the sessions before whoever asked hears of it.
         self.drain();
         // Whoever asked may have stopped waiting.
@@ -80,31 +88,36 @@ impl Driver {
         &mut self,
         topic: &TopicName,
         payload: Vec<u8>,
+        strategy: Strategy,
         ask: Option<Ask>,
     ) -> Result<Said, NodeError> {
         let now = self.shared.clock.now();
         let identity = self.shared.config.identity.clone();
-        let (overlays, asked) = (&mut self.overlays, &mut self.asked);
+        let overlays = &mut self.overlays;
         let deadline = ask.map(|ask| ask.deadline);
         let signed = overlays
             .topics
             .handle_publish(topic, payload, deadline, &identity)?;
         let audience = overlays.topics.audience(topic).len();
         let is_own_counted = overlays.topics.hears(topic);
-        let acknowledged = match ask {
-            None => None,
-            Some(ask) => {
-                let id = overlays.ask(now, &signed, ask)?;
-                let (answer, wait) = oneshot::channel();
-                let waits = Asked {
-                    is_own_counted,
-                    answer,
-                };
-                asked.insert(id, waits);
-                Some(wait)
+        let asked = match strategy {
+            Strategy::Rapid => overlays.publish_rapidly(now, signed, ask)?,
+            Strategy::Tree => {
+                let asked = ask.map(|ask| overlays.ask(now, &signed, ask));
+                let asked = asked.transpose()?;
+                overlays.publish(now, signed);
+                asked
             }
         };
-        overlays.publish(now, signed);
+        let acknowledged = asked.map(|id| {
+            let (answer, wait) = oneshot::channel();
+            let waits = Asked {
+                is_own_counted,
+                answer,
+            };
+            self.asked.insert(id, waits);
+            wait
+        });
         let published = Published { audience };
         Ok(Said {
             published,
@@ -135,6 +148,34 @@ impl Driver {
         }
     }
 
+    /// A peer says something rapidly.
+    pub(super) fn on_rapid_message(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        scope: &Scope,
+        message: rapid::Message,
+    ) {
+        let taken = self.overlays.on_rapid_message(now, from, scope, message);
+        if let Err(error) = taken {
+            self.punish(from, &error);
+        }
+    }
+
+    /// Something for everybody came rapidly: a fact, or it is no correct node's.
+    fn on_rapid_delivery(&mut self, now: Duration, delivery: Delivery) {
+        let from = delivery.from;
+        match Payload::from_bytes(&delivery.payload) {
+            Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(bytes, wall_ms()) {
+                Ok(true) => self.overlays.accept_rapidly(now, delivery),
+                Ok(false) => {}
+                Err(error) => self.punish(from, &error),
+            },
+            Ok(_) => self.punish(from, &"something else than a fact, said rapidly"),
+            Err(error) => self.punish(from, &error),
+        }
+    }
+
     /// A peer's program says something.
     pub(super) fn on_application(&mut self, now: Duration, from: NodeId, message: Application) {
         match message {
@@ -154,12 +195,18 @@ impl Driver {
             OverlayEvent::Send { scope, to, message } => {
                 self.send_in_tree(now, &scope, &to, &message);
             }
+            OverlayEvent::SendRapidly { scope, to, message } => {
+                // Others push or announce the same: nobody waits for a slow peer.
+                let bytes = wire::Message::Rapid(scope, message).to_bytes();
+                self.shared.send_to_all(&to, Lane::Data, bytes);
+            }
             OverlayEvent::HandIn { to, signed } => {
                 let message = Application::HandIn(signed.as_bytes().to_vec());
                 let bytes = wire::Message::from(message).to_bytes();
                 self.shared.send_to_all(&to, Lane::Data, bytes);
             }
             OverlayEvent::Deliver(delivery) => self.on_delivery(now, delivery),
+            OverlayEvent::DeliverRapidly(delivery) => self.on_rapid_delivery(now, delivery),
             OverlayEvent::Heard(signed) => self.tell_heard(&signed),
             OverlayEvent::Acknowledge { to, message } => self.acknowledge(to, message),
             OverlayEvent::Acknowledged(told) => self.on_acknowledged(told),

@@ -179,6 +179,13 @@ impl Trees {
         })
     }
 
+    /// Keeps something for neighbours that miss it, which goes to them another way.
+    pub(super) fn keep(&mut self, now: Duration, scope: &Scope, payload: Arc<[u8]>) {
+        if let Some(tree) = self.touch(scope) {
+            tree.plumtree.handle_held(now, payload);
+        }
+    }
+
     /// Passes something on that turned out to hold.
     pub(super) fn accept(&mut self, now: Duration, scope: &Scope, delivery: Delivery) {
         if let Some(tree) = self.touch(scope) {

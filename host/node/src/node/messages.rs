@@ -5,7 +5,7 @@ use replicant_protocol::topics::PUBLISHED_BYTES_MAX;
 
 use super::Node;
 use crate::messages::{Ask, Listener, Scope};
-use crate::vocabulary::{Acknowledgements, NodeError, Published, Subscription};
+use crate::vocabulary::{Acknowledgements, NodeError, Published, Strategy, Subscription};
 
 impl Node {
     /// Says something in a topic, to all nodes where somebody listens to it or to a path above it.
@@ -22,7 +22,23 @@ impl Node {
     ) -> Result<Published, NodeError> {
         check_size(&payload)?;
         let network = self.running()?.network.clone();
-        network.publish(topic, payload).await
+        network.publish(topic, payload, Strategy::Tree).await
+    }
+
+    /// Says something in a topic, as [`publish`](Self::publish), to all at once: it is heard after
+    /// a handful of steps, and most nodes get it, or hear of it, about as many times as the fan-out
+    /// is large. For what is rare and urgent.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_rapidly(
+        &self,
+        topic: TopicName,
+        payload: Vec<u8>,
+    ) -> Result<Published, NodeError> {
+        check_size(&payload)?;
+        let network = self.running()?.network.clone();
+        network.publish(topic, payload, Strategy::Rapid).await
     }
 
     /// Says something in a topic, as [`publish`](Self::publish), and waits until those who listen
@@ -40,7 +56,30 @@ impl Node {
     ) -> Result<Acknowledgements, NodeError> {
         check_size(&payload)?;
         let network = self.running()?.network.clone();
-        network.publish_acknowledged(topic, payload, ask).await
+        let strategy = Strategy::Tree;
+        network
+            .publish_acknowledged(topic, payload, strategy, ask)
+            .await
+    }
+
+    /// Says something in a topic to all at once, as [`publish_rapidly`](Self::publish_rapidly),
+    /// and waits until those who listen have it, as
+    /// [`publish_acknowledged`](Self::publish_acknowledged).
+    ///
+    /// # Errors
+    /// As [`publish_acknowledged`](Self::publish_acknowledged).
+    pub async fn publish_rapidly_acknowledged(
+        &self,
+        topic: TopicName,
+        payload: Vec<u8>,
+        ask: Ask,
+    ) -> Result<Acknowledgements, NodeError> {
+        check_size(&payload)?;
+        let network = self.running()?.network.clone();
+        let strategy = Strategy::Rapid;
+        network
+            .publish_acknowledged(topic, payload, strategy, ask)
+            .await
     }
 
     /// Says something to one node. It is handed to the session with it, and lost if that breaks.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ClusterId, Generation};
@@ -377,6 +377,7 @@ fn network_config(
     network.membership = match &config.parameters {
         Some(parameters) => {
             network.tree = plumtree::Config::from(&parameters.plumtree);
+            network.rapid = rapid::Config::from(&parameters.rapid);
             membership::Config::from(&parameters.swim)
         }
         None => membership_config(config.probe_interval),

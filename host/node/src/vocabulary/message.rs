@@ -25,6 +25,15 @@ pub enum ListenEvent {
     Missed(u64),
 }
 
+/// Which way something travels that is said in a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Along the tree of the topic's audience: one copy for each node.
+    Tree,
+    /// To many nodes at once: many copies, and a handful of steps.
+    Rapid,
+}
+
 /// What became of something that was said in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {

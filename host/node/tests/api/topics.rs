@@ -124,4 +124,12 @@ fn whoever_publishes_can_ask_who_has_it() {
         publish(&format!("?{wrong}")).refused(400, "bad-request");
     }
     publish("?acks=all&deadline_ms=30001").refused(400, "bad-request");
+    let rapidly = publish("?rapid=true").ok();
+    assert_eq!(rapidly, serde_json::json!({"audience": 1}));
+    let rapidly = publish("?rapid=true&acks=all").ok();
+    assert_eq!(rapidly["acknowledged"]["enough"], true);
+    for _ in 0..4 {
+        listening.event("message");
+    }
+    publish("?rapid=perhaps").refused(400, "bad-request");
 }

@@ -20,6 +20,7 @@
 
 mod gathering;
 mod tally;
+mod timed;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use super::BroadcastError;
 pub use gathering::Gathering;
 pub use tally::Tally;
 pub(super) use tally::position;
+pub(super) use timed::Timed;
 
 /// How many names a node gathers for one message at most; as many as membership knows members.
 pub const GATHERED_MAX: usize = 16_384;

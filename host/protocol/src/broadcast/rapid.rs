@@ -40,9 +40,12 @@
 //! # Operating it
 //!
 //! As a [`Broadcast`](crate::broadcast::Broadcast), whose shape it has. That trait passes no
-//! generator and knows one type of message, so this does not stand behind it yet. Tell it of all
-//! members with [`Rapid::handle_view`], or of neighbours. A message that is to be acknowledged goes
-//! out with [`Rapid::handle_broadcast_asking`].
+//! generator and knows of one audience, so this does not stand behind it. One state serves several
+//! *scopes*, such as topics: tell it who the nodes of each are with [`Rapid::handle_view`], and of
+//! neighbours. Where the driver does not dial ([`Config::is_dialing`]) messages go to those of a
+//! scope that are neighbours; where no view is known, to the neighbours. A message that is to be
+//! acknowledged goes out with [`Rapid::handle_broadcast_asking`]. What a tree or the like can mend
+//! it is told of with [`Rapid::handle_known`].
 //!
 //! # Bounds, and what a liar can do
 //!
@@ -62,8 +65,10 @@
 //!
 //! Not here: who the members are, what payloads mean, and repair of what was missed.
 
+mod asking;
 mod bodies;
 mod config;
+mod counts;
 mod message;
 mod pulls;
 mod state;
@@ -75,8 +80,11 @@ mod acknowledgement_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod scope_tests;
+#[cfg(test)]
 mod tests;
 
 pub use config::{Config, FANOUT_MAX};
+pub use counts::Counts;
 pub use message::{Contents, LEVELS_MAX, MESSAGE_BYTES_MAX, Message, MessageError, Way};
-pub use state::{Counts, OutEvent, Rapid};
+pub use state::{OutEvent, Rapid};

@@ -89,7 +89,7 @@ static ALL: [Parameter; 27] = [
     time!("plumtree.i_have_interval_ms", 1, 600_000, plumtree.i_have_interval),
     time!("plumtree.graft_timeout_ms", 1, 600_000, plumtree.graft_timeout),
     time!("plumtree.graft_retry_timeout_ms", 1, 600_000, plumtree.graft_retry_timeout),
-    count!("rapid.fanout", 1, 65_535, rapid.fanout_count as usize),
+    count!("rapid.fanout", 1, 64, rapid.fanout_count as usize),
     time!("rapid.pull_timeout_ms", 1, 600_000, rapid.pull_timeout),
 ];
 

@@ -50,7 +50,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             keep_alive_interval: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
-            versions: VersionRange { min: 2, max: 2 },
+            versions: VersionRange { min: 3, max: 3 },
         }
     }
 }

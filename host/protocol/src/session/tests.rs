@@ -93,7 +93,7 @@ fn both_sides_learn_who_the_other_is() {
     let expected = |number| Peer {
         node: local(number, None).identity.id(),
         address: local(number, None).address,
-        version: 2,
+        version: 3,
         cluster: cluster(9).unwrap(),
         is_cluster_adopted: false,
     };

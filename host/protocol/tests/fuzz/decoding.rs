@@ -1,6 +1,6 @@
 //! What is decoded has these bytes and no others, and is within its limits.
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::bundle::{SignedBundle, limits};
 use replicant_protocol::content::Statement;
 use replicant_protocol::facts::SignedFact;
@@ -25,7 +25,9 @@ pub(crate) fn message(bytes: &[u8]) {
         return;
     };
     assert_eq!(message.to_bytes(), bytes);
-    if let Message::Broadcast(plumtree::Message::Gossip { payload, .. }) = message {
+    if let Message::Broadcast(plumtree::Message::Gossip { payload, .. })
+    | Message::Rapid(None, rapid::Message::Push { payload, .. }) = message
+    {
         match Payload::from_bytes(&payload) {
             Ok(Payload::Bundle(bytes)) => bundle(bytes),
             Ok(Payload::Announcement(bytes)) => announcement(bytes),

@@ -123,22 +123,30 @@ pub(crate) fn rapid_among_liars(bytes: &[u8]) {
     let config = Config {
         pulls_max: 4,
         asked_max: 3,
+        is_dialing: input.below(2) > 0,
         ..Config::default()
     };
-    let mut rapid = Rapid::new(id(0), config);
-    if input.below(2) > 0 {
-        rapid.handle_view((0..NODES).map(id).collect());
+    let mut rapid: Rapid<u8> = Rapid::new(id(0), config);
+    for scope in 0..2 {
+        if input.below(2) > 0 {
+            let nodes = (0..NODES).skip(usize::from(scope) * 3);
+            rapid.handle_view(scope, nodes.map(id).collect());
+        }
     }
     let mut delivered = BTreeSet::new();
     let (mut asked, mut told) = (0, 0);
     while !input.is_over() {
         let peer = id(1 + input.byte() % (NODES + 1));
+        let scope = input.below(2) as u8;
         match input.byte() {
-            0..20 => rapid.handle_neighbour_up(now, peer),
-            20..30 => rapid.handle_neighbour_down(now, peer),
+            0..18 => rapid.handle_neighbour_up(now, peer),
+            18..24 => rapid.handle_neighbour_down(now, peer),
+            24..26 => rapid.handle_gone(now, &peer),
+            26..28 => rapid.handle_view_gone(&scope),
+            28..30 => rapid.handle_known(&Hash::of(&[input.byte()])),
             30..200 => {
                 let message = any_message(&mut input);
-                let _ = rapid.on_message(now, peer, message, &mut rng);
+                let _ = rapid.on_message(now, peer, &scope, message, &mut rng);
             }
             200..230 => {
                 now += Duration::from_millis(input.number() % 5_000);
@@ -151,7 +159,7 @@ pub(crate) fn rapid_among_liars(bytes: &[u8]) {
                     deadline: Duration::from_millis(input.number() % 60_000),
                 };
                 let payload: Arc<[u8]> = vec![input.byte(); 2 + input.below(3_000)].into();
-                let said = rapid.handle_broadcast_asking(now, payload, ask, &mut rng);
+                let said = rapid.handle_broadcast_asking(now, &scope, payload, ask, &mut rng);
                 if let Ok(id) = said {
                     asked += 1;
                     assert!(delivered.insert(id), "said, but it was here before");
@@ -160,15 +168,18 @@ pub(crate) fn rapid_among_liars(bytes: &[u8]) {
         }
         while let Some(event) = rapid.poll_event() {
             match event {
-                OutEvent::Send { to, message } => {
+                OutEvent::Send { to, message, .. } => {
                     assert!(!to.is_empty() && !to.contains(&id(0)));
                     assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
                 }
-                OutEvent::Deliver(delivery) => {
+                OutEvent::Deliver(scope, delivery) => {
                     assert_eq!(Hash::of(&delivery.payload), delivery.id);
                     assert!(delivered.insert(delivery.id), "delivered twice");
+                    if input.below(4) == 0 {
+                        rapid.handle_unasked(&delivery.id);
+                    }
                     if input.below(4) > 0 {
-                        rapid.handle_accepted(now, delivery, &mut rng);
+                        rapid.handle_accepted(now, &scope, delivery, &mut rng);
                     }
                 }
                 OutEvent::Acknowledged(outcome) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use replicant_protocol::broadcast::acknowledgement::ShortId;
-use replicant_protocol::broadcast::{acknowledging, plumtree};
+use replicant_protocol::broadcast::{acknowledging, plumtree, rapid};
 use replicant_protocol::bundle::{Body, BodyObject, BodyOp, Dependency, Format, SignedBundle};
 use replicant_protocol::clock::Hlc;
 use replicant_protocol::content;
@@ -240,7 +240,7 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         is_last: false,
     };
     let question = DigestRequest {
-        after: Some(topic),
+        after: Some(topic.clone()),
         root: Hash::of(b"root"),
     };
     let payloads = [
@@ -258,7 +258,18 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         id: Hash::of(b"publication"),
         names: names.collect(),
     };
-    let of_topics: [Message; 6] = [
+    let payload = Payload::Fact(&crate::facts::facts()[0]).to_bytes().into();
+    let (hops, way) = (2, None);
+    let push = rapid::Message::Push { hops, way, payload };
+    let announce = rapid::Message::Announce {
+        hops,
+        way,
+        id: Hash::of(&[7; 70_000]),
+        contents: rapid::Contents::of(&[7; 70_000]).unwrap(),
+    };
+    let of_topics: [Message; 8] = [
+        Message::Rapid(None, push),
+        Message::Rapid(Some(topic.clone()), announce),
         Application::HandIn(publications().remove(1)).into(),
         Application::Acknowledge(acknowledgement).into(),
         replication::Message::SyncRequest(request).into(),

@@ -63,7 +63,7 @@ impl RapidNode {
     /// A node that knows these nodes, itself included.
     pub fn new(own: Index, config: Config, view: Arc<[NodeId]>) -> Self {
         let mut rapid = Rapid::new(node_id(own), config);
-        rapid.handle_view(view);
+        rapid.handle_view((), view);
         Self {
             rapid,
             heard: Heard::default(),
@@ -81,16 +81,16 @@ impl RapidNode {
     fn drain(&mut self, context: &mut Context<'_, Message>) {
         while let Some(event) = self.rapid.poll_event() {
             match event {
-                OutEvent::Send { to, message } => {
+                OutEvent::Send { to, message, .. } => {
                     for peer in to {
                         context.send(index_of(&peer), message.clone());
                     }
                 }
-                OutEvent::Deliver(delivery) => {
+                OutEvent::Deliver((), delivery) => {
                     let hops = u32::from(delivery.hops);
                     self.heard.add(delivery.id, context.now, hops);
                     self.rapid
-                        .handle_accepted(context.now, delivery, context.rng);
+                        .handle_accepted(context.now, &(), delivery, context.rng);
                 }
                 OutEvent::Acknowledged(outcome) => self.outcomes.push(outcome),
             }
@@ -136,7 +136,7 @@ impl Process for RapidNode {
         // Simulated peers are honest, and what they send is well-formed.
         let _ = self
             .rapid
-            .on_message(context.now, node_id(from), message, context.rng);
+            .on_message(context.now, node_id(from), &(), message, context.rng);
         self.drain(context);
     }
 
@@ -155,13 +155,17 @@ impl Process for RapidNode {
         let _ = match say.ask {
             None => self
                 .rapid
-                .handle_broadcast(context.now, say.payload, context.rng)
+                .handle_broadcast(context.now, &(), say.payload, context.rng)
                 .is_ok(),
             Some(ask) => {
                 self.homes.insert(id, (context.now, 0));
-                let said =
-                    self.rapid
-                        .handle_broadcast_asking(context.now, say.payload, ask, context.rng);
+                let said = self.rapid.handle_broadcast_asking(
+                    context.now,
+                    &(),
+                    say.payload,
+                    ask,
+                    context.rng,
+                );
                 said.is_ok()
             }
         };

@@ -38,7 +38,8 @@ pub(super) async fn subscriptions(
 /// Says something in a topic, to all that listen to it or to a path above it.
 ///
 /// Messages pass by: who is away does not hear them later. What has to last is an object. With
-/// `acks` the answer says who has it: as far as was heard, since other nodes pass that on.
+/// `acks` the answer says who has it: as far as was heard, since other nodes pass that on. With
+/// `rapid` it goes to many nodes at once, for what has to be heard now and is said rarely.
 #[utoipa::path(post, path = "/v1/topics/{topic}/messages", operation_id = "publish",
     tag = "messages",
     params(("topic" = String, Path, description = "The topic, percent-encoded"), PublishQuery),
@@ -56,10 +57,13 @@ pub(super) async fn publish(
     format: Format,
     document: Document,
 ) -> Result<Response, ErrorReply> {
-    let view: PublishedView = match query.ask()? {
-        None => api.node.publish(topic, document.cbor).await?.into(),
-        Some(ask) => {
-            let asked = api.node.publish_acknowledged(topic, document.cbor, ask);
+    let (node, said) = (&api.node, document.cbor);
+    let view: PublishedView = match (query.ask()?, query.is_rapid()) {
+        (None, false) => node.publish(topic, said).await?.into(),
+        (None, true) => node.publish_rapidly(topic, said).await?.into(),
+        (Some(ask), false) => node.publish_acknowledged(topic, said, ask).await?.into(),
+        (Some(ask), true) => {
+            let asked = node.publish_rapidly_acknowledged(topic, said, ask);
             asked.await?.into()
         }
     };

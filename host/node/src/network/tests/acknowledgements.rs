@@ -9,6 +9,7 @@ use replicant_protocol::ids::TopicName;
 use super::overlay_world::World;
 use super::topics::listening;
 use super::*;
+use crate::vocabulary::Strategy;
 
 const SETTLED: Duration = Duration::from_secs(150);
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -241,9 +242,9 @@ async fn real_networks_tell_who_has_it_and_who_is_missing() {
     };
     for node in [&a, &b, &c] {
         let asked = wanted(Wanted::All);
-        let said = node
-            .handle
-            .publish_acknowledged(topic.clone(), b"1".to_vec(), asked);
+        let said =
+            node.handle
+                .publish_acknowledged(topic.clone(), b"1".to_vec(), Strategy::Tree, asked);
         let said = said.await.unwrap();
         assert_eq!((said.audience, said.count, said.is_enough), (3, 3, true));
         assert!(said.missing.is_empty());
@@ -252,12 +253,14 @@ async fn real_networks_tell_who_has_it_and_who_is_missing() {
     let asked = wanted(Wanted::Quorum(2));
     let said = a
         .handle
-        .publish_acknowledged(topic.clone(), b"2".to_vec(), asked);
+        .publish_acknowledged(topic.clone(), b"2".to_vec(), Strategy::Tree, asked);
     let said = said.await.unwrap();
     assert_eq!((said.count, said.is_enough), (2, true));
     // It hears nobody, and is told so once it gives them up.
     let asked = wanted(Wanted::All);
-    let said = c.handle.publish_acknowledged(topic, b"3".to_vec(), asked);
+    let said = c
+        .handle
+        .publish_acknowledged(topic, b"3".to_vec(), Strategy::Tree, asked);
     let said = said.await.unwrap();
     let missing = said.missing.len();
     assert_eq!((said.count, said.audience - 1), (1, missing));

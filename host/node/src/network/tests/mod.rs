@@ -11,6 +11,7 @@ mod order;
 mod overlay_world;
 mod overlays;
 mod pressure;
+mod rapid;
 mod raw_peer;
 mod topics;
 

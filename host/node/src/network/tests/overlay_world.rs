@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, AskError, ShortId};
-use replicant_protocol::broadcast::{acknowledging, plumtree};
+use replicant_protocol::broadcast::{acknowledging, plumtree, rapid};
 use replicant_protocol::ids::TopicName;
-use replicant_protocol::topics;
+use replicant_protocol::topics::{self, SignedPublication};
 
 use super::super::overlays::{OverlayEvent, Overlays, Scope};
 use super::*;
@@ -37,6 +37,7 @@ struct Flight {
 
 enum Said {
     InTree(Scope, plumtree::Message),
+    Rapidly(Scope, rapid::Message),
     Acknowledge(acknowledging::Message),
 }
 
@@ -50,16 +51,19 @@ pub(super) struct World {
     pub(super) stuck: BTreeSet<usize>,
     pub(super) gossips_count: usize,
     pub(super) acknowledgements_count: usize,
+    /// Payloads and chunks that were said rapidly.
+    pub(super) bodies_count: usize,
 }
 
 fn start(number: u8, now: Duration) -> Node {
     let identity = identity(number + 1);
     let id = identity.id();
     let topics = topics::State::new(topics::Config::default(), id, now.as_millis() as u64 + 1);
-    let tree = config(number + 1, &[]).tree;
+    let config = config(number + 1, &[]);
+    let ways = (config.tree, &config.rapid);
     let mut rng = ChaCha20Rng::seed_from_u64(u64::from(number) + 100);
     Node {
-        overlays: Overlays::new(id, topics, tree, 4, now, &mut rng),
+        overlays: Overlays::new(id, topics, ways, 4, now, &mut rng),
         identity,
         heard: Vec::new(),
         delivered: Vec::new(),
@@ -84,6 +88,7 @@ impl World {
             stuck: BTreeSet::new(),
             gossips_count: 0,
             acknowledgements_count: 0,
+            bodies_count: 0,
         }
     }
 
@@ -153,6 +158,20 @@ impl World {
         self.say(index, name, payload, None).unwrap();
     }
 
+    /// Says something rapidly. Gives under which id it is acknowledged, if that is asked.
+    pub(super) fn publish_rapidly(
+        &mut self,
+        index: usize,
+        name: &str,
+        payload: &[u8],
+        ask: Option<Ask>,
+    ) -> Result<Option<Hash>, AskError> {
+        let now = self.now;
+        let signed = self.signed(index, name, payload, ask);
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.publish_rapidly(now, signed, ask)
+    }
+
     /// Says something that is to be acknowledged. Gives under which id.
     pub(super) fn ask(&mut self, index: usize, name: &str, ask: Ask) -> Result<Hash, AskError> {
         let id = self.say(index, name, b"asked", Some(ask))?;
@@ -167,16 +186,41 @@ impl World {
         ask: Option<Ask>,
     ) -> Result<Option<Hash>, AskError> {
         let now = self.now;
+        let signed = self.signed(index, name, payload, ask);
+        let node = &mut self.nodes[index];
+        let asked = ask.map(|ask| node.overlays.ask(now, &signed, ask));
+        let id = asked.transpose()?;
+        node.overlays.publish(now, signed);
+        Ok(id)
+    }
+
+    /// What a node signs, to be said in a topic.
+    pub(super) fn signed(
+        &mut self,
+        index: usize,
+        name: &str,
+        payload: &[u8],
+        ask: Option<Ask>,
+    ) -> SignedPublication {
         let node = &mut self.nodes[index];
         let identity = node.identity.clone();
         let topics = &mut node.overlays.topics;
         let deadline = ask.map(|ask| ask.deadline);
         let signed = topics.handle_publish(&topic(name), payload.to_vec(), deadline, &identity);
-        let signed = signed.unwrap();
-        let asked = ask.map(|ask| node.overlays.ask(now, &signed, ask));
-        let id = asked.transpose()?;
-        node.overlays.publish(now, signed);
-        Ok(id)
+        signed.unwrap()
+    }
+
+    /// A node takes a message of rapid broadcast of another. Whether it is right.
+    pub(super) fn hear_rapidly(
+        &mut self,
+        index: usize,
+        from: usize,
+        scope: &Scope,
+        message: rapid::Message,
+    ) -> Result<(), rapid::MessageError> {
+        let (from, now) = (self.id(from), self.now);
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.on_rapid_message(now, from, scope, message)
     }
 
     /// A node takes an acknowledgement.
@@ -190,6 +234,13 @@ impl World {
         let now = self.now;
         let overlays = &mut self.nodes[index].overlays;
         overlays.broadcast(now, payload.into()).unwrap();
+    }
+
+    /// Says something to everybody, rapidly.
+    pub(super) fn broadcast_rapidly(&mut self, index: usize, payload: &[u8]) {
+        let now = self.now;
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.broadcast_rapidly(now, payload.into()).unwrap();
     }
 
     /// A node takes a message of another.
@@ -234,6 +285,10 @@ impl World {
         {
             match flight.said {
                 Said::InTree(scope, message) => self.hear(to, flight.from, scope, message),
+                Said::Rapidly(scope, message) => {
+                    let taken = self.hear_rapidly(to, flight.from, &scope, message);
+                    taken.unwrap();
+                }
                 Said::Acknowledge(message) => {
                     let overlays = &mut self.nodes[to].overlays;
                     overlays.on_acknowledgement(self.now, message);
@@ -255,6 +310,17 @@ impl World {
         let node = &mut self.nodes[index];
         match event {
             OverlayEvent::Send { scope, to, message } => self.send(index, scope, to, message),
+            OverlayEvent::SendRapidly { scope, to, message } => {
+                use rapid::Message::{Acknowledge, Chunk, Push};
+                match &message {
+                    Push { .. } | Chunk { .. } => self.bodies_count += to.len(),
+                    Acknowledge { .. } => self.acknowledgements_count += to.len(),
+                    _ => {}
+                }
+                for to in to {
+                    self.fly(index, to, Said::Rapidly(scope.clone(), message.clone()));
+                }
+            }
             OverlayEvent::HandIn { to, signed } => {
                 let from = self.id(index);
                 for other in 0..self.nodes.len() {
@@ -268,6 +334,10 @@ impl World {
             OverlayEvent::Deliver(delivery) => {
                 node.delivered.push(delivery.payload.to_vec());
                 node.overlays.accept(now, delivery);
+            }
+            OverlayEvent::DeliverRapidly(delivery) => {
+                node.delivered.push(delivery.payload.to_vec());
+                node.overlays.accept_rapidly(now, delivery);
             }
             OverlayEvent::Heard(signed) => node.heard.push(signed.publication().payload.clone()),
             OverlayEvent::Acknowledge { to, message } => {

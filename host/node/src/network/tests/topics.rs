@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::raw_peer::RawPeer;
 use super::*;
+use crate::vocabulary::Strategy;
 
 fn topic(name: &str) -> TopicName {
     name.parse().unwrap()
@@ -71,7 +72,7 @@ async fn everybody_who_listens_hears_what_is_said_once_the_speaker_too() {
     for (speaker, payload) in [(&a, b"from a"), (&c, b"from c")] {
         let said = speaker
             .handle
-            .publish(topic("shop/eu/carts"), payload.to_vec());
+            .publish(topic("shop/eu/carts"), payload.to_vec(), Strategy::Tree);
         assert_eq!(said.await.unwrap().audience, 2);
         eventually("it is heard", || {
             [&a, &b].iter().all(|node| {

@@ -1,9 +1,8 @@
 //! Payloads that are acknowledged through this node.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::broadcast::acknowledgement::{Gathering, ShortId};
+use crate::broadcast::acknowledgement::{Gathering, ShortId, Timed};
 use crate::ids::{Hash, NodeId};
 
 use super::{Config, Message, Way};
@@ -12,21 +11,16 @@ use super::{Config, Message, Way};
 struct Trail {
     way: Way,
     gathering: Gathering,
-    until: Duration,
-    armed: Duration,
 }
 
 /// Payloads that are acknowledged through this node, each until its deadline.
 ///
-/// Invariants: `order` has the ids of `trails`; `timers` has each once, as it is armed;
-/// `names_count` is what all of them gathered.
+/// Invariant: `names_count` is what all of them gathered.
 #[derive(Debug)]
 pub(super) struct Trails {
     own: NodeId,
     config: Config,
-    trails: BTreeMap<Hash, Trail>,
-    order: VecDeque<Hash>,
-    timers: BTreeSet<(Duration, Hash)>,
+    trails: Timed<Trail>,
     names_count: usize,
 }
 
@@ -35,35 +29,23 @@ impl Trails {
         Self {
             own,
             config,
-            trails: BTreeMap::new(),
-            order: VecDeque::new(),
-            timers: BTreeSet::new(),
+            trails: Timed::new(),
             names_count: 0,
         }
     }
 
     /// This node has a payload and passes it on.
     pub(super) fn begin(&mut self, now: Duration, id: Hash, way: Way, until: Duration) {
-        if self.trails.contains_key(&id) {
+        if self.trails.contains(&id) {
             return;
         }
         let gathering = Gathering::new(now, self.config.gather_interval, false);
-        let trail = Trail {
-            way,
-            gathering,
-            until,
-            armed: until,
-        };
-        self.trails.insert(id, trail);
-        self.order.push_back(id);
-        self.timers.insert((until, id));
+        let author = way.author;
+        self.trails.insert(id, until, Trail { way, gathering });
         self.gather(&id, vec![ShortId::from(&self.own)]);
-        let of_author = |id: &&Hash| {
-            let trail = self.trails.get(*id);
-            trail.is_some_and(|trail| trail.way.author == way.author)
-        };
-        let mut of_author = self.order.iter().filter(of_author);
-        let oldest = of_author.next().copied();
+        let of_author = |(_, trail): &(&Hash, &Trail)| trail.way.author == author;
+        let mut of_author = self.trails.oldest_first().filter(of_author);
+        let oldest = of_author.next().map(|(id, _)| *id);
         // The oldest is one of them.
         if of_author.count() >= self.config.asked_max
             && let Some(oldest) = oldest
@@ -83,11 +65,15 @@ impl Trails {
         self.arm(id);
         while (self.trails.len() > self.config.trails_max
             || self.names_count > self.config.names_max)
-            && let Some(oldest) = self.order.front().copied()
+            && let Some(oldest) = self.oldest()
         {
             self.end(&oldest);
         }
         true
+    }
+
+    fn oldest(&self) -> Option<Hash> {
+        self.trails.oldest_first().next().map(|(id, _)| *id)
     }
 
     /// What was to be told did not go out.
@@ -115,8 +101,8 @@ impl Trails {
     /// What is to be told now: to whom, of which payload, who has it. Forgets what is over.
     pub(super) fn poll(&mut self, now: Duration) -> Vec<(NodeId, Hash, Vec<ShortId>)> {
         let mut told = Vec::new();
-        while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now).copied() {
-            let Some(trail) = self.trails.get_mut(&id).filter(|it| it.until > now) else {
+        while let Some((id, is_over)) = self.trails.due(now) {
+            let Some(trail) = self.trails.get_mut(&id).filter(|_| !is_over) else {
                 self.end(&id);
                 continue;
             };
@@ -129,26 +115,17 @@ impl Trails {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        self.timers.first().map(|(at, _)| *at)
+        self.trails.next_timeout()
     }
 
     fn arm(&mut self, id: &Hash) {
-        let Some(trail) = self.trails.get_mut(id) else {
-            return;
-        };
-        let next = trail.gathering.next_timeout();
-        let next = next.map_or(trail.until, |next| next.min(trail.until));
-        if next != trail.armed {
-            self.timers.remove(&(trail.armed, *id));
-            self.timers.insert((next, *id));
-            trail.armed = next;
-        }
+        let trail = self.trails.get(id);
+        let next = trail.and_then(|trail| trail.gathering.next_timeout());
+        self.trails.arm(id, next);
     }
 
     fn end(&mut self, id: &Hash) {
         if let Some(trail) = self.trails.remove(id) {
-            self.timers.remove(&(trail.armed, *id));
-            self.order.retain(|other| other != id);
             self.names_count -= trail.gathering.count();
         }
     }

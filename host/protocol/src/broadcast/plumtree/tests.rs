@@ -416,3 +416,33 @@ fn announcements_to_a_new_neighbour_wait_until_it_may_know_of_the_link() {
     tree.handle_timeout(later);
     assert_eq!(sent(&mut tree, later), [(id(4), i_have(false, "news", 1))]);
 }
+
+#[test]
+fn what_came_another_way_is_announced_and_served_and_not_delivered_again() {
+    let mut tree = tree(config());
+    hear(&mut tree, NOW, 3, i_have(false, "news", 2));
+    tree.handle_held(NOW, payload("news"));
+    tree.handle_held(NOW, payload("news"));
+    assert_eq!(sent(&mut tree, NOW), [], "nothing is pushed");
+    let later = NOW + config().graft_timeout;
+    tree.handle_timeout(later);
+    let told = sent(&mut tree, later);
+    let expected = [1, 2].map(|peer| (id(peer), i_have(false, "news", 1)));
+    assert_eq!(
+        told, expected,
+        "to those that did not say that they have it"
+    );
+    let graft = Message::Graft {
+        id: Some(Hash::of(b"news")),
+        is_link: false,
+    };
+    hear(&mut tree, later, 2, graft);
+    assert_eq!(sent(&mut tree, later).len(), 1);
+    hear(&mut tree, later, 1, gossip(1, 0, "news"));
+    assert_eq!(tree.poll_event(), None);
+    // What came along the tree went on along it.
+    hear(&mut tree, later, 1, gossip(1, 0, "other"));
+    sent(&mut tree, later);
+    tree.handle_held(later, payload("other"));
+    assert_eq!(sent(&mut tree, later), []);
+}

@@ -47,6 +47,22 @@ impl Plumtree {
         }
     }
 
+    /// A payload came another way, and goes to the others that way. It is kept here for neighbours
+    /// that miss it, and announced to them.
+    pub fn handle_held(&mut self, now: Duration, payload: Arc<[u8]>) {
+        let id = Hash::of(&payload);
+        if self.cache.contains(&id) || !self.seen.insert(id) {
+            return;
+        }
+        let holders = self.missing.remove(&id);
+        self.cache.insert(now, id, 0, payload);
+        for is_eager in [true, false] {
+            for peer in self.peers.with_link(is_eager, &holders) {
+                self.announce(now, peer, Announced { id, hops: 1 });
+            }
+        }
+    }
+
     pub(super) fn on_gossip(&mut self, from: NodeId, hops: u8, spread: u16, payload: Arc<[u8]>) {
         let id = Hash::of(&payload);
         if self.seen.contains(&id) || self.cache.contains(&id) {

@@ -15,7 +15,7 @@ fn a_node_tells_its_collector_at_once_and_later_whom_it_saw() {
         ..Config::default()
     };
     let mut rapid = Rapid::new(id(0), config.clone());
-    rapid.handle_view(view(1_000));
+    rapid.handle_view((), view(1_000));
     let payload = body(10);
     let by = |collector| {
         let collector = Some(name(collector));
@@ -26,7 +26,7 @@ fn a_node_tells_its_collector_at_once_and_later_whom_it_saw() {
     };
     give(&mut rapid, NOW, 1, push(5, by(20), &payload));
     let held = delivery(&mut rapid).unwrap();
-    rapid.handle_accepted(NOW, held, &mut rng());
+    rapid.handle_accepted(NOW, &(), held, &mut rng());
     let out = sent(&mut rapid);
     let told = |out: &[(NodeId, Message)]| {
         let each = out.iter().filter_map(|(to, message)| match message {
@@ -54,7 +54,7 @@ fn a_collector_passes_on_to_the_sender_what_it_gathers() {
     let payload = body(10);
     give(&mut rapid, NOW, 1, push(2, Some(way(9)), &payload));
     let held = delivery(&mut rapid).unwrap();
-    rapid.handle_accepted(NOW, held, &mut rng());
+    rapid.handle_accepted(NOW, &(), held, &mut rng());
     let out = sent(&mut rapid);
     assert!(
         out.iter()
@@ -89,15 +89,15 @@ fn talk(nodes: &mut [Rapid], start: Duration) -> Vec<Acknowledged> {
             rapid.handle_timeout(now, &mut rng);
             while let Some(event) = rapid.poll_event() {
                 match event {
-                    OutEvent::Send { to, message } => {
+                    OutEvent::Send { to, message, .. } => {
                         for to in to {
                             sequence += 1;
                             let what = (id(own), to, message.clone());
                             under_way.insert((now + ms(20), sequence), what);
                         }
                     }
-                    OutEvent::Deliver(delivery) => {
-                        rapid.handle_accepted(now, delivery, &mut rng);
+                    OutEvent::Deliver((), delivery) => {
+                        rapid.handle_accepted(now, &(), delivery, &mut rng);
                     }
                     OutEvent::Acknowledged(outcome) => outcomes.push(outcome),
                 }
@@ -112,7 +112,9 @@ fn talk(nodes: &mut [Rapid], start: Duration) -> Vec<Acknowledged> {
         while let Some(entry) = under_way.first_entry().filter(|it| it.key().0 <= now) {
             let (from, to, message) = entry.remove();
             let at = nodes.iter().position(|it| it.own() == to).unwrap();
-            nodes[at].on_message(now, from, message, &mut rng).unwrap();
+            nodes[at]
+                .on_message(now, from, &(), message, &mut rng)
+                .unwrap();
         }
     }
     panic!("it never ends");
@@ -137,7 +139,7 @@ fn among_neighbours_only_acknowledgements_go_back_the_way_the_message_came() {
         deadline: Duration::from_secs(3),
     };
     let said = nodes[0]
-        .handle_broadcast_asking(NOW, body(10), ask, &mut rng())
+        .handle_broadcast_asking(NOW, &(), body(10), ask, &mut rng())
         .unwrap();
     let outcomes = talk(&mut nodes, NOW);
     let expected = Acknowledged {
@@ -157,7 +159,7 @@ fn in_a_full_view_all_is_told_as_soon_as_all_have_it() {
         deadline: Duration::from_secs(3),
     };
     for length in [100, 9_000] {
-        let said = nodes[4].handle_broadcast_asking(NOW, body(length), ask, &mut rng());
+        let said = nodes[4].handle_broadcast_asking(NOW, &(), body(length), ask, &mut rng());
         let [told] = talk(&mut nodes, NOW).try_into().unwrap();
         assert_eq!(
             (told.id, told.count, told.is_enough),
@@ -174,10 +176,10 @@ fn an_outcome_comes_at_the_deadline_when_nobody_answers() {
         deadline: ms(300),
     };
     let said = rapid
-        .handle_broadcast_asking(NOW, body(10), ask, &mut rng())
+        .handle_broadcast_asking(NOW, &(), body(10), ask, &mut rng())
         .unwrap();
     assert_eq!(rapid.acknowledged_count(&said), Some(0));
-    let again = rapid.handle_broadcast_asking(NOW, body(10), ask, &mut rng());
+    let again = rapid.handle_broadcast_asking(NOW, &(), body(10), ask, &mut rng());
     assert_eq!(again, Err(AskError::Repeated));
     events(&mut rapid);
     assert_eq!(rapid.next_timeout(), Some(NOW + ms(300)));

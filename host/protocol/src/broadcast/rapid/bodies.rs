@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chunks::CHUNK_BYTES;
 use crate::ids::{Hash, NodeId};
@@ -16,44 +17,69 @@ const SERVED_PEERS_MAX: usize = 1_024;
 #[derive(Debug)]
 struct Held {
     payload: Arc<[u8]>,
+    until: Duration,
     /// How many chunks each peer was given.
     served: BTreeMap<NodeId, usize>,
 }
 
-/// Payloads that others may fetch; the oldest give way to new ones.
+/// Payloads that others may fetch, each for a while; the oldest give way to new ones.
 #[derive(Debug)]
 pub(super) struct Bodies {
     held: BTreeMap<Hash, Held>,
     order: VecDeque<Hash>,
     bytes: usize,
     bytes_max: usize,
+    held_for: Duration,
 }
 
 impl Bodies {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, held_for: Duration) -> Self {
         Self {
             held: BTreeMap::new(),
             order: VecDeque::new(),
             bytes: 0,
             bytes_max,
+            held_for,
         }
     }
 
-    pub(super) fn insert(&mut self, id: Hash, payload: Arc<[u8]>) {
+    pub(super) fn insert(&mut self, now: Duration, id: Hash, payload: Arc<[u8]>) {
         let bytes = payload.len();
-        let served = BTreeMap::new();
+        let (until, served) = (now + self.held_for, BTreeMap::new());
         if bytes > self.bytes_max || self.held.contains_key(&id) {
             return;
         }
-        while self.bytes + bytes > self.bytes_max
-            && let Some(oldest) = self.order.pop_front()
-        {
-            let gone = self.held.remove(&oldest);
-            self.bytes -= gone.map_or(0, |held| held.payload.len());
+        while self.bytes + bytes > self.bytes_max && !self.order.is_empty() {
+            self.drop_oldest();
         }
         self.bytes += bytes;
         self.order.push_back(id);
-        self.held.insert(id, Held { payload, served });
+        let held = Held {
+            payload,
+            until,
+            served,
+        };
+        self.held.insert(id, held);
+    }
+
+    /// Forgets what was held long enough.
+    pub(super) fn expire(&mut self, now: Duration) {
+        while self.next_timeout().is_some_and(|at| at <= now) {
+            self.drop_oldest();
+        }
+    }
+
+    /// When [`expire`](Self::expire) is due.
+    pub(super) fn next_timeout(&self) -> Option<Duration> {
+        let oldest = self.held.get(self.order.front()?)?;
+        Some(oldest.until)
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.order.pop_front() {
+            let gone = self.held.remove(&oldest);
+            self.bytes -= gone.map_or(0, |held| held.payload.len());
+        }
     }
 
     /// A chunk for a peer; `None` if there is none, or the peer had it often enough.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::broadcast::PAYLOAD_BYTES_MAX;
 use crate::chunks::CHUNK_BYTES;
+use crate::environment::{RAPID_FANOUT_MAX, RapidParameters};
 
 /// More peers than this get no message from one node.
-pub const FANOUT_MAX: usize = 64;
+pub const FANOUT_MAX: usize = RAPID_FANOUT_MAX;
 
 /// The settings of rapid broadcasting. [`Config::default`] is for links of up to 50 ms one way;
 /// [`Config::for_latency`] makes the times fit others.
@@ -23,6 +24,9 @@ pub struct Config {
     pub miss_probability: f64,
     /// Says the fan-out instead of the three above; at most [`FANOUT_MAX`]. Default none.
     pub fanout: Option<usize>,
+    /// Whether nodes of a full view can be sent to that are no neighbours: the driver dials them.
+    /// If not, messages go to those of the view that are neighbours. Default true.
+    pub is_dialing: bool,
     /// The largest payload, in bytes; at most [`PAYLOAD_BYTES_MAX`], which is the default.
     pub payload_bytes_max: usize,
     /// Payloads up to this go out whole. Larger ones are announced, and fetched by whoever has
@@ -45,6 +49,9 @@ pub struct Config {
     /// How many bytes of payloads are held for others to fetch; the oldest give way. At least the
     /// largest payload. Default 32 MiB.
     pub held_bytes_max: usize,
+    /// How long they are held: until whoever heard of one has fetched it or given it up. Default
+    /// 30 s.
+    pub held_for: Duration,
     /// How many payloads are fetched at once; more announcements are ignored and counted. Default
     /// 64.
     pub pulls_max: usize,
@@ -78,6 +85,9 @@ pub struct Config {
     /// How many messages with acknowledgements are in memory at once, each until its deadline; at
     /// the bound the oldest is forgotten. Default 256.
     pub asked_max: usize,
+    /// How many names are held for all of them; at the bound the oldest message is forgotten.
+    /// Default 1,048,576.
+    pub names_max: usize,
 }
 
 impl Config {
@@ -151,6 +161,21 @@ impl Config {
     }
 }
 
+impl From<&RapidParameters> for Config {
+    /// The fan-out follows from the environment for however many nodes there are, unless it was
+    /// overridden; all times from that for a chunk.
+    fn from(parameters: &RapidParameters) -> Self {
+        Self {
+            reliability: parameters.reliability,
+            loss: parameters.loss,
+            miss_probability: parameters.miss,
+            fanout: parameters.overridden_fanout(),
+            pull_timeout: parameters.pull_timeout,
+            ..Self::for_latency(parameters.pull_timeout * 5 / 12)
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -158,6 +183,7 @@ impl Default for Config {
             loss: 0.05,
             miss_probability: 0.01,
             fanout: None,
+            is_dialing: true,
             payload_bytes_max: PAYLOAD_BYTES_MAX,
             push_bytes_max: 1_024,
             eager_share: 0.6,
@@ -166,6 +192,7 @@ impl Default for Config {
             seen_max: 16_384,
             events_max: 1_024,
             held_bytes_max: 32 * 1024 * 1024,
+            held_for: Duration::from_secs(30),
             pulls_max: 64,
             pulls_per_peer_max: 16,
             pulled_bytes_max: 32 * 1024 * 1024,
@@ -177,6 +204,7 @@ impl Default for Config {
             report_share: 0.6,
             gather_interval: Duration::from_millis(25),
             asked_max: 256,
+            names_max: 1 << 20,
         }
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Holder {
 
 /// A chunk to ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct Request<S> {
+    pub(super) scope: S,
     pub(super) to: NodeId,
     pub(super) id: Hash,
     pub(super) index: u32,
@@ -33,7 +34,8 @@ pub(super) struct Request {
 
 /// A payload that is complete.
 #[derive(Debug)]
-pub(super) struct Pulled {
+pub(super) struct Pulled<S> {
+    pub(super) scope: S,
     pub(super) payload: Arc<[u8]>,
     /// Who announced it, the first at first.
     pub(super) holders: Vec<Holder>,
@@ -48,7 +50,8 @@ struct Open {
 }
 
 #[derive(Debug)]
-struct Pull {
+struct Pull<S> {
+    scope: S,
     chunks: ChunkList,
     holders: Vec<Holder>,
     /// How many requests went out: whose turn it is next.
@@ -65,14 +68,14 @@ struct Pull {
 /// `pulled_bytes_max` together; at most `requests_per_peer_max` open requests to one peer; a chunk
 /// is kept only if it has its hash.
 #[derive(Debug)]
-pub(super) struct Pulls {
-    pulls: BTreeMap<Hash, Pull>,
+pub(super) struct Pulls<S> {
+    pulls: BTreeMap<Hash, Pull<S>>,
     /// Open requests by peer; nobody is in here with none.
     open: BTreeMap<NodeId, usize>,
     bytes: usize,
 }
 
-impl Pulls {
+impl<S: Clone> Pulls<S> {
     pub(super) fn new() -> Self {
         Self {
             pulls: BTreeMap::new(),
@@ -85,6 +88,7 @@ impl Pulls {
     pub(super) fn announced(
         &mut self,
         now: Duration,
+        scope: S,
         id: Hash,
         chunks: ChunkList,
         holder: Holder,
@@ -98,7 +102,7 @@ impl Pulls {
             pull.next = now;
             return true;
         }
-        let begun = |pull: &&Pull| {
+        let begun = |pull: &&Pull<S>| {
             pull.holders
                 .first()
                 .is_some_and(|it| it.node == holder.node)
@@ -112,6 +116,7 @@ impl Pulls {
         }
         self.bytes += size;
         let pull = Pull {
+            scope,
             parts: vec![None; chunks.count() as usize],
             chunks,
             holders: vec![holder],
@@ -125,8 +130,8 @@ impl Pulls {
     }
 
     /// What to ask for now. Gives up what takes too long.
-    pub(super) fn poll_requests(&mut self, now: Duration, config: &Config) -> Vec<Request> {
-        let over = |(id, pull): (&Hash, &Pull)| (pull.until <= now).then_some(*id);
+    pub(super) fn poll_requests(&mut self, now: Duration, config: &Config) -> Vec<Request<S>> {
+        let over = |(id, pull): (&Hash, &Pull<S>)| (pull.until <= now).then_some(*id);
         let over: Vec<Hash> = self.pulls.iter().filter_map(over).collect();
         over.iter().for_each(|id| drop(self.end(id)));
         let mut requests = Vec::new();
@@ -137,7 +142,12 @@ impl Pulls {
                     pull.turn += 1;
                     pull.open.push(Open { index, to, at: now });
                     *self.open.entry(to).or_default() += 1;
-                    requests.push(Request { to, id: *id, index });
+                    requests.push(Request {
+                        scope: pull.scope.clone(),
+                        to,
+                        id: *id,
+                        index,
+                    });
                 }
                 pull.next = pull.next_timeout(now, config);
             }
@@ -158,13 +168,12 @@ impl Pulls {
         id: &Hash,
         index: u32,
         bytes: Arc<[u8]>,
-    ) -> Result<Option<Pulled>, MessageError> {
+    ) -> Result<Option<Pulled<S>>, MessageError> {
         let Some(pull) = self.pulls.get_mut(id) else {
             return Ok(None);
         };
-        let is_right = pull.chunks.proves_chunk(id.as_bytes(), index, &bytes);
-        if !is_right || pull.chunks.count() == 1 && bytes.len() != pull.chunks.size_bytes() as usize
-        {
+        // A single chunk has the payload's hash, whatever size whoever announced it first told.
+        if !pull.chunks.proves_chunk(id.as_bytes(), index, &bytes) {
             pull.close(|open| open.to == *from, &mut self.open);
             pull.holders.retain(|holder| holder.node != *from);
             pull.next = now;
@@ -181,12 +190,16 @@ impl Pulls {
         Ok(self.end(id).map(Pull::assembled))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.pulls.is_empty()
+    }
+
     /// The payload came another way, or is given up. Gives who announced it.
     pub(super) fn forget(&mut self, id: &Hash) -> Vec<Holder> {
         self.end(id).map_or_else(Vec::new, |pull| pull.holders)
     }
 
-    fn end(&mut self, id: &Hash) -> Option<Pull> {
+    fn end(&mut self, id: &Hash) -> Option<Pull<S>> {
         let mut pull = self.pulls.remove(id)?;
         pull.close(|_| true, &mut self.open);
         self.bytes -= pull.chunks.size_bytes() as usize;
@@ -194,7 +207,7 @@ impl Pulls {
     }
 }
 
-impl Pull {
+impl<S> Pull<S> {
     /// Takes requests off the list of those that are open.
     fn close(&mut self, which: impl Fn(&Open) -> bool, open: &mut BTreeMap<NodeId, usize>) {
         self.open.retain(|it| {
@@ -267,9 +280,10 @@ impl Pull {
         }
     }
 
-    fn assembled(self) -> Pulled {
+    fn assembled(self) -> Pulled<S> {
         let parts: Vec<Arc<[u8]>> = self.parts.into_iter().flatten().collect();
         Pulled {
+            scope: self.scope,
             payload: match parts.as_slice() {
                 [only] => only.clone(),
                 _ => parts.concat().into(),

@@ -6,50 +6,26 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::broadcast::acknowledgement::{
-    Acknowledged, Ask, AskError, DEADLINE_MAX, ShortId, Tally,
-};
+use crate::broadcast::acknowledgement::{Acknowledged, Tally};
 use crate::broadcast::seen::Seen;
 use crate::broadcast::{BroadcastError, Delivery};
 use crate::chunks::CHUNK_BYTES;
 use crate::ids::{Hash, NodeId};
 
 use super::bodies::Bodies;
+use super::counts::Counts;
 use super::pulls::{Holder, Pulls};
-use super::trails::{Report, Trails};
-use super::view::View;
+use super::trails::{First, Trails};
+use super::view::Views;
 use super::{Config, Contents, FANOUT_MAX, Message, MessageError, Way};
 
-/// What happened so far, for metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Payloads seen for the first time.
-    pub delivered_count: u64,
-    /// Payloads, or chunks of them, that came again.
-    pub duplicate_count: u64,
-    /// Payloads dropped since the driver did not keep up.
-    pub dropped_count: u64,
-    /// Messages with a payload, or a chunk of one, that went out.
-    pub bodies_sent_count: u64,
-    /// Announcements that went out.
-    pub announcements_sent_count: u64,
-    /// Announcements that were ignored, since too much is being fetched.
-    pub announcements_ignored_count: u64,
-    /// Requests that were not answered: for what is not here, or was given often enough.
-    pub requests_refused_count: u64,
-    /// Acknowledgements that went out.
-    pub acknowledgements_sent_count: u64,
-    /// Acknowledgements that came.
-    pub acknowledgements_count: u64,
-    /// Of these, those of messages that this node neither said nor passed on.
-    pub acknowledgements_ignored_count: u64,
-}
-
-/// What the driver has to do.
+/// What the driver has to do. `S`: what says for whom a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutEvent {
+pub enum OutEvent<S = ()> {
     /// Send one message to several nodes. Where there is no session, dial; if that fails drop it.
     Send {
+        /// For whom the payload is that it is about.
+        scope: S,
         /// To whom; never empty.
         to: Vec<NodeId>,
         /// What.
@@ -57,35 +33,38 @@ pub enum OutEvent {
     },
     /// Look at a payload that was seen for the first time, and if it is valid hand the delivery
     /// back to [`Rapid::handle_accepted`].
-    Deliver(Delivery),
+    Deliver(S, Delivery),
     /// What came back of a message of this node that asked for it. Once for each.
     Acknowledged(Acknowledged),
 }
 
 /// The state of rapid broadcasting. See [`rapid`](super) for how to operate it.
+///
+/// One state serves several scopes, such as the audiences of topics, so that what it holds has one
+/// bound for all of them. A payload is of one scope.
 #[derive(Debug)]
-pub struct Rapid {
-    own: NodeId,
-    config: Config,
-    view: View,
-    seen: Seen,
+pub struct Rapid<S = ()> {
+    pub(super) own: NodeId,
+    pub(super) config: Config,
+    pub(super) views: Views<S>,
+    pub(super) seen: Seen,
     bodies: Bodies,
-    pulls: Pulls,
-    trails: Trails,
-    tallies: BTreeMap<Hash, Tally>,
-    events: VecDeque<OutEvent>,
-    counts: Counts,
+    pulls: Pulls<S>,
+    pub(super) trails: Trails<S>,
+    pub(super) tallies: BTreeMap<Hash, Tally>,
+    pub(super) events: VecDeque<OutEvent<S>>,
+    pub(super) counts: Counts,
 }
 
-impl Rapid {
+impl<S: Clone + Ord> Rapid<S> {
     /// Starts without peers. Values beyond a limit are taken as the limit.
     pub fn new(own: NodeId, config: Config) -> Self {
         let config = config.within_range();
         Self {
             own,
-            view: View::new(own),
+            views: Views::new(own, config.is_dialing),
             seen: Seen::new(config.seen_max),
-            bodies: Bodies::new(config.held_bytes_max),
+            bodies: Bodies::new(config.held_bytes_max, config.held_for),
             pulls: Pulls::new(),
             trails: Trails::new(&own),
             tallies: BTreeMap::new(),
@@ -105,76 +84,51 @@ impl Rapid {
         self.counts
     }
 
-    /// How many other nodes have a message of this node, as far as was heard; `None` once its
-    /// outcome was told.
-    pub fn acknowledged_count(&self, id: &Hash) -> Option<u32> {
-        self.tallies.get(id).map(Tally::count)
+    /// These are all nodes of a scope, this one included if it is one of them, as membership has
+    /// it. In the order of ids; a list that is shared is not copied.
+    pub fn handle_view(&mut self, scope: S, nodes: Arc<[NodeId]>) {
+        self.views.set(scope, nodes);
     }
 
-    /// These are all nodes there are, this one included, as membership has it. In the order of
-    /// ids; a list that is shared is not copied.
-    pub fn handle_view(&mut self, nodes: Arc<[NodeId]>) {
-        self.view.set(nodes);
+    /// Who the nodes of a scope are is not known any more, or not of interest for now: until
+    /// [`handle_view`](Self::handle_view) they are the neighbours.
+    pub fn handle_view_gone(&mut self, scope: &S) {
+        self.views.unset(scope);
     }
 
-    /// There is a further node, or, before [`handle_view`](Self::handle_view), a neighbour.
+    /// There is a session with a node. It matters where no view is known, and where messages go to
+    /// neighbours only ([`Config::is_dialing`]).
     pub fn handle_neighbour_up(&mut self, _now: Duration, peer: NodeId) {
-        self.view.insert(peer);
+        self.views.insert(peer);
     }
 
-    /// A node is gone.
+    /// There is none any more.
     pub fn handle_neighbour_down(&mut self, _now: Duration, peer: NodeId) {
-        self.view.remove(&peer);
+        self.views.remove(&peer);
     }
 
-    /// Says something to everyone. The same payload again within memory of the first is not sent
-    /// again. Gives its hash.
+    /// Whether anybody can be reached whom messages of a scope are for.
+    pub fn leads_anywhere(&self, scope: &S) -> bool {
+        self.views.of(scope).leads_anywhere()
+    }
+
+    /// Says something to all nodes of a scope. The same payload again within memory of the first is
+    /// not sent again. Gives its hash.
     ///
     /// # Errors
     /// [`BroadcastError`]: the caller's misuse, nothing changed.
     pub fn handle_broadcast(
         &mut self,
-        _now: Duration,
+        now: Duration,
+        scope: &S,
         payload: Arc<[u8]>,
         rng: &mut impl Rng,
     ) -> Result<Hash, BroadcastError> {
         let id = self.checked(&payload)?;
         if self.seen.insert(id) {
-            self.pass_on(id, 1, None, None, payload, rng);
+            let on = Onward::of(id, 1, payload);
+            self.pass_on(now, scope, on, rng);
         }
-        Ok(id)
-    }
-
-    /// Says something to everyone, and asks who has it: the answer is
-    /// [`OutEvent::Acknowledged`], at the deadline at the latest.
-    ///
-    /// # Errors
-    /// [`AskError`]: the caller's misuse or too much at once; nothing changed.
-    pub fn handle_broadcast_asking(
-        &mut self,
-        now: Duration,
-        payload: Arc<[u8]>,
-        ask: Ask,
-        rng: &mut impl Rng,
-    ) -> Result<Hash, AskError> {
-        let id = self.checked(&payload)?;
-        let max = self.config.asked_max;
-        if self.tallies.len() >= max {
-            return Err(AskError::Asked { max });
-        }
-        if !self.seen.insert(id) {
-            return Err(AskError::Repeated);
-        }
-        let tally = Tally::new(now, ask, &self.own, self.view.full());
-        self.tallies.insert(id, tally);
-        let deadline = ask.deadline.min(DEADLINE_MAX);
-        let way = Way {
-            origin: ShortId::from(&self.own),
-            levels: self.levels(),
-            collector: None,
-            deadline_ms: deadline.as_millis() as u32,
-        };
-        self.pass_on(id, 1, Some(way), None, payload, rng);
         Ok(id)
     }
 
@@ -186,13 +140,14 @@ impl Rapid {
         &mut self,
         now: Duration,
         from: NodeId,
+        scope: &S,
         message: Message,
         rng: &mut impl Rng,
     ) -> Result<(), MessageError> {
         match message {
             Message::Push { hops, way, payload } => {
                 let holder = self.checked_holder(from, hops, way)?;
-                self.on_push(now, holder, payload)?;
+                self.on_push(now, scope, holder, payload)?;
             }
             Message::Announce {
                 hops,
@@ -201,9 +156,9 @@ impl Rapid {
                 contents,
             } => {
                 let holder = self.checked_holder(from, hops, way)?;
-                self.on_announce(now, holder, id, contents)?;
+                self.on_announce(now, scope, holder, id, contents)?;
             }
-            Message::Request { id, index } => self.on_request(from, id, index),
+            Message::Request { id, index } => self.on_request(scope, from, id, index),
             Message::Chunk { id, index, bytes } => self.on_chunk(now, from, id, index, bytes)?,
             Message::Acknowledge { id, names } => self.on_acknowledge(now, id, names),
         }
@@ -212,8 +167,14 @@ impl Rapid {
     }
 
     /// Passes a delivery on that the driver found valid, and acknowledges it.
-    pub fn handle_accepted(&mut self, now: Duration, delivery: Delivery, rng: &mut impl Rng) {
-        let fanout = self.config.fanout(self.view.count());
+    pub fn handle_accepted(
+        &mut self,
+        now: Duration,
+        scope: &S,
+        delivery: Delivery,
+        rng: &mut impl Rng,
+    ) {
+        let fanout = self.config.fanout(self.views.of(scope).count());
         let id = &delivery.id;
         let accepted = self.trails.accepted(now, id, fanout, &self.config, rng);
         let (way, report) = match accepted {
@@ -221,49 +182,63 @@ impl Rapid {
             None => (None, None),
         };
         if delivery.hops < self.config.hops_max {
-            let (id, hops) = (delivery.id, delivery.hops + 1);
-            let from = Some(&delivery.from);
-            self.pass_on(id, hops, way, from, delivery.payload, rng);
+            let on = Onward {
+                way,
+                except: Some(delivery.from),
+                ..Onward::of(delivery.id, delivery.hops + 1, delivery.payload)
+            };
+            self.pass_on(now, scope, on, rng);
         }
         if let Some(report) = report {
             self.tell(report);
         }
     }
 
+    /// Whether any payload is being fetched.
+    pub fn is_fetching(&self) -> bool {
+        !self.pulls.is_empty()
+    }
+
+    /// A payload came another way: it is not fetched any more, nor delivered.
+    pub fn handle_known(&mut self, id: &Hash) {
+        self.seen.insert(*id);
+        self.pulls.forget(id);
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Duration, rng: &mut impl Rng) {
         for request in self.pulls.poll_requests(now, &self.config) {
             let (id, index) = (request.id, request.index);
-            self.send(vec![request.to], Message::Request { id, index });
+            let message = Message::Request { id, index };
+            self.send(request.scope, vec![request.to], message);
         }
         for report in self.trails.poll_reports(now, rng) {
             self.tell(report);
         }
-        let over = |(id, tally): (&Hash, &Tally)| tally.is_over(now).then_some(*id);
-        let over: Vec<Hash> = self.tallies.iter().filter_map(over).collect();
-        for id in over {
-            if let Some(tally) = self.tallies.remove(&id) {
-                let outcome = tally.outcome(id);
-                self.events.push_back(OutEvent::Acknowledged(outcome));
-            }
-        }
+        self.bodies.expire(now);
+        self.end_tallies(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn next_timeout(&self) -> Option<Duration> {
         let tallies = self.tallies.values().map(Tally::deadline).min();
-        let others = [self.pulls.next_timeout(), self.trails.next_timeout()];
+        let others = [
+            self.pulls.next_timeout(),
+            self.trails.next_timeout(),
+            self.bodies.next_timeout(),
+        ];
         others.into_iter().flatten().chain(tallies).min()
     }
 
     /// The next thing to do.
-    pub fn poll_event(&mut self) -> Option<OutEvent> {
+    pub fn poll_event(&mut self) -> Option<OutEvent<S>> {
         self.events.pop_front()
     }
 
     fn on_push(
         &mut self,
         now: Duration,
+        scope: &S,
         holder: Holder,
         payload: Arc<[u8]>,
     ) -> Result<(), MessageError> {
@@ -273,13 +248,13 @@ impl Rapid {
             return Err(MessageError::PayloadLength { length, max });
         }
         let id = Hash::of(&payload);
-        self.witness(&id, &holder);
+        self.witness(scope, &id, &holder);
         if self.seen.contains(&id) {
             self.counts.duplicate_count += 1;
         } else {
             let mut holders = vec![holder];
             holders.extend(self.pulls.forget(&id));
-            self.deliver(now, id, payload, &holders);
+            self.deliver(now, scope, id, payload, &holders);
         }
         Ok(())
     }
@@ -287,6 +262,7 @@ impl Rapid {
     fn on_announce(
         &mut self,
         now: Duration,
+        scope: &S,
         holder: Holder,
         id: Hash,
         Contents(chunks): Contents,
@@ -298,19 +274,21 @@ impl Rapid {
         if !chunks.proves(id.as_bytes()) {
             return Err(MessageError::Contents);
         }
-        self.witness(&id, &holder);
-        if !self.seen.contains(&id) && !self.pulls.announced(now, id, chunks, holder, &self.config)
-        {
-            self.counts.announcements_ignored_count += 1;
+        self.witness(scope, &id, &holder);
+        if !self.seen.contains(&id) {
+            let (scope, config) = (scope.clone(), &self.config);
+            let has_room = self.pulls.announced(now, scope, id, chunks, holder, config);
+            self.counts.announcements_ignored_count += u64::from(!has_room);
         }
         Ok(())
     }
 
-    fn on_request(&mut self, from: NodeId, id: Hash, index: u32) {
+    fn on_request(&mut self, scope: &S, from: NodeId, id: Hash, index: u32) {
         match self.bodies.serve(from, &id, index) {
             Some(bytes) => {
                 self.counts.bodies_sent_count += 1;
-                self.send(vec![from], Message::Chunk { id, index, bytes });
+                let message = Message::Chunk { id, index, bytes };
+                self.send(scope.clone(), vec![from], message);
             }
             None => self.counts.requests_refused_count += 1,
         }
@@ -328,27 +306,27 @@ impl Rapid {
             self.counts.duplicate_count += 1;
             return Ok(());
         }
+        let (length, max) = (bytes.len(), self.config.payload_bytes_max);
+        if length > max {
+            return Err(MessageError::PayloadLength { length, max });
+        }
         if let Some(pulled) = self.pulls.on_chunk(now, &from, &id, index, bytes)? {
-            self.deliver(now, id, pulled.payload, &pulled.holders);
+            let (scope, holders) = (&pulled.scope, &pulled.holders);
+            self.deliver(now, scope, id, pulled.payload, holders);
         }
         Ok(())
     }
 
-    fn on_acknowledge(&mut self, now: Duration, id: Hash, names: Vec<ShortId>) {
-        self.counts.acknowledgements_count += 1;
-        if let Some(tally) = self.tallies.get_mut(&id) {
-            tally.add(names);
-        } else if !self
-            .trails
-            .gather(now, &id, names, &self.view, &self.config)
-        {
-            self.counts.acknowledgements_ignored_count += 1;
-        }
-    }
-
     /// A payload is here for the first time. `holders`: who is known to have it, the first at
     /// first.
-    fn deliver(&mut self, now: Duration, id: Hash, payload: Arc<[u8]>, holders: &[Holder]) {
+    fn deliver(
+        &mut self,
+        now: Duration,
+        scope: &S,
+        id: Hash,
+        payload: Arc<[u8]>,
+        holders: &[Holder],
+    ) {
         let Some((first, others)) = holders.split_first() else {
             return;
         };
@@ -358,38 +336,38 @@ impl Rapid {
         }
         self.seen.insert(id);
         self.counts.delivered_count += 1;
-        let is_pushed = payload.len() <= self.config.push_bytes_max;
-        self.trails
-            .begin(now, id, first, is_pushed, &self.view, &self.config);
+        let (view, config) = (self.views.of(scope), &self.config);
+        let came = First {
+            scope: scope.clone(),
+            id,
+            holder: first,
+            is_pushed: payload.len() <= config.push_bytes_max,
+        };
+        self.trails.begin(now, came, &view, config);
         for other in others {
-            self.trails.witness(&id, other, &self.view);
+            self.trails.witness(&id, other, &view);
         }
-        self.events.push_back(OutEvent::Deliver(Delivery {
+        let delivery = Delivery {
             id,
             from: first.node,
             hops: first.hops,
             payload,
-        }));
+        };
+        let event = OutEvent::Deliver(scope.clone(), delivery);
+        self.events.push_back(event);
     }
 
-    /// Whoever passes something on has it.
-    fn witness(&mut self, id: &Hash, holder: &Holder) {
-        if let Some(tally) = self.tallies.get_mut(id) {
-            tally.add([ShortId::from(&holder.node)]);
-        }
-        self.trails.witness(id, holder, &self.view);
-    }
-
-    fn pass_on(
-        &mut self,
-        id: Hash,
-        hops: u8,
-        way: Option<Way>,
-        except: Option<&NodeId>,
-        payload: Arc<[u8]>,
-        rng: &mut impl Rng,
-    ) {
-        let count = self.view.count();
+    /// Sends a payload, or that it is here, to those drawn for it.
+    pub(super) fn pass_on(&mut self, now: Duration, scope: &S, on: Onward, rng: &mut impl Rng) {
+        let Onward {
+            id,
+            hops,
+            way,
+            except,
+            payload,
+        } = on;
+        let view = self.views.of(scope);
+        let count = view.count();
         let fanout = self.config.fanout(count);
         let pushed_count = match payload.len() {
             length if length <= self.config.push_bytes_max => fanout,
@@ -400,12 +378,12 @@ impl Rapid {
             true => (fanout * self.config.announce_factor).min(FANOUT_MAX),
             false => fanout,
         };
-        let mut to = self.view.draw(&id, reached_count, except, rng);
+        let mut to = view.draw(&id, reached_count, except.as_ref(), rng);
         let told = to.split_off(pushed_count.min(to.len()));
         if payload.len() > self.config.push_bytes_max
             && let Some(contents) = Contents::of(&payload)
         {
-            self.bodies.insert(id, payload.clone());
+            self.bodies.insert(now, id, payload.clone());
             self.counts.announcements_sent_count += told.len() as u64;
             let message = Message::Announce {
                 hops,
@@ -413,38 +391,21 @@ impl Rapid {
                 id,
                 contents,
             };
-            self.send(told, message);
+            self.send(scope.clone(), told, message);
         }
         self.counts.bodies_sent_count += to.len() as u64;
-        self.send(to, Message::Push { hops, way, payload });
+        let message = Message::Push { hops, way, payload };
+        self.send(scope.clone(), to, message);
     }
 
-    fn tell(&mut self, report: Report) {
-        self.counts.acknowledgements_sent_count += 1;
-        let (id, names) = (report.id, report.names);
-        self.send(vec![report.to], Message::Acknowledge { id, names });
-    }
-
-    fn send(&mut self, to: Vec<NodeId>, message: Message) {
+    pub(super) fn send(&mut self, scope: S, to: Vec<NodeId>, message: Message) {
         if !to.is_empty() {
-            self.events.push_back(OutEvent::Send { to, message });
+            let event = OutEvent::Send { scope, to, message };
+            self.events.push_back(event);
         }
     }
 
-    /// How far collectors are from the sender: so many that each has few nodes to collect from,
-    /// and so few that they send a small part of the messages. 0: with a partial view nobody could
-    /// reach them.
-    fn levels(&self) -> u8 {
-        let count = self.view.count();
-        let fanout = self.config.fanout(count);
-        match self.view.is_full() {
-            false => 0,
-            true if fanout * fanout * 32 > count => 1,
-            true => 2,
-        }
-    }
-
-    fn checked(&self, payload: &[u8]) -> Result<Hash, BroadcastError> {
+    pub(super) fn checked(&self, payload: &[u8]) -> Result<Hash, BroadcastError> {
         let (length, max) = (payload.len(), self.config.payload_bytes_max);
         if length == 0 || length > max {
             return Err(BroadcastError::PayloadLength { length, max });
@@ -463,5 +424,29 @@ impl Rapid {
             return Err(MessageError::Hops { hops, max });
         }
         Ok(Holder { node, hops, way })
+    }
+}
+
+/// A payload to be passed on.
+pub(super) struct Onward {
+    pub(super) id: Hash,
+    /// How many sessions it crosses with the next one.
+    pub(super) hops: u8,
+    pub(super) way: Option<Way>,
+    /// Who has it already.
+    pub(super) except: Option<NodeId>,
+    pub(super) payload: Arc<[u8]>,
+}
+
+impl Onward {
+    /// One that nobody wants acknowledged.
+    pub(super) fn of(id: Hash, hops: u8, payload: Arc<[u8]>) -> Self {
+        Self {
+            id,
+            hops,
+            way: None,
+            except: None,
+            payload,
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn ms(millis: u64) -> Duration {
 /// Node `own` of `count` that all know each other.
 pub(super) fn node(own: u16, count: u16) -> Rapid {
     let mut rapid = Rapid::new(id(own), Config::default());
-    rapid.handle_view(view(count));
+    rapid.handle_view((), view(count));
     rapid
 }
 
@@ -52,7 +52,9 @@ pub(super) fn events(rapid: &mut Rapid) -> Vec<OutEvent> {
 /// What a node has to send: (to, message), the deliveries left out.
 pub(super) fn sent(rapid: &mut Rapid) -> Vec<(NodeId, Message)> {
     let each = |event| match event {
-        OutEvent::Send { to, message } => to.into_iter().map(|to| (to, message.clone())).collect(),
+        OutEvent::Send { to, message, .. } => {
+            to.into_iter().map(|to| (to, message.clone())).collect()
+        }
         _ => Vec::new(),
     };
     events(rapid).into_iter().flat_map(each).collect()
@@ -60,7 +62,7 @@ pub(super) fn sent(rapid: &mut Rapid) -> Vec<(NodeId, Message)> {
 
 pub(super) fn delivery(rapid: &mut Rapid) -> Option<Delivery> {
     events(rapid).into_iter().find_map(|event| match event {
-        OutEvent::Deliver(delivery) => Some(delivery),
+        OutEvent::Deliver((), delivery) => Some(delivery),
         _ => None,
     })
 }
@@ -94,7 +96,7 @@ pub(super) fn way(origin: u16) -> Way {
 
 pub(super) fn give(rapid: &mut Rapid, now: Duration, from: u16, message: Message) {
     rapid
-        .on_message(now, id(from), message, &mut rng())
+        .on_message(now, id(from), &(), message, &mut rng())
         .unwrap();
 }
 
@@ -141,14 +143,16 @@ fn the_fanout_follows_from_reliability_loss_and_size() {
 fn a_small_payload_goes_whole_to_as_many_as_the_fanout() {
     let mut rapid = node(0, 1_000);
     let payload = body(1_024);
-    let hash = rapid.handle_broadcast(NOW, payload.clone(), &mut rng());
+    let hash = rapid.handle_broadcast(NOW, &(), payload.clone(), &mut rng());
     assert_eq!(hash, Ok(Hash::of(&payload)));
     let sent = sent(&mut rapid);
     let to: BTreeSet<NodeId> = sent.iter().map(|(to, _)| *to).collect();
     assert_eq!(to.len(), Config::default().fanout(1_000));
     assert!(!to.contains(&id(0)));
     assert!(sent.iter().all(|(_, it)| *it == push(1, None, &payload)));
-    rapid.handle_broadcast(NOW, payload, &mut rng()).unwrap();
+    rapid
+        .handle_broadcast(NOW, &(), payload, &mut rng())
+        .unwrap();
     assert_eq!(events(&mut rapid), [], "the same again is no news");
 }
 
@@ -159,7 +163,7 @@ fn a_payload_is_passed_on_when_accepted_and_not_to_where_it_came_from() {
     give(&mut rapid, NOW, 3, push(4, None, &payload));
     let delivery = delivery(&mut rapid).unwrap();
     assert_eq!((delivery.from, delivery.hops), (id(3), 4));
-    rapid.handle_accepted(NOW, delivery, &mut rng());
+    rapid.handle_accepted(NOW, &(), delivery, &mut rng());
     let sent = sent(&mut rapid);
     let to: Vec<NodeId> = sent.iter().map(|(to, _)| *to).collect();
     assert_eq!(to, [id(1), id(2), id(4)]);
@@ -176,7 +180,9 @@ fn half_of_the_peers_are_drawn_evenly() {
         let mut rapid = node(own, count);
         // The generators differ, the payload does not.
         let mut rng = ChaCha8Rng::seed_from_u64(u64::from(own));
-        rapid.handle_broadcast(NOW, body(20), &mut rng).unwrap();
+        rapid
+            .handle_broadcast(NOW, &(), body(20), &mut rng)
+            .unwrap();
         for (to, _) in sent(&mut rapid) {
             *drawn.entry(to).or_default() += 1;
         }
@@ -192,7 +198,9 @@ fn without_a_full_view_the_peers_are_the_neighbours() {
     let mut rapid = Rapid::new(id(0), Config::default());
     (1..40).for_each(|peer| rapid.handle_neighbour_up(NOW, id(peer)));
     rapid.handle_neighbour_down(NOW, id(5));
-    rapid.handle_broadcast(NOW, body(20), &mut rng()).unwrap();
+    rapid
+        .handle_broadcast(NOW, &(), body(20), &mut rng())
+        .unwrap();
     let to: BTreeSet<NodeId> = sent(&mut rapid).into_iter().map(|(to, _)| to).collect();
     assert_eq!(to.len(), Config::default().fanout(38));
     assert!(to.iter().all(|to| *to != id(0) && *to != id(5)));
@@ -205,7 +213,7 @@ fn a_large_payload_is_announced_and_fetched_by_who_has_none() {
     // Far from the sender: nobody pushes it any more.
     give(&mut holder, NOW, 3, push(6, None, &payload));
     let held = delivery(&mut holder).unwrap();
-    holder.handle_accepted(NOW, held, &mut rng());
+    holder.handle_accepted(NOW, &(), held, &mut rng());
     let told = sent(&mut holder);
     assert_eq!(told.len(), 2 * Config::default().fanout(10_000));
     assert!(told.iter().all(|(_, it)| *it == announce(7, &payload)));

@@ -1,15 +1,15 @@
 //! Acknowledgements on their way back: which way, what was seen and gathered, and when it goes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::broadcast::acknowledgement::{Gathering, ShortId};
+use crate::broadcast::acknowledgement::{Gathering, ShortId, Timed};
 use crate::ids::{Hash, NodeId};
 
 use super::pulls::Holder;
-use super::view::View;
+use super::view::{View, Views};
 use super::{Config, Way};
 
 /// How many others a node says to have seen with a message; the fan-out's average and some more.
@@ -20,14 +20,24 @@ const OTHERS_MAX: usize = 4;
 
 /// Names to send to a node.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct Report<S> {
+    pub(super) scope: S,
     pub(super) to: NodeId,
     pub(super) id: Hash,
     pub(super) names: Vec<ShortId>,
 }
 
+/// A message that came for the first time.
+pub(super) struct First<'a, S> {
+    pub(super) scope: S,
+    pub(super) id: Hash,
+    pub(super) holder: &'a Holder,
+    pub(super) is_pushed: bool,
+}
+
 #[derive(Debug)]
-struct Trail {
+struct Trail<S> {
+    scope: S,
     way: Way,
     hops: u8,
     /// To whom this node tells what it knows.
@@ -42,26 +52,24 @@ struct Trail {
     /// When it tells for the second time.
     again: Option<Duration>,
     gathering: Option<Gathering>,
-    until: Duration,
-    armed: Duration,
 }
 
 /// Messages that have to be acknowledged and came through this node.
+///
+/// Invariant: `names_count` is what all of them gathered.
 #[derive(Debug)]
-pub(super) struct Trails {
+pub(super) struct Trails<S> {
     own: ShortId,
-    trails: BTreeMap<Hash, Trail>,
-    order: VecDeque<Hash>,
-    timers: BTreeSet<(Duration, Hash)>,
+    trails: Timed<Trail<S>>,
+    names_count: usize,
 }
 
-impl Trails {
+impl<S: Clone> Trails<S> {
     pub(super) fn new(own: &NodeId) -> Self {
         Self {
             own: own.into(),
-            trails: BTreeMap::new(),
-            order: VecDeque::new(),
-            timers: BTreeSet::new(),
+            trails: Timed::new(),
+            names_count: 0,
         }
     }
 
@@ -69,17 +77,21 @@ impl Trails {
     pub(super) fn begin(
         &mut self,
         now: Duration,
-        id: Hash,
-        first: &Holder,
-        is_pushed: bool,
-        view: &View,
+        first: First<'_, S>,
+        view: &View<'_>,
         config: &Config,
     ) {
+        let First {
+            scope,
+            id,
+            holder: first,
+            is_pushed,
+        } = first;
         let Some(way) = first.way else {
             return;
         };
         while self.trails.len() >= config.asked_max
-            && let Some(oldest) = self.order.pop_front()
+            && let Some(oldest) = self.oldest()
         {
             self.end(&oldest);
         }
@@ -88,6 +100,7 @@ impl Trails {
         let pace = if is_pushed { 1 } else { 2 };
         let is_collector = way.levels == 0 || first.hops <= way.levels;
         let trail = Trail {
+            scope,
             way,
             hops: first.hops,
             target: self.target(&way, first, view),
@@ -98,17 +111,13 @@ impl Trails {
             again: None,
             gathering: is_collector
                 .then(|| Gathering::new(now, config.gather_interval * pace, true)),
-            until,
-            armed: until,
         };
-        self.timers.insert((until, id));
-        self.trails.insert(id, trail);
-        self.order.push_back(id);
+        self.trails.insert(id, until, trail);
         self.witness(&id, first, view);
     }
 
     /// Notes that a peer has a message: it passed it on.
-    pub(super) fn witness(&mut self, id: &Hash, holder: &Holder, view: &View) {
+    pub(super) fn witness(&mut self, id: &Hash, holder: &Holder, view: &View<'_>) {
         let target = holder.way.map(|way| self.target(&way, holder, view));
         let Some(trail) = self.trails.get_mut(id) else {
             return;
@@ -125,8 +134,8 @@ impl Trails {
             return;
         }
         trail.witnessed.insert(name);
-        if let Some(gathering) = trail.gathering.as_mut().filter(|_| trail.is_accepted) {
-            gathering.add([name]);
+        if trail.is_accepted {
+            self.names_count += trail.gather([name]);
         }
         self.arm(id);
     }
@@ -140,23 +149,24 @@ impl Trails {
         fanout: usize,
         config: &Config,
         rng: &mut impl Rng,
-    ) -> Option<(Way, Option<Report>)> {
+    ) -> Option<(Way, Option<Report<S>>)> {
         let own = self.own;
         let trail = self.trails.get_mut(id)?;
         trail.is_accepted = true;
         let names = trail.names(own);
-        let report = match trail.gathering.as_mut() {
-            Some(gathering) => {
-                gathering.add(names);
+        let report = match trail.gathering.is_some() {
+            true => {
+                self.names_count += trail.gather(names);
                 None
             }
-            None => {
+            false => {
                 // Whoever comes late is seen by few.
                 let is_late = trail.witnessed.len() >= fanout;
                 if is_late || rng.random_bool(config.report_share) {
                     trail.again = Some(now + config.report_delay * trail.pace);
                 }
                 Some(Report {
+                    scope: trail.scope.clone(),
                     to: trail.target,
                     id: *id,
                     names,
@@ -171,35 +181,47 @@ impl Trails {
         Some((way, report))
     }
 
+    /// Whether this node passed a message on that has to be acknowledged.
+    pub(super) fn is_accepted(&self, id: &Hash) -> bool {
+        self.trails.get(id).is_some_and(|trail| trail.is_accepted)
+    }
+
     /// Takes what a peer gathered. False if this node did not pass the message on.
     pub(super) fn gather(
         &mut self,
         now: Duration,
         id: &Hash,
         names: Vec<ShortId>,
-        view: &View,
+        views: &Views<S>,
         config: &Config,
-    ) -> bool {
+    ) -> bool
+    where
+        S: Ord,
+    {
         let trail = self.trails.get_mut(id).filter(|trail| trail.is_accepted);
         let Some(trail) = trail else {
             return false;
         };
+        let view = views.of(&trail.scope);
         let begun = || Gathering::new(now, config.gather_interval * trail.pace, true);
-        let is_known = |name: &ShortId| !view.is_full() || view.find(*name).is_some();
-        trail
-            .gathering
-            .get_or_insert_with(begun)
-            .add(names.into_iter().filter(is_known));
+        let is_known = |name: &ShortId| !view.is_full() || view.contains(*name);
+        trail.gathering.get_or_insert_with(begun);
+        self.names_count += trail.gather(names.into_iter().filter(is_known));
         self.arm(id);
+        while self.names_count > config.names_max
+            && let Some(oldest) = self.oldest()
+        {
+            self.end(&oldest);
+        }
         true
     }
 
     /// What is to be told now. Forgets what is over.
-    pub(super) fn poll_reports(&mut self, now: Duration, rng: &mut impl Rng) -> Vec<Report> {
+    pub(super) fn poll_reports(&mut self, now: Duration, rng: &mut impl Rng) -> Vec<Report<S>> {
         let mut reports = Vec::new();
-        while let Some((_, id)) = self.timers.first().filter(|(at, _)| *at <= now).copied() {
+        while let Some((id, is_over)) = self.trails.due(now) {
             let own = self.own;
-            let Some(trail) = self.trails.get_mut(&id).filter(|it| it.until > now) else {
+            let Some(trail) = self.trails.get_mut(&id).filter(|_| !is_over) else {
                 self.end(&id);
                 continue;
             };
@@ -207,6 +229,7 @@ impl Trails {
                 let count = trail.others.len().max(1);
                 let other = trail.others.get(rng.random_range(0..count));
                 reports.push(Report {
+                    scope: trail.scope.clone(),
                     to: other.copied().unwrap_or(trail.target),
                     id,
                     names: trail.names(own),
@@ -214,21 +237,30 @@ impl Trails {
             }
             let batch = trail.gathering.as_mut().and_then(|it| it.poll_batch(now));
             if let Some(names) = batch {
-                let to = trail.target;
-                reports.push(Report { to, id, names });
+                reports.push(Report {
+                    scope: trail.scope.clone(),
+                    to: trail.target,
+                    id,
+                    names,
+                });
             }
             self.arm(&id);
         }
         reports
     }
 
+    /// Nobody asked who has this message, whatever the way says that came with it.
+    pub(super) fn forget(&mut self, id: &Hash) {
+        self.end(id);
+    }
+
     /// When [`poll_reports`](Self::poll_reports) is due.
     pub(super) fn next_timeout(&self) -> Option<Duration> {
-        self.timers.first().map(|(at, _)| *at)
+        self.trails.next_timeout()
     }
 
     /// To whom a node tells of a message that came this way.
-    fn target(&self, way: &Way, holder: &Holder, view: &View) -> NodeId {
+    fn target(&self, way: &Way, holder: &Holder, view: &View<'_>) -> NodeId {
         let named = match () {
             () if way.levels == 0 || holder.hops == 1 => None,
             () if holder.hops <= way.levels => Some(way.origin),
@@ -244,29 +276,36 @@ impl Trails {
     }
 
     fn arm(&mut self, id: &Hash) {
-        let Some(trail) = self.trails.get_mut(id) else {
-            return;
-        };
-        let batch = trail.gathering.as_ref().filter(|_| trail.is_accepted);
-        let batch = batch.and_then(Gathering::next_timeout);
-        let next = [trail.again, batch].into_iter().flatten().min();
-        let next = next.map_or(trail.until, |next| next.min(trail.until));
-        if next != trail.armed {
-            self.timers.remove(&(trail.armed, *id));
-            self.timers.insert((next, *id));
-            trail.armed = next;
-        }
+        let trail = self.trails.get(id);
+        let next = trail.and_then(|trail| {
+            let batch = trail.gathering.as_ref().filter(|_| trail.is_accepted);
+            let batch = batch.and_then(Gathering::next_timeout);
+            [trail.again, batch].into_iter().flatten().min()
+        });
+        self.trails.arm(id, next);
+    }
+
+    fn oldest(&self) -> Option<Hash> {
+        self.trails.oldest_first().next().map(|(id, _)| *id)
     }
 
     fn end(&mut self, id: &Hash) {
         if let Some(trail) = self.trails.remove(id) {
-            self.timers.remove(&(trail.armed, *id));
-            self.order.retain(|other| other != id);
+            self.names_count -= trail.gathering.map_or(0, |it| it.count());
         }
     }
 }
 
-impl Trail {
+impl<S> Trail<S> {
+    /// Adds to what is passed on, if this node gathers. Gives how many are new.
+    fn gather(&mut self, names: impl IntoIterator<Item = ShortId>) -> usize {
+        self.gathering.as_mut().map_or(0, |gathering| {
+            let before = gathering.count();
+            gathering.add(names);
+            gathering.count() - before
+        })
+    }
+
     /// This node, and whom it saw.
     fn names(&self, own: ShortId) -> Vec<ShortId> {
         [own]
