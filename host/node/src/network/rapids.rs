@@ -265,3 +265,43 @@ fn config_of_nodes(config: &rapid::Config) -> rapid::Config {
         ..config.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use replicant_protocol::environment::Environment;
+
+    use super::*;
+
+    fn node(number: u32) -> NodeId {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        NodeId::from_bytes(bytes)
+    }
+
+    fn path(number: u32) -> TopicName {
+        format!("shop/{number}").parse().unwrap()
+    }
+
+    #[test]
+    fn audiences_are_known_up_to_a_number_of_nodes_and_forgotten_when_somebody_comes() {
+        let mut topics = topics::State::new(topics::Config::default(), node(0), 1);
+        let members = AUDIENCES_NODES_MAX as u32 / 4;
+        for number in 1..=members {
+            topics.handle_member(node(number), &["shop".parse().unwrap()]);
+        }
+        let config = rapid::Config::from(&Environment::lan().parameters().rapid);
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let mut rapids = Rapids::new(node(0), &config, &mut rng);
+        rapids.handle_session_up(Duration::ZERO, node(1));
+        for number in 0..40 {
+            let scope = Some(path(number));
+            assert!(rapids.leads_anywhere(&scope, &topics));
+        }
+        assert_eq!(rapids.audiences.len(), 4);
+        assert_eq!(rapids.audiences.back().unwrap().0, path(39));
+        let first = Some(path(0));
+        assert!(rapids.leads_anywhere(&first, &topics), "looked up again");
+        rapids.handle_member(node(members + 1));
+        assert!(rapids.audiences.is_empty());
+    }
+}
