@@ -81,11 +81,12 @@ impl Overlays {
 
     /// The next thing to do for acknowledgements. Where there is no session they wait for one.
     pub(super) fn poll_acknowledging(&mut self) -> Option<OverlayEvent> {
-        while let Some((to, message)) = self.acknowledging.poll_event() {
-            if self.trees.has_session(&to) {
-                return Some(OverlayEvent::Acknowledge { to, message });
+        while let Some((way, message)) = self.acknowledging.poll_event() {
+            let mut to = [way.from, way.author].into_iter();
+            match to.find(|to| self.trees.has_session(to)) {
+                Some(to) => return Some(OverlayEvent::Acknowledge { to, message }),
+                None => self.acknowledging.handle_unsent(&message),
             }
-            self.acknowledging.handle_unsent(&message);
         }
         let outcome = self.acknowledging.poll_acknowledged();
         outcome.map(OverlayEvent::Acknowledged)

@@ -7,9 +7,10 @@
 //! new every [`Config::gather_interval`], so nobody waits for a child that will never answer, and
 //! nodes need not know which of their neighbours are children.
 //!
-//! *A way back that breaks.* If the node that a payload came from is gone, everything is told
-//! again, to the sender itself. Where there is no session with the sender it is lost: those nodes
-//! are then missing in what the sender hears, though they have the payload.
+//! *A way back that breaks.* If the session with the node that a payload came from ends,
+//! everything is told again: to it if there is a new one, else to the sender itself. Where there is
+//! no session with either it waits for one until the deadline, and nodes are missing in what the
+//! sender hears, though they have the payload.
 //!
 //! # Operating it
 //!
@@ -66,11 +67,11 @@ impl Default for Config {
     }
 }
 
-/// Which way a payload came.
+/// Which way a payload came, and acknowledgements go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
-    /// The neighbour that it came from: acknowledgements go there.
+    /// The neighbour that it came from: they go there if there is a session.
     pub from: NodeId,
-    /// Who said it: they go there if that neighbour is gone.
+    /// Who said it: they go there if there is none with that neighbour.
     pub author: NodeId,
 }

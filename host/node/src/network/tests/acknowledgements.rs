@@ -134,9 +134,8 @@ fn a_member_that_is_gone_is_missing_and_nobody_waits_for_it() {
     assert_eq!(said.missing, Some(vec![gone]));
 }
 
-/// A line of nodes: what the second knows is told again to the author when the first breaks off.
-#[test]
-fn if_the_way_back_breaks_the_author_is_told_if_there_is_a_session() {
+/// A line of nodes, along which a publication came to all, and nothing was told yet.
+fn line_that_asked() -> World {
     let mut world = World::new(3);
     for index in 0..3 {
         world.subscribe(index, "shop");
@@ -144,12 +143,30 @@ fn if_the_way_back_breaks_the_author_is_told_if_there_is_a_session() {
     world.connect(0, 1);
     world.connect(1, 2);
     world.introduce_all();
+    world.run(SETTLED);
     world.ask(0, "shop", ask(Wanted::All)).unwrap();
-    // It has come to all, and nothing was told yet.
     world.run(Duration::from_millis(30));
     assert_eq!(world.heard(2), [b"asked"]);
+    world
+}
+
+#[test]
+fn if_the_way_back_breaks_the_author_is_told_if_there_is_a_session() {
+    let mut world = line_that_asked();
     world.disconnect(1, 2);
     world.connect(0, 2);
+    world.run(Duration::from_secs(1));
+    assert!(told(&mut world, 0).is_enough);
+}
+
+/// It was only ever told to the author from then on, with whom there may never be a session.
+#[test]
+fn a_session_that_is_replaced_leads_back_as_before() {
+    let mut world = line_that_asked();
+    world.disconnect(1, 2);
+    world.run(Duration::from_millis(200));
+    assert!(world.nodes[0].acknowledged.is_empty());
+    world.connect(1, 2);
     world.run(Duration::from_secs(1));
     assert!(told(&mut world, 0).is_enough);
 }

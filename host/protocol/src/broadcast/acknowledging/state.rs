@@ -31,7 +31,7 @@ pub struct Acknowledging {
     asked_max: usize,
     trails: Trails,
     tallies: BTreeMap<Hash, Tally>,
-    events: VecDeque<(NodeId, Message)>,
+    events: VecDeque<(Way, Message)>,
     outcomes: VecDeque<Acknowledged>,
     counts: Counts,
 }
@@ -107,7 +107,7 @@ impl Acknowledging {
         self.trails.repeat(message);
     }
 
-    /// There is no session with a neighbour any more.
+    /// There is no session with a neighbour any more; what it was told is told again.
     pub fn handle_neighbour_down(&mut self, peer: &NodeId) {
         self.trails.handle_neighbour_down(peer);
     }
@@ -122,9 +122,9 @@ impl Acknowledging {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Duration) {
-        for (to, id, names) in self.trails.poll(now) {
+        for (way, message) in self.trails.poll(now) {
             self.counts.sent_count += 1;
-            self.events.push_back((to, Message { id, names }));
+            self.events.push_back((way, message));
         }
         self.end_tallies(now);
     }
@@ -144,8 +144,8 @@ impl Acknowledging {
         self.trails.next_timeout().into_iter().chain(tallies).min()
     }
 
-    /// The next message to send.
-    pub fn poll_event(&mut self) -> Option<(NodeId, Message)> {
+    /// The next message to send, and which way.
+    pub fn poll_event(&mut self) -> Option<(Way, Message)> {
         self.events.pop_front()
     }
 

@@ -112,8 +112,8 @@ impl Node {
             }
         }
         self.acknowledging.handle_timeout(now);
-        while let Some((to, message)) = self.acknowledging.poll_event() {
-            sent.push((to, Said::Acknowledge(message)));
+        while let Some((way, message)) = self.acknowledging.poll_event() {
+            sent.push((way.from, Said::Acknowledge(message)));
         }
         sent
     }
@@ -193,18 +193,19 @@ fn who_is_cut_off_is_missing_at_the_deadline() {
 }
 
 #[test]
-fn if_whom_it_came_from_is_gone_everything_is_told_to_the_author() {
+fn if_the_session_it_came_over_ends_everything_is_told_again() {
     let mut asking = node(0, &[]).acknowledging;
     let (of, child) = (Hash::of(b"x"), ShortId::from(&id(9)));
     let mut now = NOW;
     asking.handle_taken(now, of, way(1, 5), DEADLINE);
     asking.on_message(now, message(of, vec![child]));
-    for (gone, told_to) in [(2, Some(id(1))), (3, None), (1, Some(id(5)))] {
+    for (gone, is_told) in [(2, true), (3, false), (1, true)] {
         asking.handle_neighbour_down(&id(gone));
         now += Config::default().gather_interval;
         asking.handle_timeout(now);
         let all = message(of, vec![ShortId::from(&id(0)), child]);
-        assert_eq!(asking.poll_event(), told_to.map(|to| (to, all)));
+        let expected = is_told.then_some((way(1, 5), all));
+        assert_eq!(asking.poll_event(), expected);
     }
 }
 

@@ -89,7 +89,6 @@ impl Trails {
         let broken = self.trails.iter_mut();
         let broken = broken.filter(|(_, trail)| trail.way.from == *peer);
         let broken = broken.map(|(id, trail)| {
-            trail.way.from = trail.way.author;
             trail.gathering.repeat_all();
             *id
         });
@@ -98,8 +97,8 @@ impl Trails {
         }
     }
 
-    /// What is to be told now: to whom, of which payload, who has it. Forgets what is over.
-    pub(super) fn poll(&mut self, now: Duration) -> Vec<(NodeId, Hash, Vec<ShortId>)> {
+    /// What is to be told now, and which way. Forgets what is over.
+    pub(super) fn poll(&mut self, now: Duration) -> Vec<(Way, Message)> {
         let mut told = Vec::new();
         while let Some((id, is_over)) = self.trails.due(now) {
             let Some(trail) = self.trails.get_mut(&id).filter(|_| !is_over) else {
@@ -107,7 +106,7 @@ impl Trails {
                 continue;
             };
             if let Some(names) = trail.gathering.poll_batch(now) {
-                told.push((trail.way.from, id, names));
+                told.push((trail.way, Message { id, names }));
             }
             self.arm(&id);
         }
