@@ -92,7 +92,7 @@ impl NetworkConfig {
             rapid: rapid::Config::from(&Environment::lan().parameters().rapid),
             content: content::Config::default(),
             facts: facts::Config::default(),
-            session: session::Config::default(),
+            session: quiet_sessions(),
             limits: NetworkLimits::default(),
         }
     }
@@ -105,6 +105,7 @@ impl NetworkConfig {
             &mut session.handshake_timeout,
             &mut session.idle_timeout,
             &mut session.keep_alive_interval,
+            &mut session.doubt_timeout,
             &mut limits.dial_timeout,
             &mut limits.write_timeout,
         ] {
@@ -116,6 +117,17 @@ impl NetworkConfig {
         limits.redial_max = limits.redial_max.clamp(limits.redial_min, TIME_MAX);
         limits.penalty_time = limits.penalty_time.min(TIME_MAX);
         self
+    }
+}
+
+/// Sessions that say little. There is one with every member, so what each says by itself grows with
+/// the cluster; membership probes them all anyhow, and says when one is to be doubted.
+fn quiet_sessions() -> session::Config {
+    session::Config {
+        // Routers forget connections that are quiet for five minutes or so.
+        keep_alive_interval: Duration::from_secs(120),
+        idle_timeout: Duration::from_secs(300),
+        ..session::Config::default()
     }
 }
 

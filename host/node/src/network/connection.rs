@@ -203,6 +203,10 @@ impl Connection<'_> {
             let due = self.session().next_timeout().unwrap_or(now);
             tokio::select! {
                 () = self.link.outbox.changed() => {}
+                () = self.link.doubted.notified() => {
+                    let now = self.shared.clock.now();
+                    self.session().handle_doubt(now);
+                }
                 () = tokio::time::sleep_until(self.shared.clock.instant(due)) => {}
             }
         }

@@ -19,6 +19,7 @@ use super::lookup;
 use super::seed_name::SeedName;
 use super::sessions::{Candidate, Link};
 use super::shared::{Clock, Shared, seeded_rng};
+use super::socket;
 use super::statistics::{Count, Counters};
 
 /// Why a dial led to no session.
@@ -131,7 +132,7 @@ impl Dialer<'_> {
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
             Err(_) => return Err(unreachable("no answer in time".to_owned())),
         };
-        let _ = stream.set_nodelay(true);
+        socket::prepare(&stream);
         let failed = |error| DialError::Handshake { address, error };
         let mut session = self.initiator(expected).map_err(failed)?;
         let peer = handshake::establish(&mut stream, &mut session, self.clock, self.counters);

@@ -152,7 +152,9 @@ impl Driver {
     pub(super) async fn run(mut self, mut inputs: Inputs) {
         let shared = self.shared.clone();
         let mut subscriptions = shared.config.subscriptions.clone();
-        subscriptions.mark_changed();
+        // Before anybody's message: what it is about is not to be missed.
+        let wanted = subscriptions.borrow_and_update().clone();
+        self.handle_subscriptions(&wanted);
         loop {
             self.drain();
             let due = self.next_timeout();

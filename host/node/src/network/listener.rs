@@ -14,6 +14,7 @@ use super::penalties::Source;
 use super::rate::Rate;
 use super::sessions::{Candidate, Link};
 use super::shared::{Shared, seeded_rng};
+use super::socket;
 use super::statistics::Count;
 
 /// The pause after accepting failed, which is for lack of descriptors or memory.
@@ -81,7 +82,7 @@ async fn answer(
 ) -> Option<(Arc<Link>, TcpStream, Session)> {
     let handshake = async {
         let mut session = responder(shared)?;
-        let _ = stream.set_nodelay(true);
+        socket::prepare(&stream);
         let (clock, counters) = (&shared.clock, &shared.counters);
         let peer = handshake::establish(&mut stream, &mut session, clock, counters).await?;
         Ok((peer, session))

@@ -55,6 +55,7 @@ mod routing;
 mod seed_name;
 mod sessions;
 mod shared;
+mod socket;
 mod statistics;
 mod stop;
 mod strangers;

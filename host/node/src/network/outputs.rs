@@ -84,6 +84,9 @@ impl Driver {
             }
             membership::OutEvent::MemberDown(node) => {
                 tracing::info!(member = %node.short(), "member is given up");
+                if let Some(link) = self.shared.sessions.get(&node) {
+                    link.doubted.notify_one();
+                }
                 self.shared.events.member_gone(node);
                 self.handle_member_gone(node);
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use replicant_protocol::ids::NodeId;
 use replicant_protocol::session::{CloseReason, Peer, kept_initiator};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
@@ -40,6 +41,8 @@ pub(super) struct Link {
     pub(super) data_places: Budget,
     /// Cancelled when nothing more is to be read or sent but a goodbye.
     pub(super) ended: CancellationToken,
+    /// Told when membership gives the peer up.
+    pub(super) doubted: Notify,
     initiator: NodeId,
     since: Duration,
 }
@@ -140,6 +143,7 @@ impl Sessions {
             control_places: Budget::new(self.limits.inbox_messages_per_peer_max),
             data_places: Budget::new(self.limits.inbox_messages_per_peer_max),
             ended: CancellationToken::new(),
+            doubted: Notify::new(),
             initiator,
             since: now,
         });

@@ -38,6 +38,9 @@ pub struct Config {
     /// longer. Default 30 s: three signs of life may be late. Failure detection is the task of
     /// membership and is faster.
     pub idle_timeout: Duration,
+    /// How long a peer may still be silent once this node was told that it may be gone
+    /// ([`Session::handle_doubt`](super::Session::handle_doubt)). Default 10 s.
+    pub doubt_timeout: Duration,
     /// Which protocol versions this node speaks.
     pub versions: VersionRange,
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             keep_alive_interval: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
+            doubt_timeout: Duration::from_secs(10),
             versions: VersionRange { min: 3, max: 3 },
         }
     }

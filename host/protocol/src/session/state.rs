@@ -47,6 +47,8 @@ pub struct Session {
     deadline: Duration,
     last_received: Duration,
     last_sent: Duration,
+    /// When it ends unless the peer is heard before.
+    doubted_until: Option<Duration>,
 }
 
 enum Phase {
@@ -93,6 +95,7 @@ impl Session {
         config.handshake_timeout = config.handshake_timeout.max(TIMEOUT_MIN);
         config.keep_alive_interval = config.keep_alive_interval.max(TIMEOUT_MIN);
         config.idle_timeout = config.idle_timeout.max(TIMEOUT_MIN);
+        config.doubt_timeout = config.doubt_timeout.max(TIMEOUT_MIN);
         let one = Transport::wire_bytes(config.message_bytes_max);
         config.outgoing_bytes_max = config.outgoing_bytes_max.max(one);
         Self {
@@ -104,6 +107,7 @@ impl Session {
             outgoing,
             last_received: now,
             last_sent: now,
+            doubted_until: None,
         }
     }
 
@@ -128,6 +132,12 @@ impl Session {
             Phase::Over => Ok(()),
             Phase::Handshake(_) | Phase::Open(_) => Err(SessionError::Truncated),
         }
+    }
+
+    /// Takes note that the peer may be gone: the session ends soon unless it is heard.
+    pub fn handle_doubt(&mut self, now: Duration) {
+        let until = now.saturating_add(self.config.doubt_timeout);
+        self.doubted_until.get_or_insert(until);
     }
 
     /// Does what is due. May be called at any time.
@@ -160,7 +170,8 @@ impl Session {
     }
 
     fn idle_at(&self) -> Duration {
-        self.last_received.saturating_add(self.config.idle_timeout)
+        let idle_at = self.last_received.saturating_add(self.config.idle_timeout);
+        self.doubted_until.map_or(idle_at, |at| at.min(idle_at))
     }
 
     fn keep_alive_at(&self) -> Duration {
@@ -237,6 +248,7 @@ impl Session {
                 return Ok(());
             };
             self.last_received = now;
+            self.doubted_until = None;
             match std::mem::replace(&mut self.phase, Phase::Over) {
                 Phase::Over => {}
                 Phase::Handshake(handshake) => {

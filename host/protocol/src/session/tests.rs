@@ -365,6 +365,7 @@ fn timeouts_of_zero_or_without_end_are_taken_as_the_nearest_that_work() {
         handshake_timeout: Duration::ZERO,
         keep_alive_interval: Duration::ZERO,
         idle_timeout: Duration::ZERO,
+        doubt_timeout: Duration::ZERO,
         ..Config::default()
     };
     let (mut a, _) = pair(&zero);
@@ -376,6 +377,7 @@ fn timeouts_of_zero_or_without_end_are_taken_as_the_nearest_that_work() {
         handshake_timeout: Duration::MAX,
         keep_alive_interval: Duration::MAX,
         idle_timeout: Duration::MAX,
+        doubt_timeout: Duration::MAX,
         ..Config::default()
     };
     let (mut a, _) = pair(&endless);
@@ -398,6 +400,32 @@ fn signs_of_life_keep_an_idle_session_and_silence_ends_it() {
     a.handle_timeout(seconds(120)).unwrap();
     assert_eq!(
         a.handle_timeout(seconds(130)),
+        Err(SessionError::IdleTimeout)
+    );
+}
+
+#[test]
+fn whom_membership_gives_up_has_to_be_heard_soon() {
+    let patient = Config {
+        keep_alive_interval: seconds(100),
+        idle_timeout: seconds(300),
+        ..Config::default()
+    };
+    let (mut a, mut b) = pair(&patient);
+    a.handle_doubt(seconds(50));
+    assert_eq!(a.next_timeout(), Some(seconds(60)));
+    a.handle_doubt(seconds(55));
+    assert_eq!(
+        a.next_timeout(),
+        Some(seconds(60)),
+        "to doubt again gives no more time"
+    );
+    b.send(seconds(59), b"here").unwrap();
+    assert_eq!(drive(seconds(59), &mut a, &mut b), (Ok(()), Ok(())));
+    assert_eq!(a.handle_timeout(seconds(60)), Ok(()));
+    a.handle_doubt(seconds(70));
+    assert_eq!(
+        a.handle_timeout(seconds(80)),
         Err(SessionError::IdleTimeout)
     );
 }

@@ -75,6 +75,18 @@ async fn a_silent_peer_is_given_up_and_one_that_gives_signs_of_life_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_session_with_whom_membership_gives_up_ends_long_before_it_is_idle() {
+    let mut config = config(1, &[]);
+    config.session.idle_timeout = Duration::from_secs(3_600);
+    config.session.doubt_timeout = Duration::from_millis(100);
+    let a = TestNode::start(config).await;
+    let mut silent = RawPeer::connect(a.address(), 9).await;
+    silent.introduce(9, &[]).await;
+    assert_eq!(silent.read_to_end().await, Some(CloseReason::Idle));
+    shut_down(&[&a]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_sends_too_fast_waits_and_loses_nothing() {
     let mut config = config(1, &[]);
     config.limits.receive_messages_per_second = 100;
