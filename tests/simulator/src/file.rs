@@ -14,7 +14,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use crate::worlds::{FloodNode, RapidNode};
+use crate::worlds::{FloodNode, OverlayNode, RapidNode, SwimNode};
 use crate::{Index, Outcome, Progress};
 
 use tables::World;
@@ -29,6 +29,8 @@ impl ScenarioFile {
         match self.world {
             World::Flood => run::run::<FloodNode>(self, nodes, seed, progress),
             World::Rapid => run::run::<RapidNode>(self, nodes, seed, progress),
+            World::Tree => run::run::<OverlayNode>(self, nodes, seed, progress),
+            World::Swim => run::run::<SwimNode>(self, nodes, seed, progress),
         }
     }
 }

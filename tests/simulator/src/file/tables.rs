@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::values::{Number, Share, Time};
 use crate::Latency;
-use crate::worlds::{FloodNode, RapidNode, Subject as _, Views};
+use crate::worlds::{FloodNode, OverlayNode, RapidNode, Subject as _, SwimNode, Views};
 
 /// How often each node may go and come back in a minute.
 const CHURN_MAX: f64 = 60.0;
@@ -53,6 +53,8 @@ timed!(
 pub(super) enum World {
     Flood,
     Rapid,
+    Tree,
+    Swim,
 }
 
 impl World {
@@ -60,6 +62,8 @@ impl World {
         match self {
             Self::Flood => FloodNode::VIEWS,
             Self::Rapid => RapidNode::VIEWS,
+            Self::Tree => OverlayNode::VIEWS,
+            Self::Swim => SwimNode::VIEWS,
         }
     }
 
@@ -68,6 +72,8 @@ impl World {
         match self {
             Self::Flood => FloodNode::say(payload.into()).is_some(),
             Self::Rapid => RapidNode::say(payload.into()).is_some(),
+            Self::Tree => OverlayNode::say(payload.into()).is_some(),
+            Self::Swim => SwimNode::say(payload.into()).is_some(),
         }
     }
 }

@@ -14,6 +14,8 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "slow-nodes",
     "clock-skew",
     "lossy-links",
+    "tree-parts",
+    "full-views",
     "canary",
 ];
 

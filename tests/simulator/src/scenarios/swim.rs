@@ -5,23 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
-use replicant_protocol::environment::Environment;
 use replicant_protocol::membership::{Config, Metadata};
 
 use crate::checkers::{Detection, detection, disagreements, given_up};
-use crate::worlds::{Keys, SwimInput, SwimNode};
+use crate::worlds::{Keys, SwimInput, SwimNode, swim_config};
 use crate::{Crash, Engine, Figure, Index, Network, Outcome, Progress};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The profile `lan` for so many nodes.
-fn config(nodes: Index) -> Config {
-    let env = Environment {
-        expected_size: nodes,
-        ..Environment::lan()
-    };
-    Config::from(&env.parameters().swim)
-}
 
 /// A cluster in which all know all, for a while.
 pub(super) struct Cluster {
@@ -97,7 +87,7 @@ const CRASHES: u32 = 10;
 
 /// Machines go silently, one every 8 s.
 pub(super) fn crash(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
-    let mut cluster = Cluster::new(nodes, seed, config(nodes), Network::default());
+    let mut cluster = Cluster::new(nodes, seed, swim_config(nodes), Network::default());
     let engine = &mut cluster.engine;
     let mut detections = Vec::new();
     let mut victims = BTreeSet::new();
@@ -168,7 +158,7 @@ const PATIENT_MULTIPLIER: u32 = 5;
 /// here or more; with Lifeguard as in its paper; and as it is here, where nobody's word is enough
 /// to give a member up.
 pub(super) fn slow(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
-    let own = config(nodes);
+    let own = swim_config(nodes);
     let paper = Config {
         trusts_death: true,
         forgives_own_stall: false,
@@ -213,7 +203,7 @@ pub(super) fn slow(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
 
 /// Messages and bytes that a node sends in a second while nothing happens.
 fn load_of(nodes: Index, seed: u64) -> (f64, f64, blake3::Hash) {
-    let mut cluster = Cluster::new(nodes, seed, config(nodes), Network::default());
+    let mut cluster = Cluster::new(nodes, seed, swim_config(nodes), Network::default());
     let engine = &mut cluster.engine;
     let before = engine.counts();
     let span = 60 * SECOND;
@@ -265,7 +255,7 @@ pub(super) fn load(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
 
 /// Members leave, come back, tell something else of themselves; the network parts and heals.
 pub(super) fn life(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
-    let mut cluster = Cluster::new(nodes, seed, config(nodes), Network::default());
+    let mut cluster = Cluster::new(nodes, seed, swim_config(nodes), Network::default());
     let step = Duration::from_millis(500);
     progress("joining", 0.0);
     let count = 5.min(nodes / 4);

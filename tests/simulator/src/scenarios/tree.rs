@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use replicant_protocol::broadcast::plumtree;
-use replicant_protocol::environment::Environment;
 use replicant_protocol::ids::Hash;
-use replicant_protocol::membership::hyparview;
 
 use crate::checkers::{Reach, Said, reach};
-use crate::worlds::{OverlayConfig, OverlayInput, OverlayNode};
+use crate::worlds::{KEEP_ALIVE, OverlayConfig, OverlayInput, OverlayNode};
 use crate::{Engine, Figure, Index, Network, Outcome, Plot, Progress};
 
 const MESSAGES_COUNT: u32 = 100;
@@ -17,8 +14,6 @@ const MESSAGES_COUNT: u32 = 100;
 const SETTLING: Duration = Duration::from_secs(120);
 /// Nodes that join in a second.
 const JOINS_PER_SECOND: u32 = 500;
-/// How often sessions send a sign of life, as those of a real node do.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Everyone joins through one node; then random nodes say something.
 pub(super) fn tree(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
@@ -30,22 +25,6 @@ pub(super) fn tree_of_fifty(nodes: Index, seed: u64, progress: &mut Progress<'_>
     run(nodes, 50, seed, progress)
 }
 
-/// The settings for so many nodes of which nine in ten may go at once.
-pub(super) fn config(nodes: Index) -> OverlayConfig {
-    let env = Environment {
-        round_trip: Duration::from_millis(100),
-        expected_size: nodes,
-        worst_loss: 0.9,
-        ..Environment::lan()
-    };
-    let parameters = env.parameters();
-    OverlayConfig {
-        view: hyparview::Config::from(&parameters.hyparview),
-        tree: plumtree::Config::from(&parameters.plumtree),
-        keep_alive_interval: None,
-    }
-}
-
 /// Nodes that joined through one of the first `contacts`, and settled.
 pub(super) fn settled(
     nodes: Index,
@@ -54,7 +33,7 @@ pub(super) fn settled(
     keeps_alive: bool,
     progress: &mut Progress<'_>,
 ) -> Engine<OverlayNode> {
-    let mut config = config(nodes);
+    let mut config = OverlayConfig::of(nodes);
     config.keep_alive_interval = keeps_alive.then_some(KEEP_ALIVE);
     let mut engine = Engine::new(seed, Network::default());
     for number in 0..nodes {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::Rng;
 use replicant_protocol::broadcast::plumtree::{self, Plumtree};
 use replicant_protocol::broadcast::{Broadcast as _, OutEvent as TreeEvent};
+use replicant_protocol::environment::Environment;
 use replicant_protocol::ids::{Hash, NodeId};
 use replicant_protocol::membership::hyparview::{self, Entry, HyParView};
 use replicant_protocol::membership::{Membership as _, OutEvent as ViewEvent};
@@ -46,6 +47,27 @@ pub struct OverlayConfig {
     pub tree: plumtree::Config,
     /// How often sessions send a sign of life. `None`: never, where every end is noticed anyway.
     pub keep_alive_interval: Option<Duration>,
+}
+
+/// How often sessions send a sign of life, as those of a real node do.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+impl OverlayConfig {
+    /// The settings for so many nodes of which nine in ten may go at once.
+    pub fn of(nodes: Index) -> Self {
+        let env = Environment {
+            round_trip: Duration::from_millis(100),
+            expected_size: nodes,
+            worst_loss: 0.9,
+            ..Environment::lan()
+        };
+        let parameters = env.parameters();
+        Self {
+            view: hyparview::Config::from(&parameters.hyparview),
+            tree: plumtree::Config::from(&parameters.plumtree),
+            keep_alive_interval: None,
+        }
+    }
 }
 
 /// A node with partial views and a broadcast tree.

@@ -1,6 +1,8 @@
 //! What scenario files need of a world.
 
 mod rapid;
+mod swim;
+mod tree;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replicant_protocol::environment::Environment;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, Hash, NodeId};
 use replicant_protocol::membership::{
@@ -40,7 +41,8 @@ impl Keys {
         self.identities[node as usize].id()
     }
 
-    fn index_of(&self, id: &NodeId) -> Option<Index> {
+    /// The number of a node.
+    pub fn index_of(&self, id: &NodeId) -> Option<Index> {
         self.by_id.get(id).copied()
     }
 }
@@ -74,10 +76,22 @@ pub struct Notice {
     pub status: Status,
 }
 
+/// The profile `lan` for so many nodes.
+pub fn swim_config(nodes: Index) -> Config {
+    let env = Environment {
+        expected_size: nodes,
+        ..Environment::lan()
+    };
+    Config::from(&env.parameters().swim)
+}
+
 /// A node that runs SWIM.
 pub struct SwimNode {
+    own: NodeId,
     swim: Swim,
-    keys: Arc<Keys>,
+    pub(super) keys: Arc<Keys>,
+    /// How often it started before.
+    pub(super) generation: u64,
     sessions: BTreeSet<Index>,
     /// What it noticed.
     pub noticed: Vec<Notice>,
@@ -101,8 +115,10 @@ impl SwimNode {
             incarnation: 0,
         };
         Self {
+            own: keys.id(node),
             swim: Swim::new(config.clone(), local, now, rng),
             keys: keys.clone(),
+            generation,
             sessions: BTreeSet::new(),
             noticed: Vec::new(),
         }
@@ -111,6 +127,11 @@ impl SwimNode {
     /// The protocol.
     pub fn swim(&self) -> &Swim {
         &self.swim
+    }
+
+    /// Its id.
+    pub fn id(&self) -> NodeId {
+        self.own
     }
 
     /// Whether the node of this id runs.
