@@ -7,6 +7,7 @@
 mod command;
 mod lab;
 mod node;
+mod patience;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ use std::sync::OnceLock;
 pub use command::{Ran, Replicant, Running};
 pub use lab::Lab;
 pub use node::{NodeProcess, Start};
+pub use patience::until;
 
 /// The `replicant` binary: `REPLICANT_BIN` if that is set, else built now with the settings of
 /// this test run.

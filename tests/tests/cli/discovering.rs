@@ -3,9 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 
 use replicant_tests::name_server::NameServer;
-use replicant_tests::process::{NodeProcess, Replicant, Start};
-
-use crate::messaging::until;
+use replicant_tests::process::{NodeProcess, Replicant, Start, until};
 
 fn node(arguments: &[&str]) -> NodeProcess {
     NodeProcess::fresh(&Start {

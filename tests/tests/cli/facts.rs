@@ -1,21 +1,10 @@
 //! `replicant fact` in a cluster of three processes.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use replicant_tests::process::{NodeProcess, Replicant, Start};
+use replicant_tests::process::{NodeProcess, Replicant, Start, until};
 use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(120);
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it did not come to this: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// Three nodes whose first is an authority, and where everybody may tell prices.
 struct Cluster {

@@ -10,6 +10,7 @@ mod reading;
 mod readme;
 mod serving;
 mod simulating;
+mod tuning;
 mod updating;
 mod upgrading;
 mod usage;

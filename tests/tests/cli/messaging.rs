@@ -1,21 +1,10 @@
 //! `replicant topic`, `send`, `receive` and `members --watch`: messages between programs.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use replicant_tests::process::{NodeProcess, Running, Start};
+use replicant_tests::process::{NodeProcess, Running, Start, until};
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-#[track_caller]
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it did not come to this: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 fn joining(node: &NodeProcess) -> Start {
     Start {
@@ -140,6 +129,35 @@ fn a_member_can_be_spoken_to_alone() {
     three
         .run(["send", "ffffffffff", "1"])
         .fails(2, &["no member's id begins with"]);
+}
+
+/// Its numbers go on behind the last that anybody heard.
+#[test]
+fn what_a_node_says_after_it_was_killed_and_started_again_is_heard() {
+    let [one, mut two, _three] = cluster();
+    let mut hears = listen(&one, "news");
+    until("the other node knows", || subscribers(&two, "news") == 1);
+    for number in 0..3 {
+        assert_eq!(publish(&two, "news", &json!(number)), 1);
+        assert_eq!(payload(&mut hears), json!(number));
+    }
+    two.kill();
+    two.restart();
+    until("it knows again who listens", || {
+        subscribers(&two, "news") == 1
+    });
+    let said = [
+        "topic",
+        "publish",
+        "news",
+        "3",
+        "--acks",
+        "1",
+        "--deadline-ms",
+        "30000",
+    ];
+    two.run(said).succeeds();
+    assert_eq!(payload(&mut hears), json!(3));
 }
 
 #[test]

@@ -5,13 +5,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use replicant_guest_build::{Component, Options, build};
-use replicant_tests::process::{NodeProcess, Start};
+use replicant_tests::process::{NodeProcess, Start, until};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(180);
 const TOPIC: &str = "t";
 const OBJECTS: [&str; 3] = ["x", "y", "z"];
 
@@ -30,15 +28,6 @@ fn tally(version: &str) -> &'static str {
     let package = format!("tally-{}", version[..3].replace('.', "-"));
     let built = built.iter().find(|of| of.package == package);
     built.unwrap().path.to_str().unwrap()
-}
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it did not come to this: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Writes to one node, one update after the other, as the version understands it that runs there.

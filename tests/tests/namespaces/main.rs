@@ -4,14 +4,10 @@
 //! passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::{Duration, Instant};
-
-use replicant_tests::process::{Lab, NodeProcess, Start};
+use replicant_tests::process::{Lab, NodeProcess, Start, until};
 use serde_json::Value;
 
 const COUNT: usize = 5;
-const PATIENCE: Duration = Duration::from_secs(180);
-
 /// A lab of so many machines; `None` where there can be none.
 fn lab(machines: usize) -> Option<Lab> {
     match Lab::new(machines) {
@@ -44,15 +40,6 @@ fn cluster() -> Option<(Lab, Vec<NodeProcess>)> {
     let cluster = (lab, nodes);
     until("all see all", || sees(&cluster.1, |_, _| true));
     Some(cluster)
-}
-
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it did not come to this: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// How many others a node has sessions with and takes for alive.

@@ -1,0 +1,57 @@
+//! `replicant tune`: what follows from where nodes run.
+
+use replicant_tests::process::Replicant;
+use serde_json::Value;
+
+fn tune(arguments: &[&str]) -> Value {
+    let all = [&["tune", "--json"], arguments].concat();
+    Replicant::new().run(all).json()
+}
+
+#[test]
+fn parameters_and_expectations_follow_from_the_environment() {
+    let lan = tune(&[]);
+    assert_eq!(lan, tune(&["--profile", "lan"]));
+    assert_eq!(lan["measured"], Value::Null);
+    let wan = tune(&["--profile", "wan"]);
+    for name in ["swim.probe_interval_ms", "swim.probe_timeout_ms"] {
+        let of = |told: &Value| told["parameters"][name].as_f64().unwrap();
+        assert!(of(&wan) > of(&lan), "{name}: {wan:#}");
+    }
+    let later = |told: &Value| told["expected"]["all_know_s"].as_f64().unwrap();
+    assert!(later(&wan) > later(&lan));
+    let table = Replicant::new().run(["tune", "--reliability", "0.5"]);
+    table.mentions(&["reliability", "0.5", "swim.probe_interval_ms", "all_know_s"]);
+}
+
+#[test]
+fn a_parameter_can_be_given_and_changes_what_is_expected() {
+    let given = tune(&["--parameter", "swim.probe_interval_ms=5000"]);
+    assert_eq!(given["parameters"]["swim.probe_interval_ms"], 5000);
+    let first = |told: &Value| told["expected"]["first_suspicion_s"].as_f64().unwrap();
+    assert!(first(&given) > first(&tune(&[])));
+}
+
+#[test]
+fn what_is_measured_stands_beside_what_is_expected() {
+    let few = ["--profile", "local", "--measure", "--measure-nodes", "8"];
+    let told = tune(&few);
+    assert_eq!(told["measured"]["nodes"], 8);
+    assert!(told["measured"]["all_know_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(told, tune(&few), "the seed decides");
+    let table = Replicant::new().run([&["tune"], &few[..]].concat());
+    table.mentions(&["MEASURED", "bytes_per_second"]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_could() {
+    let refused = |arguments: &[&str], words: &[&str]| {
+        let all = [&["tune"], arguments].concat();
+        Replicant::new().run(all).fails(2, words);
+    };
+    refused(&["--profile", "moon"], &["moon", "lan", "wan"]);
+    refused(&["--reliability", "2"], &["--reliability"]);
+    refused(&["--parameter", "swim.speed=1"], &["swim.speed"]);
+    refused(&["--parameter", "swim.probe_interval_ms=no"], &["no"]);
+    refused(&["--measure-nodes", "8"], &["--measure"]);
+}
