@@ -124,6 +124,9 @@ pub struct HyParViewParameters {
     pub passive_walk_length: u8,
     /// 200 round trips, 2 s to 2 min.
     pub shuffle_interval: Duration,
+    /// How often views are mixed with a contact or a lost neighbour, which is what finds parts that
+    /// know nothing of each other; 3,000 round trips, 1 to 5 min.
+    pub contact_interval: Duration,
     /// How many of the active view a shuffle carries; 3 (section 5.1).
     pub shuffle_active_count: usize,
     /// How many of the passive view a shuffle carries; a tenth, 4 to 12 (section 5.1).
@@ -229,6 +232,7 @@ impl Environment {
         let depth = (size.ln() / ((active - 1) as f64).ln()).ceil();
         let (least, most) = (Duration::from_secs(2), Duration::from_secs(120));
         let (soonest, latest) = (Duration::from_millis(100), Duration::from_secs(60));
+        let (least_contact, most_contact) = (Duration::from_secs(60), Duration::from_secs(300));
         HyParViewParameters {
             active_view_target: active,
             active_view_max: active + 2,
@@ -237,6 +241,7 @@ impl Environment {
             active_walk_length: (depth + 1.0).clamp(2.0, 10.0) as u8,
             passive_walk_length: (depth as u8).div_ceil(2).clamp(1, 5),
             shuffle_interval: (self.round_trip * 200).clamp(least, most),
+            contact_interval: (self.round_trip * 3_000).clamp(least_contact, most_contact),
             shuffle_active_count: 3,
             shuffle_passive_count: (passive / 10).clamp(4, 12),
             request_timeout: (self.round_trip * 10).clamp(soonest, latest),

@@ -37,8 +37,9 @@
 //! up to [`Config::members_max`]. What it asks for is bounded each period: parts of the table,
 //! answers that carry news, probes run for it. Admission by certificate comes with a later release.
 //!
-//! [`Membership`] is the face; [`Swim`] stands behind it. Partial views (HyParView) can stand
-//! beside it. Not here: sockets and sessions, who may be a member, and what subscriptions are for.
+//! [`Membership`] is the face; behind it stand [`Swim`] and, with partial views,
+//! [`hyparview::HyParView`]; [`Strategy`] is one of the two. Not here: sockets and sessions, who
+//! may be a member, and what subscriptions are for.
 
 mod accusation;
 mod accusing;
@@ -55,6 +56,7 @@ mod probing;
 mod record;
 mod reliability;
 mod sessions;
+mod strategy;
 mod suspicion;
 mod swim;
 mod sync;
@@ -88,6 +90,7 @@ pub use metadata::{
 };
 pub use record::{Record, Said};
 pub use reliability::Reliability;
+pub use strategy::{Strategy, StrategyError, StrategyKind, StrategyKindError, StrategyMessage};
 pub use swim::{Counts, Swim};
 
 /// What is thought of a member. Ordered: at equal incarnation the later wins.

@@ -5,10 +5,10 @@
 //! `Noise_XX_25519_ChaChaPoly_BLAKE2s`, by way of the crate `snow`. What this module adds:
 //!
 //! * *Identity.* The Noise static key is made fresh for every session. The second and third
-//!   handshake messages carry a statement {protocol versions, cluster, node id, listen address}
-//!   that is signed by the node's ed25519 key over the role, the handshake hash so far and the
-//!   Noise static key. The handshake hash contains the other side's fresh ephemeral key, so a
-//!   statement is good for one handshake only.
+//!   handshake messages carry a statement {protocol versions, cluster, node id, listen address,
+//!   kind of view} that is signed by the node's ed25519 key over the role, the handshake hash so
+//!   far and the Noise static key. The handshake hash contains the other side's fresh ephemeral
+//!   key, so a statement is good for one handshake only.
 //! * *Framing.* The stream is a sequence of frames `{length: u16 little endian, Noise message}`.
 //!   Inside, the first byte says what a frame is: the beginning of a message (with the length of
 //!   the whole, u32 little endian), its continuation, a sign of life, or goodbye. Lengths inside
@@ -47,7 +47,7 @@ use std::net::SocketAddr;
 use crate::ids::{ClusterId, NodeId};
 
 pub use config::{
-    Config, HANDSHAKE_BYTES_MAX, Local, MESSAGE_BYTES_MAX, REKEY_FRAMES, VersionRange,
+    Config, HANDSHAKE_BYTES_MAX, Local, MESSAGE_BYTES_MAX, REKEY_FRAMES, VersionRange, View,
 };
 pub use error::{SendError, SessionError};
 pub use frame::CloseReason;

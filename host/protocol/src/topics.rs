@@ -28,6 +28,10 @@
 //! nobody knows take no memory here. Whose author is not known yet the driver may hold and bring
 //! again ([`Verdict::UnknownAuthor`]).
 //!
+//! *Partial views.* Where nodes do not know each other there is no audience to compute links from:
+//! publications travel to everybody, and each node hears what it subscribes to
+//! ([`State::on_passing`]).
+//!
 //! *Bounds.* Subscriptions of one node ([`SUBSCRIPTIONS_MAX`]), overlays that are open at once
 //! ([`Config::overlays_max`]; beyond it whoever had most of them opened loses the one that was idle
 //! for longest, and its next message opens it again), hashes that one peer causes by having
@@ -42,6 +46,7 @@ mod cycles;
 mod directory;
 mod numbers;
 mod openings;
+mod passing;
 mod publication;
 mod rules;
 mod state;
@@ -57,6 +62,7 @@ pub use authors::GONE_MAX;
 pub use cycles::{Cycles, LinkChanges};
 pub use numbers::NUMBERS_MAX;
 pub use openings::{HASHES_MAX, HASHES_PER_SECOND};
+pub use passing::{NEWCOMERS_AT_ONCE, NEWCOMERS_PER_SECOND, Passing};
 pub use publication::{
     ACKNOWLEDGED_MAX, PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX, Publication, PublicationError,
     SignedPublication,

@@ -15,6 +15,7 @@ mod payload;
 
 use crate::broadcast::{acknowledging, plumtree, rapid};
 use crate::ids::TopicName;
+use crate::membership::hyparview;
 use crate::replication::anti_entropy;
 use crate::topics::{PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX};
 use crate::{content, facts, membership, replication, session};
@@ -29,6 +30,8 @@ pub const MESSAGE_BYTES_MAX: usize = session::MESSAGE_BYTES_MAX;
 pub enum Message {
     /// Who is alive.
     Membership(membership::Message),
+    /// Who is whose neighbour, among nodes with partial views.
+    Views(hyparview::Message),
     /// Something for everyone, a [`Payload`], on its way along the tree of all members.
     Broadcast(plumtree::Message),
     /// Modules: who knows which, and their bytes.
@@ -88,6 +91,9 @@ pub enum WireError {
     /// Not a membership message.
     #[error(transparent)]
     Membership(#[from] membership::MessageError),
+    /// Not a message of partial views.
+    #[error(transparent)]
+    Views(#[from] hyparview::MessageError),
     /// Not a broadcast message.
     #[error(transparent)]
     Broadcast(#[from] plumtree::MessageError),
@@ -114,6 +120,7 @@ const TOPIC: u8 = 7;
 const RAPID: u8 = 8;
 const FACTS: u8 = 9;
 const APPLICATION: u8 = 10;
+const VIEWS: u8 = 11;
 
 const DIRECT: u8 = 0;
 const HAND_IN: u8 = 1;
@@ -124,6 +131,7 @@ impl Message {
     pub fn to_bytes(&self) -> Vec<u8> {
         let (layer, message) = match self {
             Self::Membership(message) => (MEMBERSHIP, message.to_bytes()),
+            Self::Views(message) => (VIEWS, message.to_bytes()),
             Self::Broadcast(message) => (BROADCAST, message.to_bytes()),
             Self::Content(message) => (CONTENT, message.to_bytes()),
             Self::Replication(message) => (REPLICATION, message.to_bytes()),
@@ -151,6 +159,7 @@ impl Message {
         let (layer, message) = bytes.split_first().ok_or(WireError::Empty)?;
         Ok(match *layer {
             MEMBERSHIP => Self::Membership(membership::Message::from_bytes(message)?),
+            VIEWS => Self::Views(hyparview::Message::from_bytes(message)?),
             BROADCAST => Self::Broadcast(plumtree::Message::from_bytes(message)?),
             CONTENT => Self::Content(content::Message::from_bytes(message)?),
             REPLICATION => Self::Replication(replication::Message::from_bytes(message)?),
@@ -231,6 +240,21 @@ impl From<Application> for Message {
 impl From<membership::Message> for Message {
     fn from(message: membership::Message) -> Self {
         Self::Membership(message)
+    }
+}
+
+impl From<hyparview::Message> for Message {
+    fn from(message: hyparview::Message) -> Self {
+        Self::Views(message)
+    }
+}
+
+impl From<membership::StrategyMessage> for Message {
+    fn from(message: membership::StrategyMessage) -> Self {
+        match message {
+            membership::StrategyMessage::Full(message) => Self::Membership(message),
+            membership::StrategyMessage::Partial(message) => Self::Views(message),
+        }
     }
 }
 
@@ -381,7 +405,7 @@ mod tests {
     #[test]
     fn unknown_layers_empty_and_endless_messages_are_named() {
         assert_eq!(Message::from_bytes(&[]), Err(WireError::Empty));
-        for layer in [0, 6, 11, 255] {
+        for layer in [0, 6, 12, 255] {
             assert_eq!(
                 Message::from_bytes(&[layer, 1, 2]),
                 Err(WireError::Layer { layer })

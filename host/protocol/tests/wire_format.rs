@@ -20,6 +20,7 @@ use replicant_protocol::identity::{NodeIdentity, replica_id};
 use replicant_protocol::ids::{
     ClusterId, Counter, Generation, Hash, LineageId, ModuleHash, NodeId, SnapshotRef, TopicName,
 };
+use replicant_protocol::membership::hyparview;
 use replicant_protocol::membership::{self, Accusation, Metadata, Record, Rumour, Said, Status};
 use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequest, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
@@ -185,6 +186,23 @@ fn of_the_tree(message: plumtree::Message) -> Message {
     Message::Broadcast(message)
 }
 
+fn views_join() -> hyparview::Message {
+    let address = "192.0.2.1:7400".parse().unwrap();
+    hyparview::Message::Join { address }
+}
+
+fn views_shuffle() -> hyparview::Message {
+    let entry = |node, address: &str| hyparview::Entry {
+        node,
+        address: address.parse().unwrap(),
+    };
+    hyparview::Message::Shuffle {
+        origin: entry(alice().id(), "192.0.2.1:7400"),
+        steps: 3,
+        entries: vec![entry(bob(), "192.0.2.2:7400")],
+    }
+}
+
 fn tree_i_have() -> plumtree::Message {
     let id = Hash::of(b"payload");
     plumtree::Message::IHave {
@@ -242,6 +260,7 @@ fn messages() -> Vec<(&'static str, Message)> {
     let switched = items(switch().as_bytes());
     let said = publication().as_bytes().clone();
     let handed_in = said.to_vec();
+    let published = Payload::Publication(&said).to_bytes().into();
     vec![
         ("application", Application::HandIn(handed_in).into()),
         (
@@ -256,6 +275,9 @@ fn messages() -> Vec<(&'static str, Message)> {
             }
             .into(),
         ),
+        ("join", views_join().into()),
+        ("shuffle", views_shuffle().into()),
+        ("publication", of_the_tree(gossip(published))),
         ("broadcast", gossip(payload).into()),
         ("topic", Message::Topic(topic(), gossip(said))),
         ("i-have", of_the_tree(tree_i_have())),

@@ -6,6 +6,7 @@ mod demo;
 mod discovering;
 mod facts;
 mod messaging;
+mod partial_views;
 mod reading;
 mod readme;
 mod serving;

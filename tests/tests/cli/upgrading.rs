@@ -18,7 +18,7 @@ const SOME: u64 = 10;
 
 /// The file of a version of the type: 1.0.0 writes and reads encoding 1; 1.1.0 reads 2 too; 2.0.0
 /// writes 2 and has other commands, values and saved bytes.
-fn tally(version: &str) -> &'static str {
+pub(crate) fn tally(version: &str) -> &'static str {
     static BUILT: OnceLock<Vec<Component>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("versions");
@@ -111,7 +111,7 @@ fn all_write(writers: &[&Writer], form: usize) {
 }
 
 #[track_caller]
-fn all_run(nodes: &[&NodeProcess], version: &str) {
+pub(crate) fn all_run(nodes: &[&NodeProcess], version: &str) {
     for node in nodes {
         until(version, || runs(node).as_deref() == Some(version));
     }

@@ -33,14 +33,15 @@ pub(crate) fn run(arguments: &NetworkArguments) -> Result<()> {
     arguments.read.print(&client, &answer, print)
 }
 
-/// `on, 2 sessions`.
+/// `on, 2 sessions, swim`.
 pub(super) fn describe(network: &Value) -> String {
+    let membership = output::text(network, "membership");
     match (
         network["enabled"].as_bool(),
         output::number(network, "sessions"),
     ) {
-        (Some(true), 1) => "on, 1 session".to_owned(),
-        (Some(true), sessions) => format!("on, {sessions} sessions"),
+        (Some(true), 1) => format!("on, 1 session, {membership}"),
+        (Some(true), sessions) => format!("on, {sessions} sessions, {membership}"),
         _ => "off (`replicant network on` puts it back)".to_owned(),
     }
 }

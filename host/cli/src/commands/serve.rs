@@ -9,7 +9,7 @@ use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiServer};
 use replicant::ids::NodeId;
-use replicant::{DISCOVERY_GROUP, Node, NodeConfig};
+use replicant::{DISCOVERY_GROUP, Node, NodeConfig, StrategyKind};
 use serde::Serialize;
 
 use super::fact;
@@ -72,6 +72,10 @@ pub(crate) struct ServeArguments {
     /// given more than once, the first whose pattern fits decides. The same on every node
     #[arg(long, value_name = "RULE")]
     topic_rule: Vec<Rule>,
+    /// How nodes know of each other: swim (all of all, up to some thousand nodes) or hyparview
+    /// (each of some, for very many or unreliable ones). The same on all nodes: others are refused
+    #[arg(long, value_name = "STRATEGY", default_value_t = StrategyKind::Swim)]
+    membership: StrategyKind,
     /// How often members are probed, in milliseconds; shorter notices failures sooner. Not together
     /// with --profile and the other numbers of the environment
     #[arg(long, value_name = "MS", default_value_t = 1_000,
@@ -215,6 +219,7 @@ impl ServeArguments {
         config.advertise.clone_from(&self.advertise);
         config.topic_rules = Rules::new(self.topic_rule.clone())
             .with_context(|| WrongArgument(format!("more than {RULES_MAX} topic rules")))?;
+        config.membership = self.membership;
         config.probe_interval = Duration::from_millis(self.probe_interval_ms);
         config.authorities = self.authority.iter().copied().collect();
         config.fact_interval = Duration::from_millis(self.fact_interval_ms);

@@ -119,23 +119,27 @@ fn publish(arguments: &PublishArguments) -> Result<()> {
 }
 
 fn print_published(topic: &str, published: &Value) -> io::Result<()> {
-    let audience = match number(published, "audience") {
-        0 => "nobody listens".to_owned(),
-        1 => "1 node listens".to_owned(),
-        count => format!("{count} nodes listen"),
+    let audience = match published.get("audience").and_then(Value::as_u64) {
+        None => "who listens is not known with partial views".to_owned(),
+        Some(0) => "nobody listens".to_owned(),
+        Some(1) => "1 node listens".to_owned(),
+        Some(count) => format!("{count} nodes listen"),
     };
     output::line(&format!("said in {topic}: {audience}"))
 }
 
 /// How many have it, and who is missing.
 fn print_acknowledged(published: &Value, acknowledged: &Value) -> io::Result<()> {
-    let (count, audience) = (number(acknowledged, "count"), number(published, "audience"));
+    let count = number(acknowledged, "count");
     let missing = acknowledged.get("missing").and_then(Value::as_array);
     let missing = missing.into_iter().flatten().filter_map(Value::as_str);
     let missing: Vec<&str> = missing.map(short).collect();
     let named = missing.iter().take(NAMED_MAX).copied();
     let named = one_line(&named.collect::<Vec<&str>>().join(", "));
-    let have = format!("{count} of {audience} have it");
+    let have = match published.get("audience").and_then(Value::as_u64) {
+        Some(audience) => format!("{count} of {audience} have it"),
+        None => format!("{count} have it"),
+    };
     output::line(&match missing.len() {
         0 => have,
         1..=NAMED_MAX => format!("{have}; missing: {named}"),

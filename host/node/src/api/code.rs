@@ -69,6 +69,10 @@ codes! {
     SwitchRefused = CONFLICT "switch-refused",
     /// Another component has this name and version, or this one is registered with other limits.
     ModuleConflict = CONFLICT "module-conflict",
+    /// The node is no neighbour, and nodes with partial views speak to neighbours only.
+    NotNeighbour = CONFLICT "not-neighbour",
+    /// Only a node with a full view knows that.
+    NeedsFullView = CONFLICT "needs-full-view",
     /// More than a limit allows.
     TooLarge = PAYLOAD_TOO_LARGE "too-large",
     /// Neither JSON nor CBOR nor what else the path takes; or compressed.

@@ -236,6 +236,16 @@ fn classify_state(error: &NodeError) -> (Code, &'static str) {
             Code::Unreachable,
             "see `GET /v1/members` for the members and the sessions",
         ),
+        NodeError::NotNeighbour { .. } => (
+            Code::NotNeighbour,
+            "say it in a topic that the node listens to, or ask that node's own API; `GET \
+             /v1/members` has the neighbours",
+        ),
+        NodeError::NeedsFullView { .. } => (
+            Code::NeedsFullView,
+            "wait for a number (`acks=3`), or for as many as come until the deadline \
+             (`acks=count`)",
+        ),
         NodeError::Asked(_) => (Code::Busy, "nothing was said; try again in a moment"),
         NodeError::Busy { .. } => (Code::Busy, "try again in a moment"),
         NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),

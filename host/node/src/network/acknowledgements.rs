@@ -17,7 +17,7 @@ const _: () =
     assert!(topics::ACKNOWLEDGED_MAX.as_millis() == acknowledgement::DEADLINE_MAX.as_millis());
 
 /// Under which id a publication is acknowledged.
-fn id_of(signed: &SignedPublication) -> Hash {
+pub(super) fn id_of(signed: &SignedPublication) -> Hash {
     Hash::of(signed.as_bytes())
 }
 
@@ -35,11 +35,13 @@ impl Overlays {
     ) -> Result<Hash, AskError> {
         let topic = &signed.publication().topic;
         let ask = self.of_others(ask, self.topics.hears(topic));
-        let audience: Arc<[NodeId]> = self.topics.audience(topic).into_iter().collect();
+        // With partial views nobody knows who listens: whoever says that it has it counts.
+        let audience = self.everybody.as_ref().map(|_| {
+            let audience = self.topics.audience(topic).into_iter();
+            audience.collect::<Arc<[NodeId]>>()
+        });
         let id = id_of(signed);
-        let asked = self
-            .acknowledging
-            .handle_asking(now, id, ask, Some(audience));
+        let asked = self.acknowledging.handle_asking(now, id, ask, audience);
         asked.map(|()| id)
     }
 
@@ -57,11 +59,11 @@ impl Overlays {
 
     /// Takes what a peer gathered. Who listens to nothing has nothing.
     pub(super) fn on_acknowledgement(&mut self, now: Duration, mut message: Message) {
-        let topics = &self.topics;
+        let (topics, is_partial) = (&self.topics, self.everybody.is_none());
         let named_count = message.names.len();
         message
             .names
-            .retain(|name| topics.is_subscriber(name.as_bytes()));
+            .retain(|name| is_partial || topics.is_subscriber(name.as_bytes()));
         if self.acknowledge_rapidly(now, message.id, &message.names) {
             return;
         }

@@ -9,6 +9,7 @@ use futures::future::select_ok;
 use futures::stream::FuturesUnordered;
 use rand::RngExt;
 use replicant_protocol::ids::ClusterId;
+use replicant_protocol::session::SessionError;
 use replicant_protocol::{discovery, session};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -95,7 +96,7 @@ impl BoundNetwork {
     /// that has no cluster yet: it stores the answer, then starts.
     ///
     /// # Errors
-    /// [`NetworkError::Join`]; asking again is possible.
+    /// [`NetworkError::Join`]; asking again is possible. [`NetworkError::OtherStrategy`].
     pub async fn find_cluster(&self) -> Result<ClusterId, NetworkError> {
         self.find(self.beacons.as_ref()).await
     }
@@ -104,7 +105,7 @@ impl BoundNetwork {
     /// be in any.
     ///
     /// # Errors
-    /// [`NetworkError::Join`]; asking again is possible.
+    /// [`NetworkError::Join`]; asking again is possible. [`NetworkError::OtherStrategy`].
     pub async fn ask_cluster(&self) -> Result<ClusterId, NetworkError> {
         self.find(None).await
     }
@@ -117,6 +118,7 @@ impl BoundNetwork {
                 identity: self.config.identity.clone(),
                 cluster: None,
                 address: self.advertised,
+                view: self.config.view(),
             },
             clock: &clock,
             counters: &counters,
@@ -200,6 +202,13 @@ impl BoundNetwork {
             let asking = seeds.map(|seed| Box::pin(self.ask_seed(dialer, seed)));
             match select_ok(asking).await {
                 Ok((cluster, _)) => return Ok(cluster),
+                Err(DialError::Handshake {
+                    address,
+                    error: error @ SessionError::View { .. },
+                }) => {
+                    let (seed, reason) = (address.to_string(), error.to_string());
+                    return Err(NetworkError::OtherStrategy { seed, reason });
+                }
                 Err(error) => {
                     let reason = error.to_string();
                     if reason != *last {

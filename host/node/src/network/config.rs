@@ -10,8 +10,12 @@ use replicant_protocol::content::Statement;
 use replicant_protocol::environment::Environment;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId, TopicName};
+use replicant_protocol::membership::{StrategyKind, hyparview};
+use replicant_protocol::session::View;
 use replicant_protocol::{content, facts, membership, session, topics};
 use tokio::sync::watch;
+
+use super::loose::{LOOSE_MAX, MOVING_MAX};
 
 /// How a node takes part in the network.
 #[derive(Debug, Clone)]
@@ -52,8 +56,13 @@ pub struct NetworkConfig {
     pub announcements: Vec<Statement>,
     /// Facts of an earlier run, as their issuers signed them.
     pub kept_facts: Vec<Vec<u8>>,
-    /// Failure detection.
+    /// Which strategy of membership; the same on all nodes of a cluster. Default: a full view.
+    pub strategy: StrategyKind,
+    /// Failure detection, with a full view.
     pub membership: membership::Config,
+    /// Partial views, if that is the strategy. Then there are at most so many sessions as
+    /// neighbours, and 32.
+    pub hyparview: hyparview::Config,
     /// The trees of broadcasting.
     pub tree: plumtree::Config,
     /// Rapid broadcasts.
@@ -87,7 +96,9 @@ impl NetworkConfig {
             remembered: Vec::new(),
             announcements: Vec::new(),
             kept_facts: Vec::new(),
+            strategy: StrategyKind::default(),
             membership: membership::Config::default(),
+            hyparview: hyparview::Config::from(&Environment::lan().parameters().hyparview),
             tree: plumtree::Config::from(&Environment::lan().parameters().plumtree),
             rapid: rapid::Config::from(&Environment::lan().parameters().rapid),
             content: content::Config::default(),
@@ -116,7 +127,26 @@ impl NetworkConfig {
         limits.redial_min = limits.redial_min.clamp(Duration::from_millis(1), TIME_MAX);
         limits.redial_max = limits.redial_max.clamp(limits.redial_min, TIME_MAX);
         limits.penalty_time = limits.penalty_time.min(TIME_MAX);
+        if self.strategy == StrategyKind::HyParView {
+            // Nobody probes, and there are few: sessions say often enough that they work.
+            let usual = session::Config::default();
+            session.idle_timeout = session.idle_timeout.min(usual.idle_timeout);
+            session.keep_alive_interval =
+                session.keep_alive_interval.min(usual.keep_alive_interval);
+            let views = &mut self.hyparview;
+            views.active_max = views.active_max.clamp(1, limits.sessions_max.clamp(1, 256));
+            let sessions_max = views.active_max + LOOSE_MAX + MOVING_MAX;
+            limits.sessions_max = limits.sessions_max.min(sessions_max);
+        }
         self
+    }
+
+    /// Whom a node knows, as it says in handshakes.
+    pub(super) fn view(&self) -> View {
+        match self.strategy {
+            StrategyKind::Swim => View::Full,
+            StrategyKind::HyParView => View::Partial,
+        }
     }
 }
 
@@ -219,6 +249,10 @@ pub struct NetworkLimits {
     /// How long a node that misbehaved in a session, or a source that offended too often, is
     /// refused; offences are forgotten after as long. Default 60 s.
     pub penalty_time: Duration,
+    /// In how many seconds a peer may do much of what correct ones do seldom, until it is refused
+    /// as one that misbehaved; each is forgiven after four. Default 30: longer than an honest node
+    /// is in trouble.
+    pub bad_seconds_max: u32,
     /// Nodes and sources that are on the list at a time, each; the one that ends first gives way.
     /// Default 1,024.
     pub penalties_max: usize,
@@ -254,6 +288,7 @@ impl Default for NetworkLimits {
             chunk_reads_max: 16,
             offences_max: 16,
             penalty_time: Duration::from_secs(60),
+            bad_seconds_max: 30,
             penalties_max: 1_024,
             flush_timeout: Duration::from_secs(2),
         }

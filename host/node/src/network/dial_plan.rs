@@ -150,6 +150,9 @@ pub(super) struct DialPlan {
     redial_max: Duration,
     /// When [`poll`](Self::poll) has something to do; none until something happens.
     due: Option<Duration>,
+    /// With partial views: whether there is no neighbour. Then a view says whom to dial, and seeds
+    /// that were reached once are dialed only by a node that is alone.
+    of_view: Option<bool>,
 }
 
 impl DialPlan {
@@ -187,6 +190,35 @@ impl DialPlan {
             redial_min: limits.redial_min.max(Duration::from_millis(1)),
             redial_max: limits.redial_max.max(limits.redial_min),
             due: Some(Duration::ZERO),
+            of_view: None,
+        }
+    }
+
+    /// Starts with seeds; whom else to dial a partial view says.
+    pub(super) fn of_view(own: NodeId, seeds: &[String], limits: &NetworkLimits) -> Self {
+        Self {
+            of_view: Some(true),
+            ..Self::new(own, seeds, &[], limits)
+        }
+    }
+
+    /// With partial views: whether this node has no neighbour.
+    pub(super) fn set_alone(&mut self, now: Duration, is_alone: bool) {
+        if self.of_view.is_some_and(|before| before != is_alone) {
+            (self.of_view, self.due) = (Some(is_alone), Some(now));
+        }
+    }
+
+    /// Whether somebody who started this node named what is dialed: a seed, or what a lookup of one
+    /// gave.
+    pub(super) fn is_named(&mut self, target: Target) -> bool {
+        match target {
+            Target::Seed(_) => true,
+            Target::Found(address) => {
+                let entry = self.found.get_mut(address);
+                entry.is_some_and(|entry| entry.place.node.is_none())
+            }
+            Target::Member(_) => false,
         }
     }
 
@@ -234,6 +266,9 @@ impl DialPlan {
 
     /// Whether membership knows of nobody else who is there.
     fn is_alone(&self) -> bool {
+        if let Some(is_alone) = self.of_view {
+            return is_alone;
+        }
         let mut members = self.members.values();
         !members.any(|known| known.is_wanted && !known.is_remembered)
     }
@@ -303,8 +338,11 @@ impl DialPlan {
         let is_alone = self.is_alone();
         self.forget_found(&is_connected);
         let members = &self.members;
+        let of_view = self.of_view;
         let is_covered = |node: &NodeId| {
-            is_connected(node) || members.get(node).is_some_and(|known| known.is_wanted)
+            is_connected(node)
+                || of_view == Some(false)
+                || members.get(node).is_some_and(|known| known.is_wanted)
         };
         let seeds = self.seeds.iter().enumerate();
         let seeds = seeds.filter(|(_, seed)| !seed.is_oneself);
@@ -416,6 +454,11 @@ impl DialPlan {
             }
             Target::Found(address) => {
                 return self.found.handle_dialed(now, address, dialed, pause);
+            }
+            // The view says when to dial again.
+            Target::Member(node) if self.of_view.is_some() => {
+                self.members.remove(&node);
+                return;
             }
             Target::Member(node) => match self.members.get_mut(&node) {
                 Some(known) => &mut known.pace,

@@ -310,3 +310,31 @@ fn addresses_of_beacons_are_bounded_and_take_no_room_from_those_of_lookups() {
     let dials = plan.poll(Duration::ZERO, NOBODY);
     assert!(targets(&dials).contains(&Target::Found(address(250))));
 }
+
+#[test]
+fn with_partial_views_the_view_says_whom_to_dial_and_a_seed_is_for_who_is_alone() {
+    let seeds = ["10.0.0.1:1".to_owned()];
+    let mut plan = DialPlan::of_view(node(0), &seeds, &NetworkLimits::default());
+    let at = Duration::from_secs;
+    assert_eq!(targets(&plan.poll(at(1), NOBODY)), [Target::Seed(0)]);
+    assert!(plan.is_named(Target::Seed(0)) && !plan.is_named(Target::Member(node(1))));
+    plan.handle_dialed(
+        at(1),
+        Target::Seed(0),
+        Dialed::Connected(node(1)),
+        &mut rng(),
+    );
+    plan.set_alone(at(1), false);
+    // It lets the session go, as a contact does, and is not dialed for that.
+    plan.handle_lost(at(3), node(1), at(2), &mut rng());
+    assert!(plan.poll(at(60), NOBODY).is_empty());
+    for number in 2..200 {
+        plan.request(at(61), node(number), address(number));
+        let asked = targets(&plan.poll(at(61), NOBODY));
+        assert_eq!(asked, [Target::Member(node(number))]);
+        plan.handle_dialed(at(61), asked[0], Dialed::Failed, &mut rng());
+        assert!(plan.members.is_empty(), "nobody is remembered here");
+    }
+    plan.set_alone(at(62), true);
+    assert_eq!(targets(&plan.poll(at(62), NOBODY)), [Target::Seed(0)]);
+}

@@ -11,7 +11,10 @@ use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::content;
 use replicant_protocol::facts;
 use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
-use replicant_protocol::membership::{self, Membership, Swim};
+use replicant_protocol::membership::hyparview::{Entry, HyParView};
+use replicant_protocol::membership::{
+    self, Membership, Strategy, StrategyKind, StrategyMessage, Swim,
+};
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::topics;
 use replicant_protocol::wire::{self, Payload};
@@ -24,11 +27,12 @@ use super::events::ModulePart;
 use super::facts::restored_facts;
 use super::found::Place;
 use super::handle::{Broadcast, Request};
+use super::neighbours::Neighbourhood;
 use super::overlays::{Overlays, Scope};
 use super::pending::Pending;
+use super::scores::Scores;
 use super::sessions::Link;
 use super::shared::Shared;
-use super::statistics::Count;
 use super::talk::Asked;
 use crate::wall_clock::wall_ms;
 
@@ -42,8 +46,13 @@ pub(super) enum ControlInput {
     Dialed { target: Target, dialed: Dialed },
     /// Discovery found addresses to try.
     Found(Vec<Place>),
-    /// A message of failure detection.
-    Membership(Arc<Link>, membership::Message, Held),
+    /// A message of membership. Answered, if that is wanted, once everybody knows what it changed.
+    Membership(
+        Arc<Link>,
+        StrategyMessage,
+        Held,
+        Option<oneshot::Sender<()>>,
+    ),
 }
 
 /// Messages that may be large or many.
@@ -78,30 +87,57 @@ pub(super) struct Inputs {
 }
 
 /// A session that the protocols know of.
-struct Session {
-    number: u64,
-    since: Duration,
+pub(super) struct Session {
+    pub(super) number: u64,
+    pub(super) since: Duration,
 }
 
 /// The driver's state.
 pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
-    pub(super) membership: Swim,
+    pub(super) membership: Strategy,
+    /// With partial views: what is kept beside them.
+    pub(super) neighbourhood: Option<Neighbourhood>,
+    pub(super) scores: Scores,
     pub(super) content: content::State,
     pub(super) overlays: Overlays,
     pub(super) facts: facts::State,
     pub(super) rng: ChaCha20Rng,
     /// Publications whose acknowledgements are waited for.
     pub(super) asked: BTreeMap<Hash, Asked>,
-    plan: DialPlan,
-    sessions: BTreeMap<NodeId, Session>,
+    pub(super) plan: DialPlan,
+    pub(super) sessions: BTreeMap<NodeId, Session>,
     pub(super) pending: Pending,
     pub(super) reads: Arc<Semaphore>,
-    is_enabled: bool,
+    pub(super) is_enabled: bool,
     /// Whether what membership knows has to be published.
     pub(super) has_news: bool,
     /// Switches dated too far ahead that were counted already.
     pub(super) switches_ahead: u64,
+}
+
+/// The strategy of membership, at its start.
+fn strategy(shared: &Shared, now: Duration, rng: &mut ChaCha20Rng) -> Strategy {
+    let config = &shared.config;
+    match config.strategy {
+        StrategyKind::Swim => {
+            let local = membership::Local {
+                identity: config.identity.clone(),
+                address: shared.advertised,
+                generation: config.generation,
+                incarnation: config.incarnation,
+                metadata: membership::Metadata::default(),
+            };
+            let swim = Swim::new(config.membership.clone(), local, now, rng);
+            Strategy::Full(Box::new(swim))
+        }
+        StrategyKind::HyParView => {
+            let (node, address) = (shared.id(), shared.advertised);
+            let own = Entry { node, address };
+            let view = HyParView::new(config.hyparview.clone(), own, now, rng);
+            Strategy::Partial(Box::new(view))
+        }
+    }
 }
 
 impl Driver {
@@ -109,14 +145,9 @@ impl Driver {
     pub(super) fn new(shared: Arc<Shared>, mut rng: ChaCha20Rng) -> Self {
         let config = &shared.config;
         let now = shared.clock.now();
-        let local = membership::Local {
-            identity: config.identity.clone(),
-            address: shared.advertised,
-            generation: config.generation,
-            incarnation: config.incarnation,
-            metadata: membership::Metadata::default(),
-        };
-        let membership = Swim::new(config.membership.clone(), local, now, &mut rng);
+        let mut membership = strategy(&shared, now, &mut rng);
+        let view = membership.partial_mut();
+        let neighbourhood = view.map(|view| Neighbourhood::new(config, view, now, &mut rng));
         let mut content = content::State::new(config.content.clone(), now, &mut rng);
         for statement in &config.announcements {
             // Checked when it was made: it cannot fail here.
@@ -126,9 +157,15 @@ impl Driver {
         let facts = restored_facts(config, now, &mut rng);
         let ways = (config.tree.clone(), &config.rapid);
         let cycles_count = config.topics.cycles_count;
-        let overlays = Overlays::new(shared.id(), topics, ways, cycles_count, now, &mut rng);
+        let overlays = match neighbourhood {
+            Some(_) => Overlays::among_neighbours(shared.id(), topics, ways, now, &mut rng),
+            None => Overlays::new(shared.id(), topics, ways, cycles_count, now, &mut rng),
+        };
         let limits = &config.limits;
-        let plan = DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits);
+        let plan = match neighbourhood {
+            Some(_) => DialPlan::of_view(shared.id(), &config.seeds, limits),
+            None => DialPlan::new(shared.id(), &config.seeds, &config.remembered, limits),
+        };
         shared.set_members(membership.members());
         Self {
             overlays,
@@ -141,6 +178,8 @@ impl Driver {
             has_news: false,
             switches_ahead: 0,
             membership,
+            neighbourhood,
+            scores: Scores::new(limits.bad_seconds_max),
             content,
             facts,
             rng,
@@ -186,7 +225,10 @@ impl Driver {
     fn next_timeout(&self) -> Duration {
         let plan = self.plan.next_timeout().filter(|_| self.is_enabled);
         let timers = [
-            self.membership.next_timeout(),
+            self.membership.next_timeout().filter(|_| self.is_awake()),
+            self.neighbourhood
+                .as_ref()
+                .and_then(Neighbourhood::next_timeout),
             self.content.next_timeout(),
             self.overlays.next_timeout(),
             self.facts.next_timeout(),
@@ -198,10 +240,12 @@ impl Driver {
     fn handle_timeouts(&mut self) {
         let now = self.shared.clock.now();
         let is_due = |timer: Option<Duration>| timer.is_some_and(|at| at <= now);
-        if is_due(self.membership.next_timeout()) {
+        if self.is_awake() && is_due(self.membership.next_timeout()) {
+            self.prefer_branches();
             self.membership.handle_timeout(now, &mut self.rng);
             self.has_news = true;
         }
+        self.handle_neighbourhood_timeout(now);
         if is_due(self.content.next_timeout()) {
             self.content.handle_timeout(now, &mut self.rng);
         }
@@ -221,8 +265,7 @@ impl Driver {
         for dial in self.plan.poll(now, |node| sessions.contains(node)) {
             match &dial.address {
                 DialAddress::Node(node, _) if self.shared.is_node_refused(node) => {
-                    let (target, dialed) = (dial.target, Dialed::Failed);
-                    self.plan.handle_dialed(now, target, dialed, &mut self.rng);
+                    self.on_dialed(now, dial.target, Dialed::Failed);
                 }
                 _ => {
                     let shared = self.shared.clone();
@@ -244,7 +287,7 @@ impl Driver {
             }
             ControlInput::Down(link) => self.handle_down(now, &link),
             ControlInput::Dialed { target, dialed } => {
-                self.plan.handle_dialed(now, target, dialed, &mut self.rng);
+                self.on_dialed(now, target, dialed);
             }
             ControlInput::Found(places) => {
                 let own = [self.shared.listen, self.shared.advertised];
@@ -252,19 +295,36 @@ impl Driver {
                 let others = others.filter(|place| !own.contains(&place.address));
                 others.for_each(|place| self.plan.find(now, place));
             }
-            ControlInput::Membership(link, message, _held) => {
-                if !self.is_current(&link) {
-                    return;
+            ControlInput::Membership(link, message, _held, taken) => {
+                if self.is_current(&link) {
+                    self.on_member_message(now, link.peer.node, message);
                 }
-                let from = link.peer.node;
-                let taken = self
-                    .membership
-                    .on_message(now, from, message, &mut self.rng);
-                if let Err(error) = taken {
-                    self.punish(from, &error);
+                if let Some(taken) = taken {
+                    self.drain();
+                    // The session may be over already.
+                    let _ = taken.send(());
                 }
             }
         }
+    }
+
+    fn on_member_message(&mut self, now: Duration, from: NodeId, message: StrategyMessage) {
+        self.prefer_branches();
+        if let Some(neighbourhood) = &mut self.neighbourhood {
+            neighbourhood.keep(now, &from);
+        }
+        let taken = self
+            .membership
+            .on_message(now, from, message, &mut self.rng);
+        if let Err(error) = taken {
+            self.punish(from, &error);
+        }
+    }
+
+    /// Whether the strategy of membership goes on. Partial views rest while the node is off the
+    /// network: it would forget all that it cannot reach.
+    fn is_awake(&self) -> bool {
+        self.is_enabled || !self.is_partial()
     }
 
     fn handle_data(&mut self, input: DataInput) {
@@ -272,7 +332,7 @@ impl Driver {
         match input {
             DataInput::Content(link, message, _held) => {
                 let from = link.peer.node;
-                if self.is_current(&link)
+                if self.is_heard(&link)
                     && let Err(error) =
                         self.content
                             .on_message(now, wall_ms(), from, message, &mut self.rng)
@@ -282,7 +342,9 @@ impl Driver {
             }
             DataInput::Tree(link, scope, message, _held) => {
                 let from = link.peer.node;
-                if self.is_current(&link) {
+                if self.is_partial() && scope.is_some() {
+                    self.punish(from, &"partial views have no trees of topics");
+                } else if self.is_heard(&link) {
                     let taken = self.overlays.on_message(now, from, &scope, message);
                     if let Err(error) = taken {
                         self.punish(from, &error);
@@ -290,17 +352,22 @@ impl Driver {
                 }
             }
             DataInput::Rapid(link, scope, message, _held) => {
-                if self.is_current(&link) {
+                if self.is_partial() {
+                    self.punish(
+                        link.peer.node,
+                        &"with partial views nothing is said rapidly",
+                    );
+                } else if self.is_current(&link) {
                     self.on_rapid_message(now, link.peer.node, &scope, message);
                 }
             }
             DataInput::Application(link, message, _held) => {
-                if self.is_current(&link) {
+                if self.is_heard(&link) {
                     self.on_application(now, link.peer.node, message);
                 }
             }
             DataInput::Facts(link, message, _held) => {
-                if self.is_current(&link) {
+                if self.is_heard(&link) {
                     self.on_fact_message(now, link.peer.node, message);
                 }
             }
@@ -381,7 +448,7 @@ impl Driver {
         } else {
             self.shared.disable();
             for peer in std::mem::take(&mut self.sessions).into_keys() {
-                self.tell_down(now, peer);
+                self.end_session(now, peer);
             }
         }
     }
@@ -405,92 +472,5 @@ impl Driver {
         if let Err(error) = self.overlays.broadcast(now, payload) {
             tracing::warn!("not broadcast: {error}");
         }
-    }
-
-    fn handle_up(&mut self, now: Duration, link: &Link) {
-        let peer = link.peer.node;
-        let session = self.sessions.get(&peer);
-        if session.is_some_and(|session| session.number > link.number) {
-            return;
-        }
-        if session.is_some() {
-            self.tell_down(now, peer);
-        }
-        if self.shared.is_node_revoked(&peer) {
-            // The fact came while the handshake was under way.
-            link.close_at_once(CloseReason::Refused);
-        }
-        if link.ended.is_cancelled() {
-            // It ended before it was used; the next one reports by itself.
-            self.sessions.remove(&peer);
-            return;
-        }
-        let (number, since) = (link.number, now);
-        self.sessions.insert(peer, Session { number, since });
-        let address = link.peer.address;
-        self.membership
-            .handle_session_opened(now, peer, address, &mut self.rng);
-        self.overlays.handle_session_up(now, peer);
-        self.content.handle_peer_up(now, peer, &mut self.rng);
-        self.facts.handle_peer_up(now, peer, &mut self.rng);
-        self.shared.events.peer_up(peer);
-        tracing::debug!(peer = %peer.short(), "session established");
-    }
-
-    fn handle_down(&mut self, now: Duration, link: &Link) {
-        let peer = link.peer.node;
-        if !self.is_current(link) {
-            return;
-        }
-        if let Some(session) = self.sessions.remove(&peer) {
-            let lived = now.saturating_sub(session.since);
-            self.tell_down(now, peer);
-            self.plan.handle_lost(now, peer, lived, &mut self.rng);
-        }
-    }
-
-    fn tell_down(&mut self, now: Duration, peer: NodeId) {
-        self.membership
-            .handle_session_closed(now, peer, &mut self.rng);
-        self.overlays.handle_session_down(now, peer);
-        self.content.handle_peer_down(now, peer, &mut self.rng);
-        self.facts.handle_peer_down(now, peer, &mut self.rng);
-        self.shared.events.peer_down(peer);
-        tracing::debug!(peer = %peer.short(), "session over");
-    }
-
-    /// Whether the protocols know of this session with its peer, and of no later one.
-    fn is_current(&self, link: &Link) -> bool {
-        let session = self.sessions.get(&link.peer.node);
-        session.is_some_and(|session| session.number == link.number)
-    }
-
-    pub(super) fn punish(&self, node: NodeId, error: &dyn std::fmt::Display) {
-        tracing::warn!(peer = %node.short(), "session closed for misbehaviour: {error}");
-        self.shared.punish_node(node);
-    }
-
-    /// Takes over what membership knows, for the plan and for whoever asks.
-    pub(super) fn publish_members(&mut self, now: Duration, is_changed: bool) {
-        let members = self.membership.members();
-        if is_changed {
-            self.plan.set_members(now, &members);
-        }
-        self.shared.set_members(members);
-    }
-
-    /// A message cannot be sent for lack of a session: try to open one.
-    pub(super) fn request_dial(
-        &mut self,
-        now: Duration,
-        node: NodeId,
-        address: std::net::SocketAddr,
-    ) {
-        self.plan.request(now, node, address);
-    }
-
-    /// Counts a message dropped for lack of a session.
-    pub(super) fn count_unsent(&self) {
-        self.shared.counters.add(Count::DroppedNoSession);
     }
 }

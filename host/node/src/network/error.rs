@@ -48,6 +48,14 @@ pub enum NetworkError {
         /// Why the last attempt failed.
         last: String,
     },
+    /// A seed follows another strategy of membership than this node was told to.
+    #[error("{seed} cannot be joined: {reason}")]
+    OtherStrategy {
+        /// The seed, or where it is.
+        seed: String,
+        /// Which, and what to do.
+        reason: String,
+    },
     /// The operating system gives no random numbers; without them no session is secret.
     #[error("the operating system gives no random numbers: {reason}")]
     Entropy {

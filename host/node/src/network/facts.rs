@@ -32,7 +32,7 @@ impl Driver {
             }
             facts::OutEvent::Broadcast(bytes) => {
                 let payload = Payload::Fact(&bytes).to_bytes().into();
-                if let Err(error) = self.overlays.broadcast_rapidly(now, payload) {
+                if let Err(error) = self.overlays.broadcast_at_once(now, payload) {
                     tracing::warn!("a fact is not broadcast: {error}");
                 }
                 return;

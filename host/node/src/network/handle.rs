@@ -8,7 +8,8 @@ use replicant_protocol::bundle::SignedBundle;
 use replicant_protocol::content::Statement;
 use replicant_protocol::facts::{self, Refusal, SignedFact};
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TopicName};
-use replicant_protocol::membership::Member;
+use replicant_protocol::membership::hyparview::Entry;
+use replicant_protocol::membership::{Member, StrategyKind};
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::wire;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -308,12 +309,15 @@ impl NetworkHandle {
     }
 
     /// Says something to one node. False if it is dropped (and counted): no session, or too much
-    /// waits for it already.
+    /// waits for it already. With partial views only neighbours hear it.
     pub fn say_to(&self, peer: NodeId, payload: Vec<u8>) -> bool {
+        let shared = &self.inner.shared;
+        if self.strategy() == StrategyKind::HyParView && !self.is_neighbour(&peer) {
+            shared.counters.add(Count::DroppedNoSession);
+            return false;
+        }
         let message = wire::Message::from(wire::Application::Direct(payload));
-        self.inner
-            .shared
-            .send(&peer, Lane::Data, message.to_bytes())
+        shared.send(&peer, Lane::Data, message.to_bytes())
     }
 
     /// The paths that members subscribe to, by name.
@@ -326,9 +330,31 @@ impl NetworkHandle {
         self.inner.shared.sessions.is_open()
     }
 
-    /// All members that are known, this node included, by id.
+    /// All members that are known, this node included, by id. With partial views: the neighbours.
     pub fn members(&self) -> Arc<[Member]> {
         self.inner.shared.members()
+    }
+
+    /// Who is only known, with partial views: claims of others, in the order of ids.
+    pub fn known(&self) -> Arc<[Entry]> {
+        self.inner.shared.known()
+    }
+
+    /// Who is only known, to look at when [`members_watch`](Self::members_watch) tells of a change.
+    pub fn known_watch(&self) -> watch::Receiver<Arc<[Entry]>> {
+        self.inner.shared.known_watch()
+    }
+
+    /// Whether the layers hear what a peer says: there is a session, and with partial views the two
+    /// are neighbours.
+    pub fn is_neighbour(&self, peer: &NodeId) -> bool {
+        let link = self.inner.shared.sessions.get(peer);
+        link.is_some_and(|link| link.is_heard())
+    }
+
+    /// The strategy of membership.
+    pub fn strategy(&self) -> StrategyKind {
+        self.inner.shared.config.strategy
     }
 
     /// The members, and each time that something about them changes. Whoever looks late sees the

@@ -124,6 +124,13 @@ fn responder(shared: &Shared) -> Result<Session, SessionError> {
 pub(super) fn count_failure(shared: &Shared, error: &SessionError) {
     tracing::debug!("handshake failed: {error}");
     shared.counters.add(Count::of_handshake(error));
+    if matches!(error, SessionError::View { .. }) {
+        let count = shared.counters.get(Count::HandshakeView);
+        // It comes again with every attempt.
+        if count.is_power_of_two() {
+            tracing::warn!(count, "a node is refused: {error}");
+        }
+    }
 }
 
 /// Puts an established session into use, or closes it: an accepted one with the reason, a dialed

@@ -19,8 +19,11 @@
 //!   counts; failure detection has a lane of its own that goes first.
 //! * *Receiving* is bounded by not reading: a peer that sends too fast, or more than the driver
 //!   takes, is left waiting by TCP.
-//! * *Punishment.* Whoever sends what no correct node sends loses the session and is refused for a
-//!   while.
+//! * *Two strategies.* With a full view a node has a session with every member, and all hear of it.
+//!   With partial views it has sessions with its neighbours, and a few more for a moment, of which
+//!   only the view hears (`neighbours`).
+//! * *Punishment.* Whoever sends what no correct node sends, or for long what correct ones send
+//!   seldom, loses the session and is refused for a while.
 //!
 //! Start: [`BoundNetwork::bind`], then [`BoundNetwork::find_cluster`] if the node is new, then
 //! [`BoundNetwork::start`]. Not here: what messages mean (`replicant_protocol`), storage, topics.
@@ -43,15 +46,20 @@ mod handle;
 mod handshake;
 mod listener;
 mod lookup;
+mod loose;
+mod neighbours;
 mod outbox;
 mod outputs;
 mod overlays;
+mod passing;
+mod peers;
 mod penalties;
 mod pending;
 mod rapidly;
 mod rapids;
 mod rate;
 mod routing;
+mod scores;
 mod seed_name;
 mod sessions;
 mod shared;
@@ -61,6 +69,7 @@ mod stop;
 mod strangers;
 mod talk;
 mod trees;
+mod waiting;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use replicant_protocol::broadcast;
 use replicant_protocol::content::{self, Misbehaviour};
 use replicant_protocol::ids::{ModuleHash, NodeId};
-use replicant_protocol::membership::{self, Membership};
+use replicant_protocol::membership::{self, Membership, StrategyMessage};
 use replicant_protocol::wire::{self, Payload};
 
 use super::driver::{DataInput, Driver};
@@ -38,6 +38,7 @@ impl Driver {
         self.shared.counters.add_broadcasts(&counts);
         let counts = self.overlays.rapids.take_counts();
         self.shared.counters.add_rapid(&counts);
+        self.weigh_offences(now);
         if are_members_changed || std::mem::take(&mut self.has_news) {
             self.publish_members(now, are_members_changed);
         }
@@ -61,43 +62,55 @@ impl Driver {
     }
 
     /// Says whether a member changed.
-    fn on_membership(&mut self, now: Duration, event: membership::OutEvent) -> bool {
+    fn on_membership(
+        &mut self,
+        now: Duration,
+        event: membership::OutEvent<StrategyMessage>,
+    ) -> bool {
         match event {
             membership::OutEvent::Send {
                 to,
                 address,
                 message,
             } => {
-                if self.shared.sessions.contains(&to) {
-                    let bytes = wire::Message::from(message).to_bytes();
-                    self.shared.send(&to, Lane::Control, bytes);
-                } else {
-                    self.count_unsent();
-                    self.request_dial(now, to, address);
+                match self.shared.sessions.contains(&to) {
+                    true => self.say_to_member(now, to, message),
+                    false => self.say_after_dial(now, to, address, message),
                 }
                 return false;
             }
             membership::OutEvent::MemberUp(member)
             | membership::OutEvent::MemberChanged(member) => {
                 self.shared.events.member_known(member.node, member.address);
-                self.handle_member_known(&member);
+                match self.is_partial() {
+                    true => self.handle_neighbour_up(now, member.node),
+                    false => self.handle_member_known(&member),
+                }
             }
             membership::OutEvent::MemberDown(node) => {
-                tracing::info!(member = %node.short(), "member is given up");
-                if let Some(link) = self.shared.sessions.get(&node) {
-                    link.doubted.notify_one();
+                if !self.is_partial() {
+                    tracing::info!(member = %node.short(), "member is given up");
+                    if let Some(link) = self.shared.sessions.get(&node) {
+                        link.doubted.notify_one();
+                    }
                 }
-                self.shared.events.member_gone(node);
-                self.handle_member_gone(node);
+                self.on_member_gone(now, node);
             }
             membership::OutEvent::MemberLeft(node) => {
                 tracing::info!(member = %node.short(), "member left");
-                self.shared.events.member_gone(node);
-                self.handle_member_gone(node);
+                self.on_member_gone(now, node);
             }
             membership::OutEvent::MemberSuspect(_) | membership::OutEvent::MemberRefuted(_) => {}
         }
         true
+    }
+
+    fn on_member_gone(&mut self, now: Duration, node: NodeId) {
+        self.shared.events.member_gone(node);
+        match self.is_partial() {
+            true => self.handle_neighbour_down(now, node),
+            false => self.handle_member_gone(node),
+        }
     }
 
     /// Something for everybody came for the first time.
@@ -121,6 +134,13 @@ impl Driver {
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
             },
+            Ok(Payload::Publication(bytes)) if self.is_partial() => {
+                let bytes = bytes.to_vec();
+                self.overlays.on_passing(now, &bytes, delivery);
+            }
+            Ok(Payload::Publication(_)) => {
+                self.punish(from, &"a publication for everybody, with full views");
+            }
             Err(error) => self.punish(from, &error),
         }
     }

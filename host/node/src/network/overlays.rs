@@ -87,7 +87,9 @@ pub(super) enum OverlayEvent {
 pub(super) struct Overlays {
     pub(super) topics: topics::State,
     own: NodeId,
-    everybody: Cycles,
+    /// The links of the tree of everybody, computed from who is a member. None: they are the
+    /// neighbours.
+    pub(super) everybody: Option<Cycles>,
     pub(super) trees: Trees,
     pub(super) rapids: Rapids,
     strangers: Strangers,
@@ -110,7 +112,7 @@ impl Overlays {
         Self {
             topics,
             own,
-            everybody,
+            everybody: Some(everybody),
             trees: Trees::new(own, tree, now, rng),
             rapids: Rapids::new(own, rapid, rng),
             strangers: Strangers::default(),
@@ -124,23 +126,28 @@ impl Overlays {
         self.own
     }
 
-    /// There is a session with a peer now.
+    /// There is a session with a peer now; with partial views, it is a neighbour.
     pub(super) fn handle_session_up(&mut self, now: Duration, peer: NodeId) {
         self.trees.handle_session_up(now, peer);
-        self.rapids.handle_session_up(now, peer);
+        match self.everybody {
+            Some(_) => self.rapids.handle_session_up(now, peer),
+            None => self.trees.link(now, &None, peer),
+        }
     }
 
     /// There is none any more.
     pub(super) fn handle_session_down(&mut self, now: Duration, peer: NodeId) {
         self.trees.handle_session_down(now, peer);
-        self.rapids.handle_session_down(now, peer);
+        match self.everybody {
+            Some(_) => self.rapids.handle_session_down(now, peer),
+            None => self.trees.unlink(now, &None, peer),
+        }
         self.acknowledging.handle_neighbour_down(&peer);
     }
 
     /// A member is there, and subscribes to these paths.
     pub(super) fn handle_member(&mut self, now: Duration, node: NodeId, paths: &[TopicName]) {
-        self.everybody.insert(node);
-        self.relink_everybody(now);
+        self.set_member(now, node, true);
         self.topics.handle_member(node, paths);
         self.rapids.handle_member(node);
         self.relink(now);
@@ -151,23 +158,30 @@ impl Overlays {
 
     /// A member is gone.
     pub(super) fn handle_member_gone(&mut self, now: Duration, node: NodeId) {
-        self.everybody.remove(node);
-        self.relink_everybody(now);
+        self.set_member(now, node, false);
         self.topics.handle_member_gone(node);
         self.rapids.handle_member_gone(now, &node);
         self.relink(now);
         self.acknowledging.handle_gone(now, &node);
     }
 
-    fn relink_everybody(&mut self, now: Duration) {
-        let LinkChanges { down, up } = self.everybody.relink();
+    fn set_member(&mut self, now: Duration, node: NodeId, is_there: bool) {
+        let Some(everybody) = &mut self.everybody else {
+            return;
+        };
+        match is_there {
+            true => everybody.insert(node),
+            false => everybody.remove(node),
+        }
+        let LinkChanges { down, up } = everybody.relink();
+        let count = everybody.len();
         for peer in down {
             self.trees.unlink(now, &None, peer);
         }
         for peer in up {
             self.trees.link(now, &None, peer);
         }
-        self.trees.set_size(&None, self.everybody.len());
+        self.trees.set_size(&None, count);
     }
 
     /// Carries over what changed in the links of topics.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use replicant_protocol::membership::StrategyMessage;
 use replicant_protocol::wire::{self, WireError};
+
+use tokio::sync::oneshot;
 
 use super::budget::Held;
 use super::driver::{ControlInput, DataInput};
@@ -22,12 +25,23 @@ pub(super) async fn deliver(
     bytes: &[u8],
 ) -> Result<usize, WireError> {
     let (inbox, size) = (&shared.inbox, bytes.len());
+    let message = wire::Message::from_bytes(bytes)?;
+    let is_membership = matches!(
+        message,
+        wire::Message::Membership(_) | wire::Message::Views(_)
+    );
+    if !is_membership && !link.is_heard() {
+        shared.counters.add(Count::NotOfNeighbours);
+        return Ok(0);
+    }
     // Sending fails when the driver has ended: then nobody is interested any more.
-    match wire::Message::from_bytes(bytes)? {
+    match message {
         wire::Message::Membership(message) => {
-            let held = Held::take(&link.control_places, &inbox.control_bytes, size).await;
-            let input = ControlInput::Membership(link.clone(), message, held);
-            let _ = inbox.control.send(input).await;
+            deliver_to_membership(shared, link, StrategyMessage::Full(message), size).await;
+            return Ok(size);
+        }
+        wire::Message::Views(message) => {
+            deliver_to_membership(shared, link, StrategyMessage::Partial(message), size).await;
             return Ok(size);
         }
         wire::Message::Broadcast(message) => {
@@ -68,6 +82,30 @@ pub(super) async fn deliver(
         }
     }
     Ok(0)
+}
+
+/// Hands a message to membership. With partial views it is waited for what that does: what follows
+/// may only count since the two are neighbours from there on.
+async fn deliver_to_membership(
+    shared: &Shared,
+    link: &Arc<Link>,
+    message: StrategyMessage,
+    size: usize,
+) {
+    let inbox = &shared.inbox;
+    let held = Held::take(&link.control_places, &inbox.control_bytes, size).await;
+    let (taken, is_taken) = match &message {
+        StrategyMessage::Full(_) => (None, None),
+        StrategyMessage::Partial(_) => {
+            let (taken, is_taken) = oneshot::channel();
+            (Some(taken), Some(is_taken))
+        }
+    };
+    let input = ControlInput::Membership(link.clone(), message, held, taken);
+    let _ = inbox.control.send(input).await;
+    if let Some(is_taken) = is_taken {
+        let _ = is_taken.await;
+    }
 }
 
 fn deliver_to_node(shared: &Shared, link: &Link, message: TopicMessage) {

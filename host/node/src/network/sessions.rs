@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,11 +44,23 @@ pub(super) struct Link {
     pub(super) ended: CancellationToken,
     /// Told when membership gives the peer up.
     pub(super) doubted: Notify,
+    /// Whether what comes through it counts, membership aside.
+    is_heard: AtomicBool,
     initiator: NodeId,
     since: Duration,
 }
 
 impl Link {
+    /// Whether what comes through it counts, membership aside.
+    pub(super) fn is_heard(&self) -> bool {
+        self.is_heard.load(Ordering::Acquire)
+    }
+
+    /// From now on it counts, or not.
+    pub(super) fn set_heard(&self, is_heard: bool) {
+        self.is_heard.store(is_heard, Ordering::Release);
+    }
+
     /// Ends the session without sending what waits, but with a goodbye.
     pub(super) fn close_at_once(&self, reason: CloseReason) {
         self.outbox.close_at_once(reason);
@@ -144,6 +157,7 @@ impl Sessions {
             data_places: Budget::new(self.limits.inbox_messages_per_peer_max),
             ended: CancellationToken::new(),
             doubted: Notify::new(),
+            is_heard: AtomicBool::new(false),
             initiator,
             since: now,
         });

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use replicant_protocol::facts;
 use replicant_protocol::ids::{ClusterId, NodeId};
 use replicant_protocol::membership::Member;
+use replicant_protocol::membership::hyparview::Entry;
 use replicant_protocol::session::{self, CloseReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -88,6 +89,8 @@ pub(super) struct Shared {
     penalties: Mutex<Penalties>,
     half_open: Mutex<HalfOpen>,
     members: watch::Sender<Arc<[Member]>>,
+    /// Who is only known, with partial views.
+    known: watch::Sender<Arc<[Entry]>>,
     subscriptions: Mutex<Arc<[Subscription]>>,
     /// Nodes that are to be kept out for good.
     revoked: Mutex<BTreeSet<NodeId>>,
@@ -128,6 +131,7 @@ impl Shared {
             penalties: Mutex::new(penalties),
             half_open: Mutex::new(half_open),
             members: watch::Sender::new(Arc::new([])),
+            known: watch::Sender::new(Arc::new([])),
             subscriptions: Mutex::new(Arc::new([])),
             revoked: Mutex::new(BTreeSet::new()),
             fact_counts: Mutex::default(),
@@ -147,6 +151,7 @@ impl Shared {
             identity: self.config.identity.clone(),
             cluster: Some(self.cluster),
             address: self.advertised,
+            view: self.config.view(),
         }
     }
 
@@ -276,6 +281,21 @@ impl Shared {
     /// All members that are known.
     pub(super) fn members(&self) -> Arc<[Member]> {
         self.members.borrow().clone()
+    }
+
+    /// Who is only known, with partial views: claims, in the order of ids.
+    pub(super) fn known(&self) -> Arc<[Entry]> {
+        self.known.borrow().clone()
+    }
+
+    /// Publishes who is only known; whoever follows members looks when those are published.
+    pub(super) fn set_known(&self, known: Vec<Entry>) {
+        self.known.send_replace(known.into());
+    }
+
+    /// Who is only known, to look at when members change.
+    pub(super) fn known_watch(&self) -> watch::Receiver<Arc<[Entry]>> {
+        self.known.subscribe()
     }
 
     /// Publishes what is known of members.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use replicant_protocol::broadcast::{plumtree, rapid};
+use replicant_protocol::membership::hyparview;
 use replicant_protocol::session::SessionError;
 
 /// Counts what happens, from any task.
@@ -69,6 +70,25 @@ impl Counters {
         }
     }
 
+    /// Counts what happened in partial views since an earlier reading.
+    pub(super) fn add_views(&self, now: &hyparview::Counts, before: &hyparview::Counts) {
+        for (count, now, before) in [
+            (
+                Count::ViewEvictions,
+                now.evictions_count,
+                before.evictions_count,
+            ),
+            (Count::ViewDropped, now.dropped_count, before.dropped_count),
+            (
+                Count::ViewUnreachable,
+                now.unreachable_count,
+                before.unreachable_count,
+            ),
+        ] {
+            self.add_many(count, now - before);
+        }
+    }
+
     /// The value so far.
     pub(super) fn get(&self, count: Count) -> u64 {
         self.values[count as usize].load(Ordering::Relaxed)
@@ -116,6 +136,14 @@ counts! {
     DroppedDriverBusy = "messages_dropped_driver_busy_total",
     /// Messages of peers that the node had no room for.
     DroppedNodeBusy = "messages_dropped_node_busy_total",
+    /// Messages of peers that are no neighbours, or not any more. With partial views.
+    NotOfNeighbours = "messages_of_no_neighbour_total",
+    /// Neighbours that were sent away for a node in need.
+    ViewEvictions = "view_evictions_total",
+    /// Walks and requests to be neighbours dropped at a rate.
+    ViewDropped = "view_requests_dropped_total",
+    /// Nodes that others named, or that were known, and could not be reached.
+    ViewUnreachable = "view_unreachable_total",
     /// Payloads of a tree that came again.
     BroadcastDuplicates = "broadcast_duplicates_total",
     /// Payloads of a tree that the node had no room for.
@@ -190,6 +218,8 @@ counts! {
     HandshakeVersion = "handshakes_failed_version_total",
     /// Handshakes with this node itself.
     HandshakeOneself = "handshakes_failed_oneself_total",
+    /// Handshakes with a node that follows another strategy of membership.
+    HandshakeView = "handshakes_failed_membership_total",
     /// Dials that were answered by another node than the one at that address.
     HandshakeUnexpected = "handshakes_failed_unexpected_total",
     /// Parts of modules that did not have their hash.
@@ -200,6 +230,9 @@ counts! {
     TopicOpeningsRefused = "topic_openings_refused_total",
     /// Publications dropped since their author did not turn out to be a member.
     PublicationsOfStrangers = "publications_of_strangers_total",
+    /// Publications of authors not heard before, beyond those that numbers are remembered of: heard
+    /// and passed on. With partial views.
+    PublicationsOfNewcomers = "publications_of_newcomers_total",
     /// Acknowledgements that name nodes that listen to nothing, or of publications that nobody
     /// waits for here, or any more.
     AcknowledgementsIgnored = "acknowledgements_ignored_total",
@@ -216,6 +249,7 @@ impl Count {
             SessionError::HandshakeTimeout | SessionError::IdleTimeout => Self::HandshakeTimeout,
             SessionError::Cluster { .. } | SessionError::NoCluster => Self::HandshakeCluster,
             SessionError::Version { .. } => Self::HandshakeVersion,
+            SessionError::View { .. } => Self::HandshakeView,
             SessionError::Oneself => Self::HandshakeOneself,
             SessionError::UnexpectedNode { .. } => Self::HandshakeUnexpected,
             SessionError::Truncated | SessionError::Over | SessionError::Internal { .. } => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask};
+use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, Wanted};
 use replicant_protocol::broadcast::{Delivery, acknowledging, plumtree, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::membership::{self, Member, Metadata};
@@ -95,12 +95,19 @@ impl Driver {
         let identity = self.shared.config.identity.clone();
         let overlays = &mut self.overlays;
         let deadline = ask.map(|ask| ask.deadline);
+        if self.neighbourhood.is_some() && ask.is_some_and(|ask| ask.wanted == Wanted::All) {
+            return Err(NodeError::NeedsFullView {
+                what: "who listens to a topic, so `all` cannot be waited for",
+            });
+        }
         let signed = overlays
             .topics
             .handle_publish(topic, payload, deadline, &identity)?;
-        let audience = overlays.topics.audience(topic).len();
+        let is_partial = self.neighbourhood.is_some();
+        let audience = (!is_partial).then(|| overlays.topics.audience(topic).len());
         let is_own_counted = overlays.topics.hears(topic);
         let asked = match strategy {
+            _ if is_partial => overlays.publish_to_all(now, signed, ask)?,
             Strategy::Rapid => overlays.publish_rapidly(now, signed, ask)?,
             Strategy::Tree => {
                 let asked = ask.map(|ask| overlays.ask(now, &signed, ask));
@@ -130,14 +137,14 @@ impl Driver {
         let Some(asked) = self.asked.remove(&told.id) else {
             return;
         };
-        let missing = told.missing.unwrap_or_default();
         let count = told.count as usize + usize::from(asked.is_own_counted);
+        let audience = told.missing.as_ref().map(|missing| count + missing.len());
         // Whoever asked may have stopped waiting.
         let _ = asked.answer.send(Acknowledgements {
-            audience: count + missing.len(),
+            audience,
             count,
             is_enough: told.is_enough,
-            missing,
+            missing: told.missing.unwrap_or_default(),
         });
     }
 
@@ -184,6 +191,9 @@ impl Driver {
                 author: from,
                 payload: payload.into(),
             }),
+            Application::HandIn(_) if self.is_partial() => {
+                self.punish(from, &"with partial views nobody hands anything in");
+            }
             Application::HandIn(bytes) => self.overlays.on_hand_in(now, from, &bytes),
             Application::Acknowledge(message) => self.overlays.on_acknowledgement(now, message),
         }
@@ -242,7 +252,11 @@ impl Driver {
     fn tell_subscriptions(&mut self, paths: Vec<TopicName>) {
         let paths = paths.into_iter().collect();
         match Metadata::new(paths, Vec::new()) {
-            Ok(metadata) => self.membership.handle_metadata(metadata),
+            Ok(metadata) => {
+                if let membership::Strategy::Full(swim) = &mut self.membership {
+                    swim.handle_metadata(metadata);
+                }
+            }
             // Topics have the same bounds.
             Err(error) => tracing::warn!("subscriptions are not told: {error}"),
         }

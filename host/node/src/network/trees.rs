@@ -41,6 +41,7 @@ pub(super) struct Trees {
     due: BTreeSet<(Duration, Scope)>,
     rng: ChaCha20Rng,
     counts: plumtree::Counts,
+    offences: Vec<(NodeId, plumtree::Offences)>,
 }
 
 impl Trees {
@@ -60,6 +61,7 @@ impl Trees {
             due: BTreeSet::new(),
             rng: ChaCha20Rng::from_rng(rng),
             counts: plumtree::Counts::default(),
+            offences: Vec::new(),
         };
         trees.open(now, &None, 1);
         trees
@@ -90,6 +92,24 @@ impl Trees {
             let count = u32::try_from(nodes_count).unwrap_or(u32::MAX);
             tree.plumtree.set_spread_count(tree_spread(count));
         }
+    }
+
+    /// How many copies beside a tree may be made.
+    pub(super) fn set_spread(&mut self, scope: &Scope, count: u16) {
+        if let Some(tree) = self.trees.get_mut(scope) {
+            tree.plumtree.set_spread_count(count);
+        }
+    }
+
+    /// Whether a tree leads through a neighbour.
+    pub(super) fn is_eager(&self, scope: &Scope, peer: &NodeId) -> bool {
+        let tree = self.trees.get(scope);
+        tree.is_some_and(|tree| tree.plumtree.is_eager(peer))
+    }
+
+    /// What peers did that they should not have, in all trees, since this was last asked.
+    pub(super) fn take_offences(&mut self) -> Vec<(NodeId, plumtree::Offences)> {
+        std::mem::take(&mut self.offences)
     }
 
     pub(super) fn close(&mut self, scope: &Scope) {
@@ -248,6 +268,7 @@ impl Trees {
         let counts = tree.plumtree.counts();
         self.counts.add(&counts, &tree.counted);
         tree.counted = counts;
+        self.offences.extend(tree.plumtree.take_offences());
         let next = tree.plumtree.next_timeout();
         let before = std::mem::replace(&mut tree.due, next);
         if before == next {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use replicant_protocol::environment::Parameters;
 use replicant_protocol::facts::KindRule;
 use replicant_protocol::ids::{FactKind, NodeId};
+use replicant_protocol::membership::StrategyKind;
 use replicant_protocol::topics::Rules;
 use replicant_runtime::CompilerProcess;
 
@@ -84,6 +85,10 @@ pub struct NodeConfig {
     /// Who may listen and publish in which topics; equal on all nodes. Default: everybody
     /// everywhere.
     pub topic_rules: Rules,
+    /// How nodes know of each other: with a full view, or with partial views for very many nodes or
+    /// unreliable ones. The same on all nodes of a cluster: others are refused. Default a full
+    /// view.
+    pub membership: StrategyKind,
     /// How often failure detection probes a member. The times of a probe, of suspicion and of
     /// reconnecting follow from it. Default 1 s; a demonstration or test takes less.
     pub probe_interval: Duration,
@@ -132,6 +137,7 @@ impl NodeConfig {
             page_cache_bytes: 256 << 20,
             restored: false,
             topic_rules: Rules::default(),
+            membership: StrategyKind::default(),
             probe_interval: Duration::from_secs(1),
             parameters: None,
             sync_interval: Duration::from_secs(5),

@@ -4,25 +4,27 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use replicant_protocol::ids::NodeId;
-use replicant_protocol::membership::{self, Member};
+use replicant_protocol::membership::hyparview::Entry;
+use replicant_protocol::membership::{self, Member, StrategyKind};
 use tokio::sync::watch;
 
 use super::Node;
+use crate::network::NetworkHandle;
 use crate::vocabulary::{MemberInfo, MemberState, NodeError};
 
 impl Node {
-    /// Lists the members that this node knows of, itself included, by id.
+    /// Lists the members that this node knows of, itself included, by id. With partial views:
+    /// itself, its neighbours, and those that are only known.
     pub fn members(&self) -> Vec<MemberInfo> {
         let Ok(running) = self.running() else {
             return Vec::new();
         };
         let connected = running.network.peers();
-        let members = running.network.members();
-        let info = members.iter().map(|member| MemberInfo {
-            connected: connected.contains(&member.node),
-            ..self.describe(member)
-        });
-        info.collect()
+        let mut all = describe_all(self.id(), &running.network, &running.network.members());
+        for member in &mut all {
+            member.connected = connected.contains(&member.id);
+        }
+        all
     }
 
     /// Follows the members: first each that is known now, then each about which something
@@ -31,35 +33,58 @@ impl Node {
     /// # Errors
     /// [`NodeError::ShuttingDown`].
     pub fn watch_members(&self) -> Result<MemberWatch, NodeError> {
-        let mut members = self.running()?.network.members_watch();
+        let network = self.running()?.network.clone();
+        let mut members = network.members_watch();
         members.mark_changed();
         Ok(MemberWatch {
             own: self.id(),
+            strategy: network.strategy(),
+            known_nodes: network.known_watch(),
             members,
             known: BTreeMap::new(),
             changed: VecDeque::new(),
         })
     }
-
-    fn describe(&self, member: &Member) -> MemberInfo {
-        describe(self.id(), member)
-    }
 }
 
-fn describe(own: NodeId, member: &Member) -> MemberInfo {
-    MemberInfo {
+/// Members and, with partial views, those that are only known, by id.
+fn describe_all(own: NodeId, network: &NetworkHandle, members: &[Member]) -> Vec<MemberInfo> {
+    let known = network.known();
+    describe(own, network.strategy(), members, &known)
+}
+
+fn describe(
+    own: NodeId,
+    strategy: StrategyKind,
+    members: &[Member],
+    known: &[Entry],
+) -> Vec<MemberInfo> {
+    let known = known.iter().map(|entry| MemberInfo {
+        id: entry.node,
+        address: entry.address.to_string(),
+        state: MemberState::Known,
+        incarnation: 0,
+        is_self: false,
+        connected: false,
+    });
+    let members = members.iter().map(|member| MemberInfo {
         id: member.node,
         address: member.address.to_string(),
-        state: match member.status {
-            membership::Status::Alive => MemberState::Alive,
-            membership::Status::Suspect => MemberState::Suspect,
-            membership::Status::Dead => MemberState::Dead,
-            membership::Status::Left => MemberState::Left,
+        state: match (strategy, member.status) {
+            (StrategyKind::HyParView, _) if member.node != own => MemberState::Neighbour,
+            (_, membership::Status::Alive) => MemberState::Alive,
+            (_, membership::Status::Suspect) => MemberState::Suspect,
+            (_, membership::Status::Dead) => MemberState::Dead,
+            (_, membership::Status::Left) => MemberState::Left,
         },
         incarnation: member.incarnation,
         is_self: member.node == own,
         connected: false,
-    }
+    });
+    // Whoever became a neighbour in between counts as one.
+    let by_id: BTreeMap<NodeId, MemberInfo> =
+        known.chain(members).map(|info| (info.id, info)).collect();
+    by_id.into_values().collect()
 }
 
 /// Follows the members of the cluster. Whoever reads late hears the latest of each member, and not
@@ -67,7 +92,9 @@ fn describe(own: NodeId, member: &Member) -> MemberInfo {
 #[derive(Debug)]
 pub struct MemberWatch {
     own: NodeId,
+    strategy: StrategyKind,
     members: watch::Receiver<Arc<[Member]>>,
+    known_nodes: watch::Receiver<Arc<[Entry]>>,
     known: BTreeMap<NodeId, MemberInfo>,
     changed: VecDeque<MemberInfo>,
 }
@@ -82,15 +109,26 @@ impl MemberWatch {
             }
             self.members.changed().await.ok()?;
             let members = self.members.borrow_and_update().clone();
-            self.known
-                .retain(|id, _| members.iter().any(|member| member.node == *id));
-            for member in members.iter() {
-                let info = describe(self.own, member);
+            let known = self.known_nodes.borrow_and_update().clone();
+            let all = describe(self.own, self.strategy, &members, &known);
+            self.forget(&all);
+            for info in all {
                 if self.known.get(&info.id) != Some(&info) {
                     self.known.insert(info.id, info.clone());
                     self.changed.push_back(info);
                 }
             }
         }
+    }
+
+    /// Whoever is not there any more is forgotten; with partial views that is told.
+    fn forget(&mut self, all: &[MemberInfo]) {
+        let is_gone = |id: &NodeId| all.binary_search_by_key(id, |info| info.id).is_err();
+        let gone = self.known.extract_if(.., |id, _| is_gone(id));
+        let told = gone.filter(|_| self.strategy == StrategyKind::HyParView);
+        self.changed.extend(told.map(|(_, info)| MemberInfo {
+            state: MemberState::Forgotten,
+            ..info
+        }));
     }
 }

@@ -1,6 +1,7 @@
 //! What programs say to each other by way of this node.
 
 use replicant_protocol::ids::{NodeId, TopicName};
+use replicant_protocol::membership::StrategyKind;
 use replicant_protocol::topics::PUBLISHED_BYTES_MAX;
 
 use super::Node;
@@ -47,7 +48,8 @@ impl Node {
     /// once it waits there for its listeners. This node counts too, if it listens.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish), and [`NodeError::Asked`].
+    /// As [`publish`](Self::publish), and [`NodeError::Asked`]; with partial views
+    /// [`NodeError::NeedsFullView`] if all are wanted, since nobody knows who listens.
     pub async fn publish_acknowledged(
         &self,
         topic: TopicName,
@@ -85,12 +87,19 @@ impl Node {
     /// Says something to one node. It is handed to the session with it, and lost if that breaks.
     ///
     /// # Errors
-    /// [`NodeError::NodeUnreachable`], [`NodeError::TooLarge`], [`NodeError::ShuttingDown`].
+    /// [`NodeError::NodeUnreachable`]; with partial views [`NodeError::NotNeighbour`], since a node
+    /// speaks to its neighbours only; [`NodeError::TooLarge`], [`NodeError::ShuttingDown`].
     pub async fn send(&self, to: NodeId, payload: Vec<u8>) -> Result<(), NodeError> {
         check_size(&payload)?;
         let running = self.running()?;
         match running.network.say_to(to, payload) {
             true => Ok(()),
+            false
+                if running.network.strategy() == StrategyKind::HyParView
+                    && !running.network.is_neighbour(&to) =>
+            {
+                Err(NodeError::NotNeighbour { node: to })
+            }
             false => Err(NodeError::NodeUnreachable { node: to }),
         }
     }

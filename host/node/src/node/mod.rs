@@ -402,10 +402,12 @@ impl Node {
             Ok(running) => NetworkInfo {
                 enabled: running.network.is_enabled(),
                 sessions: running.network.peers().len() as u64,
+                membership: running.network.strategy(),
             },
             Err(_) => NetworkInfo {
                 enabled: false,
                 sessions: 0,
+                membership: self.inner.config.membership,
             },
         }
     }

@@ -8,7 +8,7 @@ use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::content::Statement;
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ClusterId, Generation};
-use replicant_protocol::membership;
+use replicant_protocol::membership::{self, hyparview};
 use replicant_runtime::{CacheConfig, Runtime, RuntimeConfig};
 
 use super::address_book::AddressBook;
@@ -280,6 +280,7 @@ async fn find_cluster(
                     address,
                 })
             }
+            Ok(Err(error @ NetworkError::OtherStrategy { .. })) => Err(network_error(error)),
             _ => Ok(own),
         };
     }
@@ -374,10 +375,12 @@ fn network_config(
     network.facts.authorities.clone_from(&config.authorities);
     network.facts.kinds.clone_from(&config.fact_kinds);
     network.facts.reconciliation.compare_interval = config.fact_interval;
+    network.strategy = config.membership;
     network.membership = match &config.parameters {
         Some(parameters) => {
             network.tree = plumtree::Config::from(&parameters.plumtree);
             network.rapid = rapid::Config::from(&parameters.rapid);
+            network.hyparview = hyparview::Config::from(&parameters.hyparview);
             membership::Config::from(&parameters.swim)
         }
         None => membership_config(config.probe_interval),
@@ -421,6 +424,9 @@ fn network_error(error: NetworkError) -> NodeError {
     match error {
         NetworkError::Listen { address, reason } => NodeError::Listen { address, reason },
         NetworkError::Join { .. } => NodeError::JoinFailed {
+            reason: error.to_string(),
+        },
+        NetworkError::OtherStrategy { .. } => NodeError::OtherMembership {
             reason: error.to_string(),
         },
         other => NodeError::Config {

@@ -87,6 +87,22 @@ pub enum NodeError {
         /// The node.
         node: NodeId,
     },
+    /// The caller wants to say something to a node that is no neighbour of this one; with partial
+    /// views a node speaks to its neighbours.
+    #[error(
+        "node {node} is no neighbour of this node, which keeps partial views (hyparview) and has \
+         sessions with its neighbours only"
+    )]
+    NotNeighbour {
+        /// The node.
+        node: NodeId,
+    },
+    /// The caller asks for what only a node with a full view knows.
+    #[error("this node keeps partial views (hyparview): it does not know {what}")]
+    NeedsFullView {
+        /// What it does not know, and what follows.
+        what: &'static str,
+    },
     /// The caller asked for a module that is not loaded here.
     #[error("no module {name} is loaded on this node")]
     UnknownModule {
@@ -246,6 +262,12 @@ pub enum NodeError {
     )]
     JoinFailed {
         /// What the last attempt said, for each address.
+        reason: String,
+    },
+    /// The node to join follows another strategy of membership. The data folder stays as it was.
+    #[error("{reason}")]
+    OtherMembership {
+        /// Which, and what to do.
         reason: String,
     },
     /// The data folder has not been initialised.

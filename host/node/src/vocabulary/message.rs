@@ -38,7 +38,8 @@ pub enum Strategy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The number of nodes that listen to the topic as far as this node knows, itself included.
-    pub audience: usize,
+    /// None with partial views: nobody knows.
+    pub audience: Option<usize>,
 }
 
 /// Who has something that was said in a topic, as far as was heard.
@@ -48,13 +49,13 @@ pub struct Published {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgements {
     /// The number of nodes that listened to the topic when it was said, as far as this node knew,
-    /// itself included.
-    pub audience: usize,
+    /// itself included. None with partial views: nobody knows.
+    pub audience: Option<usize>,
     /// How many of them have it.
     pub count: usize,
     /// Whether that is what was wanted.
     pub is_enough: bool,
-    /// Those of which nothing was heard, in the order of ids.
+    /// Those of which nothing was heard, in the order of ids. With partial views always empty.
     pub missing: Vec<NodeId>,
 }
 

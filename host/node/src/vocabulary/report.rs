@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TypeName};
+use replicant_protocol::membership::StrategyKind;
 
 /// How a node is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct NetworkInfo {
     pub enabled: bool,
     /// Open sessions with other nodes.
     pub sessions: u64,
+    /// How nodes know of each other.
+    pub membership: StrategyKind,
 }
 
 /// A member of the cluster, as this node sees it.
@@ -54,7 +57,7 @@ pub struct MemberInfo {
     pub id: NodeId,
     /// Where it says it can be reached.
     pub address: String,
-    /// What failure detection says.
+    /// What failure detection says, or with partial views whether it is a neighbour.
     pub state: MemberState,
     /// The member's own count of refuted suspicions.
     pub incarnation: u64,
@@ -64,7 +67,7 @@ pub struct MemberInfo {
     pub connected: bool,
 }
 
-/// What failure detection says of a member.
+/// What is known of a member: with a full view what failure detection says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MemberState {
     /// It answers.
@@ -75,6 +78,13 @@ pub enum MemberState {
     Dead,
     /// It said goodbye.
     Left,
+    /// With partial views: there is a session with it, and it is in this node's active view.
+    Neighbour,
+    /// With partial views: others named it, or it was a neighbour. Nobody judges whether it is
+    /// there.
+    Known,
+    /// With partial views, to who follows members: it is not known any more.
+    Forgotten,
 }
 
 impl MemberState {
@@ -85,6 +95,9 @@ impl MemberState {
             Self::Suspect => "suspect",
             Self::Dead => "dead",
             Self::Left => "left",
+            Self::Neighbour => "neighbour",
+            Self::Known => "known",
+            Self::Forgotten => "forgotten",
         }
     }
 }

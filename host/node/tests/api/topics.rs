@@ -95,7 +95,7 @@ fn whoever_publishes_can_ask_who_has_it() {
         missing: Vec::new(),
     };
     let expected = PublishedView {
-        audience: 0,
+        audience: Some(0),
         acknowledged: Some(acknowledged),
     };
     assert_eq!(nobody, expected);

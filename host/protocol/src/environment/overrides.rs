@@ -63,7 +63,7 @@ macro_rules! time {
 }
 
 #[rustfmt::skip]
-static ALL: [Parameter; 27] = [
+static ALL: [Parameter; 28] = [
     time!("swim.probe_interval_ms", 10, 3_600_000, swim.probe_interval),
     time!("swim.probe_timeout_ms", 1, 600_000, swim.probe_timeout),
     count!("swim.indirect_probes", 0, 64, swim.indirect_probes_count as usize),
@@ -82,6 +82,7 @@ static ALL: [Parameter; 27] = [
     count!("hyparview.active_walk", 1, 255, hyparview.active_walk_length as u8),
     count!("hyparview.passive_walk", 0, 255, hyparview.passive_walk_length as u8),
     time!("hyparview.shuffle_interval_ms", 10, 3_600_000, hyparview.shuffle_interval),
+    time!("hyparview.contact_interval_ms", 100, 86_400_000, hyparview.contact_interval),
     count!("hyparview.shuffle_active", 0, 31, hyparview.shuffle_active_count as usize),
     count!("hyparview.shuffle_passive", 0, 32, hyparview.shuffle_passive_count as usize),
     time!("hyparview.request_timeout_ms", 10, 600_000, hyparview.request_timeout),

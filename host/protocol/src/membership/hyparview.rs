@@ -19,9 +19,11 @@
 //! * *Claims.* An entry of the passive view is a claim (address and id) that the session proves
 //!   when it is dialed. One peer can fill a bounded share of the view; a false entry costs one
 //!   dial.
-//! * *Parts find each other.* Contacts are kept, and joined again when a node is cut off. Views are
-//!   mixed with a contact or an old acquaintance now and then, and now and then a neighbour is
-//!   exchanged: in the paper, nodes that joined after the first one left stay apart for ever.
+//! * *Parts find each other.* Contacts are kept, and so are the last neighbours whose session
+//!   broke; they are joined when a node is cut off. Views are mixed with one of them or an old
+//!   acquaintance now and then, and somebody that it names takes a neighbour's place, and now and
+//!   then a neighbour is exchanged: in the paper, nodes that joined after the first one left stay
+//!   apart for ever.
 //!
 //! What a hostile peer can do: call any request urgent, and so take a place that is not of own
 //! choice once a second; name nodes that do not exist; start walks, bounded by rate; refuse and
@@ -46,7 +48,7 @@ mod state;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 #[cfg(test)]
 mod world_tests;
 

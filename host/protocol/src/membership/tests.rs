@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 

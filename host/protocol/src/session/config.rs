@@ -76,6 +76,26 @@ impl VersionRange {
     }
 }
 
+/// Whom the nodes of a cluster know. All of one cluster have to keep the same view: what they say
+/// to each other depends on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum View {
+    /// Every node knows every other.
+    #[default]
+    Full,
+    /// Every node knows some others.
+    Partial,
+}
+
+impl std::fmt::Display for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Full => "a full view of the cluster (swim)",
+            Self::Partial => "a partial view of the cluster (hyparview)",
+        })
+    }
+}
+
 /// What this node says of itself in the handshake.
 #[derive(Debug, Clone)]
 pub struct Local {
@@ -86,4 +106,6 @@ pub struct Local {
     /// Where others can reach it. A node that listens on all interfaces has to choose one: the
     /// unspecified address is refused by peers.
     pub address: SocketAddr,
+    /// Whom it knows.
+    pub view: View,
 }

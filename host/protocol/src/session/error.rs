@@ -2,7 +2,7 @@
 
 use crate::ids::{ClusterId, NodeId};
 
-use super::VersionRange;
+use super::{VersionRange, View};
 
 /// Why a session failed. It is over: every later input gives [`SessionError::Over`]. What
 /// [`poll_transmit`](super::Session::poll_transmit) still holds should be sent before the
@@ -58,6 +58,18 @@ pub enum SessionError {
         ours: ClusterId,
         /// The peer's.
         theirs: ClusterId,
+    },
+    /// The two know the others of their cluster in different ways. Nobody's fault; whoever started
+    /// one of them has to start it as the others were.
+    #[error(
+        "the peer keeps {theirs}, this node {ours}; all nodes of a cluster have to be started with \
+         the same --membership"
+    )]
+    View {
+        /// What this node keeps.
+        ours: View,
+        /// What the peer keeps.
+        theirs: View,
     },
     /// Neither side is in a cluster yet, so neither can take the other's. Nobody's fault; try
     /// again when one of them has joined.
@@ -127,6 +139,7 @@ impl SessionError {
             | Self::MessageLength { .. } => true,
             Self::Version { .. }
             | Self::Cluster { .. }
+            | Self::View { .. }
             | Self::NoCluster
             | Self::Oneself
             | Self::UnexpectedNode { .. }

@@ -150,6 +150,7 @@ impl Handshake {
             cluster: self.local.cluster,
             node: self.local.identity.id(),
             address: self.local.address,
+            view: self.local.view,
         };
         let binding = Binding {
             role: self.role,
@@ -196,6 +197,10 @@ impl Handshake {
             (Some(cluster), _) | (None, Some(cluster)) => cluster,
             (None, None) => return Err(SessionError::NoCluster),
         };
+        if self.local.view != theirs.view {
+            let (ours, theirs) = (self.local.view, theirs.view);
+            return Err(SessionError::View { ours, theirs });
+        }
         Ok(Peer {
             node: theirs.node,
             address: theirs.address,

@@ -161,6 +161,7 @@ fn a_statement_holds_for_its_signer_handshake_role_and_key_only() {
         cluster: local.cluster,
         node: local.identity.id(),
         address: local.address,
+        view: View::Full,
     };
     let binding = |role, hash, key| Binding {
         role,
@@ -214,6 +215,7 @@ fn statements_that_nobody_can_use_are_refused() {
         cluster: None,
         node: local.identity.id(),
         address: local.address,
+        view: View::Full,
     };
     let bad = [
         Statement {

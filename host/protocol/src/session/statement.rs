@@ -9,7 +9,10 @@ use crate::bounded;
 use crate::identity::{NodeIdentity, Signature};
 use crate::ids::{ClusterId, NodeId};
 
-use super::{SessionError, VersionRange};
+use super::{SessionError, VersionRange, View};
+
+/// What who keeps a partial view says.
+const PARTIAL: u8 = 1;
 
 const CONTEXT: &str = "replicant 2026-11 session handshake";
 
@@ -61,6 +64,7 @@ pub(super) struct Statement {
     pub(super) cluster: Option<ClusterId>,
     pub(super) node: NodeId,
     pub(super) address: SocketAddr,
+    pub(super) view: View,
 }
 
 #[derive(Encode, Decode)]
@@ -76,6 +80,9 @@ struct WireStatement {
     node: NodeId,
     #[n(4)]
     address: String,
+    /// Left out by who keeps a full view.
+    #[n(5)]
+    view: Option<u8>,
 }
 
 #[derive(Encode, Decode)]
@@ -96,6 +103,10 @@ impl Statement {
             cluster: self.cluster,
             node: self.node,
             address: self.address.to_string(),
+            view: match self.view {
+                View::Full => None,
+                View::Partial => Some(PARTIAL),
+            },
         });
         let signature = identity.sign(CONTEXT, &binding.signed_bytes(&body));
         bounded::to_bytes(&WireSigned {
@@ -140,7 +151,13 @@ impl Statement {
         if address.to_string() != wire.address {
             return Err(malformed("address in an unusual form"));
         }
+        let view = match wire.view {
+            None => View::Full,
+            Some(PARTIAL) => View::Partial,
+            Some(_) => return Err(malformed("an unknown kind of view")),
+        };
         Ok(Self {
+            view,
             versions: VersionRange {
                 min: wire.version_min,
                 max: wire.version_max,

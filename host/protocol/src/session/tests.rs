@@ -30,6 +30,7 @@ pub(super) fn local(number: u8, cluster: Option<ClusterId>) -> Local {
         identity: Arc::new(NodeIdentity::from_secret(&[number; 32])),
         cluster,
         address: SocketAddr::from(([127, 0, 0, number], 7_000)),
+        view: View::Full,
     }
 }
 
@@ -199,6 +200,33 @@ fn nodes_of_different_clusters_part_and_both_know_why() {
     assert_eq!(of_b, Err(SessionError::Cluster { ours, theirs }));
     assert!(a.is_over() && b.is_over());
     assert_eq!((a.poll_event(), b.poll_event()), (None, None));
+}
+
+#[test]
+fn nodes_with_different_views_part_and_both_know_why_and_what_to_do() {
+    let config = Config::default();
+    for dialing in [View::Full, View::Partial] {
+        let answering = match dialing {
+            View::Full => View::Partial,
+            View::Partial => View::Full,
+        };
+        let keeping = |number, view| Local {
+            view,
+            ..local(number, cluster(9))
+        };
+        let mut a = initiator(&config, keeping(1, dialing), None);
+        let mut b = responder(&config, keeping(2, answering));
+        let (of_a, of_b) = drive(START, &mut a, &mut b);
+        let (ours, theirs) = (dialing, answering);
+        let error = SessionError::View { ours, theirs };
+        assert!(!error.malicious() && error.to_string().contains("--membership"));
+        assert_eq!(of_a, Err(error));
+        let (ours, theirs) = (theirs, ours);
+        assert_eq!(of_b, Err(SessionError::View { ours, theirs }));
+        let mut b = responder(&config, keeping(2, dialing));
+        let mut a = initiator(&config, keeping(1, dialing), None);
+        assert_eq!(drive(START, &mut a, &mut b), (Ok(()), Ok(())));
+    }
 }
 
 #[test]

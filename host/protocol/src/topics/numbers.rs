@@ -104,6 +104,11 @@ impl Numbers {
         }
     }
 
+    /// Whether numbers of an author are remembered.
+    pub(super) fn knows(&self, author: &NodeId) -> bool {
+        self.authors.contains_key(author)
+    }
+
     /// Whether a number of an author's start would be new. Notes nothing.
     pub(super) fn look(&self, author: NodeId, start: u64, number: u64) -> Heard {
         let window = self.authors.get(&author);

@@ -14,6 +14,7 @@ use super::cycles::{Cycles, LinkChanges};
 use super::directory::Directory;
 use super::numbers::{Heard, Numbers};
 use super::openings::Openings;
+use super::passing::Newcomers;
 use super::publication::Unverified;
 use super::{
     Config, OpenError, OutEvent, Publication, PublicationError, SignedPublication, TopicsError,
@@ -36,15 +37,16 @@ use super::{
 /// [`OutEvent::NeighbourDown`] did not.
 #[derive(Debug)]
 pub struct State {
-    config: Config,
-    own: NodeId,
+    pub(super) config: Config,
+    pub(super) own: NodeId,
     /// Grows with each start of this node.
     start: u64,
     published_count: u64,
     directory: Directory,
     authors: Authors,
-    revoked: BTreeSet<NodeId>,
-    numbers: Numbers,
+    pub(super) revoked: BTreeSet<NodeId>,
+    pub(super) numbers: Numbers,
+    pub(super) newcomers: Newcomers,
     overlays: BTreeMap<TopicName, Overlay>,
     openings: Openings,
     clock: u64,
@@ -73,6 +75,7 @@ impl State {
             directory: Directory::default(),
             authors: Authors::default(),
             revoked: BTreeSet::new(),
+            newcomers: Newcomers::default(),
             overlays: BTreeMap::new(),
             openings: Openings::default(),
             clock: 0,

@@ -3,6 +3,7 @@
 const BUNDLE: u8 = 1;
 const ANNOUNCEMENT: u8 = 2;
 const FACT: u8 = 3;
+const PUBLICATION: u8 = 4;
 
 /// What [`broadcast`](crate::broadcast) carries to everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,9 @@ pub enum Payload<'a> {
     Announcement(&'a [u8]),
     /// A fact, as its issuer signed it.
     Fact(&'a [u8]),
+    /// Something that a program says in a topic, as its node signed it: among nodes with partial
+    /// views.
+    Publication(&'a [u8]),
 }
 
 /// Why bytes are not a payload of this protocol version. The fault of whoever sent them: correct
@@ -37,6 +41,7 @@ impl<'a> Payload<'a> {
             Self::Bundle(bytes) => [&[BUNDLE], bytes].concat(),
             Self::Announcement(bytes) => [&[ANNOUNCEMENT], bytes].concat(),
             Self::Fact(bytes) => [&[FACT], bytes].concat(),
+            Self::Publication(bytes) => [&[PUBLICATION], bytes].concat(),
         }
     }
 
@@ -50,6 +55,7 @@ impl<'a> Payload<'a> {
             BUNDLE => Ok(Self::Bundle(bytes)),
             ANNOUNCEMENT => Ok(Self::Announcement(bytes)),
             FACT => Ok(Self::Fact(bytes)),
+            PUBLICATION => Ok(Self::Publication(bytes)),
             kind => Err(PayloadError::Kind { kind }),
         }
     }
@@ -67,6 +73,7 @@ mod tests {
             Payload::Bundle(b"x"),
             Payload::Announcement(b""),
             Payload::Fact(b"y"),
+            Payload::Publication(b"z"),
         ] {
             let bytes = payload.to_bytes();
             assert_eq!(Payload::from_bytes(&bytes), Ok(payload));

@@ -32,6 +32,7 @@ pub(crate) fn message(bytes: &[u8]) {
             Ok(Payload::Bundle(bytes)) => bundle(bytes),
             Ok(Payload::Announcement(bytes)) => announcement(bytes),
             Ok(Payload::Fact(bytes)) => fact(bytes),
+            Ok(Payload::Publication(bytes)) => publication(bytes),
             Err(_) => {}
         }
     }

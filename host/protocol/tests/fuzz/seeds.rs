@@ -247,6 +247,7 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         Payload::Bundle(bundle.as_bytes()).to_bytes(),
         Payload::Announcement(&announcements()[0]).to_bytes(),
         Payload::Fact(&crate::facts::facts()[0]).to_bytes(),
+        Payload::Publication(&publications()[0]).to_bytes(),
     ];
     let broadcasts = payloads.map(|payload| plumtree::Message::Gossip {
         hops: 1,
@@ -290,6 +291,7 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         .chain(layer(1, memberships()))
         .chain(layer(3, contents()))
         .chain(layer(9, crate::facts::conversation()))
+        .chain(layer(11, crate::overlay::views()))
         .collect()
 }
 

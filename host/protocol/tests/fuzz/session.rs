@@ -24,6 +24,7 @@ fn local(number: u8) -> Local {
         identity: Arc::new(NodeIdentity::from_secret(&[number; 32])),
         cluster: Some(ClusterId::from_bytes([9; 32])),
         address: ([192, 0, 2, number], 7_400).into(),
+        view: Default::default(),
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) async fn subscriptions(
         (status = 200, description = "It was handed to the network, and, with `acks`, who has it \
             is known as far as was wanted or the deadline has come", body = PublishedView),
         (status = 503, description = "256 messages wait for acknowledgements", body = ErrorView),
+        (status = 409, description = "All are to acknowledge it, and the node keeps partial views",
+            body = ErrorView),
         (status = 403, description = "The access rules do not let this node publish there",
             body = ErrorView)))]
 pub(super) async fn publish(
@@ -78,6 +80,8 @@ pub(super) async fn publish(
     responses(
         (status = 200, description = "It was handed to the session with the member",
             body = SentView),
+        (status = 409, description = "The node is no neighbour, and this one keeps partial views",
+            body = ErrorView),
         (status = 503, description = "There is no session with that node now",
             body = ErrorView)))]
 pub(super) async fn send(

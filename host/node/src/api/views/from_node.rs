@@ -41,6 +41,7 @@ impl From<NetworkInfo> for NetworkView {
         Self {
             enabled: network.enabled,
             sessions: network.sessions,
+            membership: network.membership.to_string(),
         }
     }
 }
@@ -71,7 +72,7 @@ impl From<Subscription> for SubscriptionView {
 impl From<Published> for PublishedView {
     fn from(published: Published) -> Self {
         Self {
-            audience: published.audience as u64,
+            audience: published.audience.map(|count| count as u64),
             acknowledged: None,
         }
     }
@@ -80,7 +81,7 @@ impl From<Published> for PublishedView {
 impl From<Acknowledgements> for PublishedView {
     fn from(told: Acknowledgements) -> Self {
         Self {
-            audience: told.audience as u64,
+            audience: told.audience.map(|count| count as u64),
             acknowledged: Some(AcknowledgedView {
                 count: told.count as u64,
                 enough: told.is_enough,

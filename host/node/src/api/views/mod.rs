@@ -68,13 +68,15 @@ pub struct StorageView {
 }
 
 /// Whether the node takes part in the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkView {
     /// False after it was taken off.
     pub enabled: bool,
     /// Open sessions with other nodes.
     pub sessions: u64,
+    /// How nodes know of each other: `swim`, a full view, or `hyparview`, partial views.
+    pub membership: String,
 }
 
 /// Whether the node shall take part in the network.
@@ -93,7 +95,9 @@ pub struct MemberView {
     pub id: String,
     /// Where it says it can be reached.
     pub address: String,
-    /// What failure detection says: `alive`, `suspect`, `dead` or `left`.
+    /// What failure detection says: `alive`, `suspect`, `dead` or `left`. With partial views:
+    /// `neighbour`, `known` (others named it), or `forgotten` to who follows members; `alive` is
+    /// the node itself.
     pub state: String,
     /// The member's own count of refuted suspicions.
     pub incarnation: u64,
@@ -110,7 +114,8 @@ pub struct MemberView {
 pub struct SubscriptionView {
     /// The path.
     pub topic: String,
-    /// How many members subscribe to it, as far as the node knows.
+    /// How many members subscribe to it, as far as the node knows; with partial views it knows of
+    /// itself.
     pub subscribers: u64,
     /// Whether the node that answers does: somebody listens there.
     pub own: bool,
@@ -120,8 +125,10 @@ pub struct SubscriptionView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedView {
-    /// How many nodes listen to the topic as far as the node knows, itself included.
-    pub audience: u64,
+    /// How many nodes listen to the topic as far as the node knows, itself included. Left out with
+    /// partial views: nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<u64>,
     /// Who of them has it; left out if that was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<AcknowledgedView>,

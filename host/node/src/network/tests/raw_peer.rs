@@ -3,7 +3,7 @@
 use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::ids::Generation;
 use replicant_protocol::membership::{self, Metadata, Record, Rumour, Said};
-use replicant_protocol::session::{self, CloseReason, OutEvent, Session};
+use replicant_protocol::session::{self, CloseReason, OutEvent, Session, View};
 use replicant_protocol::wire::{self, Payload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,7 +20,12 @@ pub(super) struct RawPeer {
 impl RawPeer {
     /// Connects and finishes the handshake.
     pub(super) async fn connect(to: SocketAddr, number: u8) -> Self {
-        let mut peer = Self::dial(to, number).await;
+        Self::connect_with(to, number, View::Full).await
+    }
+
+    /// The same, by a node that keeps such a view.
+    pub(super) async fn connect_with(to: SocketAddr, number: u8, view: View) -> Self {
+        let mut peer = Self::dial_with(to, number, view).await;
         peer.flush().await;
         peer
     }
@@ -28,11 +33,16 @@ impl RawPeer {
     /// Connects and does the handshake but for its last message, which goes out with what is sent
     /// first.
     pub(super) async fn dial(to: SocketAddr, number: u8) -> Self {
+        Self::dial_with(to, number, View::Full).await
+    }
+
+    async fn dial_with(to: SocketAddr, number: u8, view: View) -> Self {
         let stream = TcpStream::connect(to).await.unwrap();
         let local = session::Local {
             identity: identity(number),
             cluster: Some(CLUSTER),
             address: stream.local_addr().unwrap(),
+            view,
         };
         let mut rng = seeded_rng().unwrap();
         let config = session::Config::default();

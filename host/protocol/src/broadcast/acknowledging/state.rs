@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broadcast::acknowledgement::{Acknowledged, Ask, AskError, DEADLINE_MAX, Tally};
+use crate::broadcast::acknowledgement::{
+    Acknowledged, Ask, AskError, DEADLINE_MAX, ShortId, Tally,
+};
 use crate::ids::{Hash, NodeId};
 
 use super::trails::Trails;
@@ -45,7 +47,7 @@ impl Acknowledging {
         Self {
             own,
             asked_max: config.asked_max,
-            trails: Trails::new(own, config),
+            trails: Trails::new(config),
             tallies: BTreeMap::new(),
             events: VecDeque::new(),
             outcomes: VecDeque::new(),
@@ -87,6 +89,13 @@ impl Acknowledging {
 
     /// This node has a payload of somebody else and tells so, for as long as it says.
     pub fn handle_taken(&mut self, now: Duration, id: Hash, way: Way, deadline: Duration) {
+        self.handle_passed(now, id, way, deadline);
+        self.trails.gather(&id, vec![ShortId::from(&self.own)]);
+    }
+
+    /// This node passes a payload of somebody else on that is not for itself: it tells who else has
+    /// it.
+    pub fn handle_passed(&mut self, now: Duration, id: Hash, way: Way, deadline: Duration) {
         let until = now + deadline.min(DEADLINE_MAX);
         self.trails.begin(now, id, way, until);
     }

@@ -340,3 +340,19 @@ fn too_many_names_are_refused() {
     };
     assert_eq!(Message::from_bytes(&message.to_bytes()), Err(MessageError));
 }
+
+/// With partial views a payload travels through nodes that it is not for.
+#[test]
+fn who_only_passes_something_on_names_others_and_not_itself() {
+    let mut acknowledging = Acknowledging::new(id(1), Config::default());
+    let payload = Hash::of(PAYLOAD);
+    acknowledging.handle_passed(NOW, payload, way(0, 0), DEADLINE);
+    let later = NOW + Config::default().gather_interval;
+    acknowledging.handle_timeout(later);
+    assert_eq!(acknowledging.poll_event(), None);
+    let names = vec![ShortId::from(&id(2))];
+    acknowledging.on_message(later, message(payload, names.clone()));
+    acknowledging.handle_timeout(later + Config::default().gather_interval);
+    let told = acknowledging.poll_event();
+    assert_eq!(told, Some((way(0, 0), message(payload, names))));
+}

@@ -18,16 +18,14 @@ struct Trail {
 /// Invariant: `names_count` is what all of them gathered.
 #[derive(Debug)]
 pub(super) struct Trails {
-    own: NodeId,
     config: Config,
     trails: Timed<Trail>,
     names_count: usize,
 }
 
 impl Trails {
-    pub(super) fn new(own: NodeId, config: Config) -> Self {
+    pub(super) fn new(config: Config) -> Self {
         Self {
-            own,
             config,
             trails: Timed::new(),
             names_count: 0,
@@ -42,7 +40,7 @@ impl Trails {
         let gathering = Gathering::new(now, self.config.gather_interval, false);
         let author = way.author;
         self.trails.insert(id, until, Trail { way, gathering });
-        self.gather(&id, vec![ShortId::from(&self.own)]);
+        self.gather(&id, Vec::new());
         let of_author = |(_, trail): &(&Hash, &Trail)| trail.way.author == author;
         let mut of_author = self.trails.oldest_first().filter(of_author);
         let oldest = of_author.next().map(|(id, _)| *id);

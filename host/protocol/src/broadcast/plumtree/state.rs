@@ -130,6 +130,15 @@ impl Plumtree {
         peer.map(|peer| peer.offences).unwrap_or_default()
     }
 
+    /// What neighbours did that they should not have, since this was last asked.
+    pub fn take_offences(&mut self) -> Vec<(NodeId, Offences)> {
+        let taken = self.peers.iter_mut().filter_map(|(id, peer)| {
+            let offences = std::mem::take(&mut peer.offences);
+            (offences != Offences::default()).then_some((*id, offences))
+        });
+        taken.collect()
+    }
+
     /// Whether payloads are sent to a neighbour at once: whether the tree leads through it.
     pub fn is_eager(&self, peer: &NodeId) -> bool {
         self.peers.get(peer).is_some_and(|peer| peer.is_eager)

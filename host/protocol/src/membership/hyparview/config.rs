@@ -119,6 +119,8 @@ impl From<&HyParViewParameters> for Config {
             passive_walk_length: parameters.passive_walk_length,
             join_walks_count: parameters.active_view_target / 2,
             shuffle_interval: parameters.shuffle_interval,
+            contact_interval: parameters.contact_interval,
+            rotation_interval: parameters.contact_interval * 2,
             shuffle_active_count: parameters.shuffle_active_count,
             shuffle_passive_count: parameters.shuffle_passive_count,
             request_timeout: parameters.request_timeout,

@@ -28,10 +28,7 @@ impl HyParView {
         if !self.active.is_empty() {
             return;
         }
-        let contacts = self.contacts.iter().map(|(node, address)| Entry {
-            node: *node,
-            address: *address,
-        });
+        let contacts = self.entry_points();
         let free = contacts.filter(|contact| !self.requests.contains_key(&contact.node));
         if let Some(contact) = free.choose(rng) {
             self.join(now, contact);

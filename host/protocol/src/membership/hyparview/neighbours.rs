@@ -32,7 +32,7 @@ impl HyParView {
             };
             self.ask(now, candidate, Reason::Own);
         }
-        let is_alone = self.active.is_empty() && !self.contacts.is_empty();
+        let is_alone = self.active.is_empty() && self.entry_points().next().is_some();
         if is_alone && self.timers.join_at.is_none() {
             self.timers.join_at = Some(now + varied(self.timers.join_pause, rng));
         }
@@ -89,6 +89,7 @@ impl HyParView {
             return;
         }
         self.passive.remove(&peer.node);
+        self.lost.retain(|lost| lost.node != peer.node);
         self.active.insert(peer, is_own);
         self.timers.join_pause = self.config.join_interval;
         self.events.push_back(OutEvent::MemberUp(member(peer)));
@@ -205,12 +206,14 @@ impl HyParView {
         for entry in entries {
             self.know(entry, from, rng);
         }
+        let is_exchange = is_accepted && request.reason == Reason::Exchange;
+        let has_given_way = is_exchange && self.make_place(now, from, rng);
         if !is_accepted {
             self.refused(now, peer, request.reason, rng);
         } else if self.active.len() < self.config.active_max || self.active.contains(&from) {
             let is_own = matches!(request.reason, Reason::Own | Reason::Exchange);
             self.link(peer, is_own);
-            if request.reason == Reason::Exchange {
+            if is_exchange && !has_given_way {
                 self.drop_surplus(now, from, rng);
             }
         } else {
@@ -249,6 +252,21 @@ impl HyParView {
             self.timers.seek_at = Some(now + varied(pause, rng));
             self.timers.seek_pause = (pause * 2).min(self.config.retry_interval);
         }
+    }
+
+    /// Before an exchange, lets a neighbour go if there is no place: one of own choice if there are
+    /// enough. Whether one had to go.
+    fn make_place(&mut self, now: Duration, new: NodeId, rng: &mut impl Rng) -> bool {
+        if self.active.len() < self.config.active_max || self.active.contains(&new) {
+            return false;
+        }
+        let is_own = self.active.own_count() >= self.config.own_min;
+        let old = self.active.choose_of(is_own, &new, rng);
+        let old = old.or_else(|| self.active.choose_of(!is_own, &new, rng));
+        if let Some(old) = old {
+            self.let_go(now, old, rng);
+        }
+        old.is_some()
     }
 
     /// After an exchange, lets an older neighbour of own choice go if there are enough.

@@ -44,6 +44,11 @@ impl Register {
         self.by_peer.entry(peer).or_default()
     }
 
+    /// All of them. From now on they are counted anew.
+    pub(super) fn take(&mut self) -> BTreeMap<NodeId, Offences> {
+        std::mem::take(&mut self.by_peer)
+    }
+
     pub(super) fn get(&self, peer: &NodeId) -> Offences {
         self.by_peer.get(peer).copied().unwrap_or_default()
     }

@@ -106,6 +106,10 @@ impl Passive {
         all.partial_shuffle(rng, count).0.to_vec()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry> {
+        self.known.iter().map(|(node, known)| entry(node, known))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }

@@ -27,16 +27,15 @@ impl HyParView {
         }
     }
 
-    /// Mixes views with a contact or an old acquaintance, who may be of another part.
+    /// Mixes views with a contact, a lost neighbour or an old acquaintance, who may be of another
+    /// part.
     pub(super) fn mix_with_contact(&mut self, now: Duration, rng: &mut impl Rng) {
         self.timers.contact_at = now + varied(self.config.contact_interval, rng);
-        let contacts = self.contacts.iter().map(|(node, address)| Entry {
-            node: *node,
-            address: *address,
-        });
+        let contacts = self.entry_points();
         let known = self.passive.sample(1, rng);
         let is_stranger = |entry: &Entry| !self.active.contains(&entry.node);
         let chosen = contacts.chain(known).filter(is_stranger).choose(rng);
+        self.mixed_with = chosen.map(|chosen| chosen.node);
         if let Some(chosen) = chosen {
             self.send_shuffle(chosen, 0, rng);
         }
@@ -45,14 +44,30 @@ impl HyParView {
     /// Looks for a neighbour to take the place of another of own choice.
     pub(super) fn exchange_neighbour(&mut self, now: Duration, rng: &mut impl Rng) {
         self.timers.rotate_at = now + varied(self.config.rotation_interval, rng);
-        let has_room = self.active.len() < self.config.active_max;
-        if self.active.len() < self.config.active_target || !has_room {
+        if self.active.len() < self.config.active_target {
             return;
         }
-        let is_free =
-            |node: &NodeId| !self.requests.contains_key(node) && !self.backoffs.contains_key(node);
+        let is_free = |node: &NodeId| self.may_ask(node);
         if let Some(candidate) = self.passive.candidate(now, is_free, rng) {
             self.ask(now, candidate, Reason::Exchange);
+        }
+    }
+
+    fn may_ask(&self, node: &NodeId) -> bool {
+        *node != self.own.node
+            && !self.active.contains(node)
+            && !self.requests.contains_key(node)
+            && !self.backoffs.contains_key(node)
+    }
+
+    /// A contact named nodes. They may be of another part, and knowing of it is no link: one of
+    /// them takes the place of a neighbour, in place of the next exchange.
+    fn link_to_part(&mut self, now: Duration, named: &[Entry], rng: &mut impl Rng) {
+        let others = named.iter().filter(|entry| self.may_ask(&entry.node));
+        if let Some(other) = others.choose(rng).copied() {
+            let pause = self.config.rotation_interval;
+            self.timers.rotate_at = now + varied(pause, rng);
+            self.ask(now, other, Reason::Exchange);
         }
     }
 
@@ -131,6 +146,7 @@ impl HyParView {
     /// The end of this node's walk answered.
     pub(super) fn on_shuffle_reply(
         &mut self,
+        now: Duration,
         from: NodeId,
         entries: Vec<Entry>,
         rng: &mut impl Rng,
@@ -140,6 +156,13 @@ impl HyParView {
             return;
         }
         self.replies_due_count -= 1;
+        if self
+            .mixed_with
+            .take_if(|contact| *contact == from)
+            .is_some()
+        {
+            self.link_to_part(now, &entries, rng);
+        }
         for entry in entries {
             self.know(entry, from, rng);
         }

@@ -78,8 +78,12 @@ pub struct HyParView {
     pub(super) passive: Passive,
     pub(super) requests: BTreeMap<NodeId, Request>,
     pub(super) contacts: BTreeMap<NodeId, SocketAddr>,
+    /// Neighbours that did not say goodbye, the latest last: the network between may be back.
+    pub(super) lost: VecDeque<Entry>,
     /// Whom not to ask, and not to take, until when.
     pub(super) backoffs: BTreeMap<NodeId, Duration>,
+    /// Whom views were last mixed with beside the walks; its answer may tell of another part.
+    pub(super) mixed_with: Option<NodeId>,
     /// How many answers to shuffles may still come.
     pub(super) replies_due_count: u8,
     pub(super) requested: Rate,
@@ -109,7 +113,9 @@ impl HyParView {
             passive: Passive::new(config.passive_max, config.passive_share_max),
             requests: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            lost: VecDeque::new(),
             backoffs: BTreeMap::new(),
+            mixed_with: None,
             replies_due_count: 0,
             requested: Rate::default(),
             evict_at: now,
@@ -139,6 +145,33 @@ impl HyParView {
         self.plan(now, rng);
     }
 
+    /// Names a node that was met in an earlier run: it is known from now on, and asked when a
+    /// neighbour is missing.
+    pub fn handle_acquaintance(&mut self, now: Duration, entry: Entry, rng: &mut impl Rng) {
+        if !self.has_left {
+            self.know(entry, entry.node, rng);
+            self.plan(now, rng);
+        }
+    }
+
+    /// Whom to join through besides those that are known: contacts, and neighbours that were lost.
+    pub(super) fn entry_points(&self) -> impl Iterator<Item = Entry> {
+        let contacts = self.contacts.iter().map(|(node, address)| Entry {
+            node: *node,
+            address: *address,
+        });
+        contacts.chain(self.lost.iter().copied())
+    }
+
+    /// Notes that the session with a neighbour broke.
+    fn lose(&mut self, lost: Entry) {
+        self.lost.retain(|entry| entry.node != lost.node);
+        self.lost.push_back(lost);
+        if self.lost.len() > self.config.contacts_max {
+            self.lost.pop_front();
+        }
+    }
+
     /// Says whether the layer above would rather keep a neighbour, since a tree leads through it.
     /// Who has to give way is chosen among the others first.
     pub fn handle_preference(&mut self, neighbour: &NodeId, is_preferred: bool) {
@@ -157,6 +190,16 @@ impl HyParView {
         self.register.get(peer)
     }
 
+    /// What peers did that they should not have, since this was last asked.
+    pub fn take_offences(&mut self) -> BTreeMap<NodeId, Offences> {
+        self.register.take()
+    }
+
+    /// Whether a node is a neighbour.
+    pub fn is_neighbour(&self, node: &NodeId) -> bool {
+        self.active.contains(node)
+    }
+
     /// How many neighbours there are, and how many of them are of this node's choice.
     pub fn neighbours_count(&self) -> (usize, usize) {
         (self.active.len(), self.active.own_count())
@@ -165,6 +208,11 @@ impl HyParView {
     /// How many others are known.
     pub fn passive_count(&self) -> usize {
         self.passive.len()
+    }
+
+    /// The others that are known, in the order of ids. What is said of them are claims.
+    pub fn known(&self) -> impl Iterator<Item = Entry> {
+        self.passive.iter()
     }
 
     pub(super) fn send(&mut self, to: Entry, message: Message) {
@@ -233,7 +281,9 @@ impl Membership for HyParView {
     }
 
     fn handle_session_closed(&mut self, now: Duration, peer: NodeId, rng: &mut impl Rng) {
-        if self.active.remove(&peer).is_some() {
+        if let Some(link) = self.active.remove(&peer) {
+            let (node, address) = (peer, link.address);
+            self.lose(Entry { node, address });
             self.passive.remove(&peer);
             self.events.push_back(OutEvent::MemberDown(peer));
             self.hurry(now);
@@ -278,7 +328,7 @@ impl Membership for HyParView {
                 steps,
                 entries,
             } => self.on_shuffle(now, from, origin, steps, entries, rng),
-            Message::ShuffleReply { entries } => self.on_shuffle_reply(from, entries, rng),
+            Message::ShuffleReply { entries } => self.on_shuffle_reply(now, from, entries, rng),
         }
         self.plan(now, rng);
         Ok(())

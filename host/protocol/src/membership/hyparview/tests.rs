@@ -11,13 +11,13 @@ use crate::environment::Environment;
 use crate::ids::{Hash, NodeId};
 use crate::membership::{Membership as _, OutEvent};
 
-pub(super) const NOW: Duration = Duration::from_secs(10);
+pub(in crate::membership) const NOW: Duration = Duration::from_secs(10);
 
-pub(super) fn id(number: u32) -> NodeId {
+pub(in crate::membership) fn id(number: u32) -> NodeId {
     NodeId::from_bytes(*Hash::of(&number.to_be_bytes()).as_bytes())
 }
 
-pub(super) fn entry(number: u32) -> Entry {
+pub(in crate::membership) fn entry(number: u32) -> Entry {
     let [a, b, c, d] = number.to_be_bytes();
     Entry {
         node: id(number),
@@ -25,12 +25,12 @@ pub(super) fn entry(number: u32) -> Entry {
     }
 }
 
-pub(super) fn rng() -> ChaCha8Rng {
+pub(in crate::membership) fn rng() -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(1)
 }
 
 /// Three neighbours wanted, five taken, two of own choice.
-pub(super) fn small() -> Config {
+pub(in crate::membership) fn small() -> Config {
     Config {
         active_target: 3,
         active_max: 5,
@@ -45,21 +45,26 @@ pub(super) fn small() -> Config {
 }
 
 /// Node 0, alone.
-pub(super) fn alone() -> HyParView {
+pub(in crate::membership) fn alone() -> HyParView {
     HyParView::new(small(), entry(0), NOW, &mut rng())
 }
 
-pub(super) fn hear(view: &mut HyParView, now: Duration, from: u32, message: Message) {
+pub(in crate::membership) fn hear(
+    view: &mut HyParView,
+    now: Duration,
+    from: u32,
+    message: Message,
+) {
     view.on_message(now, id(from), message, &mut rng()).unwrap();
 }
 
-pub(super) fn wish(number: u32, is_urgent: bool) -> Message {
+pub(in crate::membership) fn wish(number: u32, is_urgent: bool) -> Message {
     let address = entry(number).address;
     Message::Neighbour { address, is_urgent }
 }
 
 /// What was sent: to whom, and what.
-pub(super) fn sent(view: &mut HyParView) -> Vec<(NodeId, Message)> {
+pub(in crate::membership) fn sent(view: &mut HyParView) -> Vec<(NodeId, Message)> {
     let mut sent = Vec::new();
     while let Some(event) = view.poll_event() {
         if let OutEvent::Send { to, message, .. } = event {
@@ -70,7 +75,10 @@ pub(super) fn sent(view: &mut HyParView) -> Vec<(NodeId, Message)> {
 }
 
 /// Takes strangers in as neighbours until no more are taken.
-pub(super) fn with_strangers(view: &mut HyParView, numbers: impl Iterator<Item = u32>) {
+pub(in crate::membership) fn with_strangers(
+    view: &mut HyParView,
+    numbers: impl Iterator<Item = u32>,
+) {
     for number in numbers {
         hear(view, NOW, number, wish(number, false));
     }

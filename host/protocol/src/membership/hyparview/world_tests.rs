@@ -11,6 +11,9 @@ use super::*;
 use crate::ids::NodeId;
 use crate::membership::{Membership as _, OutEvent};
 
+/// Four intervals at which views are mixed with contacts: within that two parts are one.
+const IN_ONE_PART: Duration = Duration::from_secs(40);
+
 struct World {
     now: Duration,
     rng: ChaCha8Rng,
@@ -18,6 +21,8 @@ struct World {
     /// (when, sequence) → (from, to, message); `None` tells that `from` cannot be reached.
     on_the_way: BTreeMap<(Duration, u64), (NodeId, NodeId, Option<Message>)>,
     sequence: u64,
+    /// Nothing passes between who is in it and who is not.
+    cut_off: BTreeSet<NodeId>,
 }
 
 impl World {
@@ -28,10 +33,15 @@ impl World {
             nodes: BTreeMap::new(),
             on_the_way: BTreeMap::new(),
             sequence: 0,
+            cut_off: BTreeSet::new(),
         }
     }
 
     fn start(&mut self, number: u32, contact: Option<u32>) {
+        self.start_with(number, contact.as_slice());
+    }
+
+    fn start_with(&mut self, number: u32, contacts: &[u32]) {
         let config = Config {
             shuffle_interval: Duration::from_secs(4),
             contact_interval: Duration::from_secs(10),
@@ -39,8 +49,8 @@ impl World {
             ..small()
         };
         let mut view = HyParView::new(config, entry(number), self.now, &mut self.rng);
-        if let Some(contact) = contact {
-            view.handle_contact(self.now, entry(contact), &mut self.rng);
+        for contact in contacts {
+            view.handle_contact(self.now, entry(*contact), &mut self.rng);
         }
         self.nodes.insert(id(number), view);
         self.drain(id(number));
@@ -112,6 +122,13 @@ impl World {
         let Some((from, to, message)) = self.on_the_way.remove(&key) else {
             return;
         };
+        if self.cut_off.contains(&from) != self.cut_off.contains(&to) {
+            // Who cannot be reached is told to be, as a driver does.
+            return match message {
+                Some(_) => self.break_off(to, from),
+                None => self.tell_closed(to, from),
+            };
+        }
         match (self.nodes.get_mut(&to), message) {
             (Some(view), Some(message)) => {
                 view.on_message(self.now, from, message, &mut self.rng)
@@ -122,6 +139,36 @@ impl World {
             (None, None) => {}
         }
         self.drain(to);
+    }
+
+    fn tell_closed(&mut self, node: NodeId, peer: NodeId) {
+        if let Some(view) = self.nodes.get_mut(&node) {
+            view.handle_session_closed(self.now, peer, &mut self.rng);
+        }
+        self.drain(node);
+    }
+
+    /// The network between these and all others breaks.
+    fn cut(&mut self, numbers: std::ops::Range<u32>) {
+        self.cut_off = numbers.map(id).collect();
+        let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
+        for (node, peers) in self.neighbours() {
+            let is_cut = self.cut_off.contains(&node);
+            for peer in nodes.iter().filter(|peer| peers.contains(peer)) {
+                if self.cut_off.contains(peer) != is_cut {
+                    self.break_off(*peer, node);
+                }
+            }
+        }
+    }
+
+    /// How long it takes until all are in one part; at most so long.
+    fn time_to_connect(&mut self, at_most: Duration) -> Duration {
+        let begun = self.now;
+        while !self.is_connected() && self.now < begun + at_most {
+            self.run(Duration::from_secs(1));
+        }
+        self.now - begun
     }
 
     fn neighbours(&self) -> BTreeMap<NodeId, BTreeSet<NodeId>> {
@@ -186,4 +233,45 @@ fn who_finds_its_contact_down_joins_when_it_is_back() {
     world.start(0, None);
     world.run(Duration::from_secs(60));
     assert!(world.is_connected());
+}
+
+/// Everybody has two contacts, one in each part. The parts formed while the network between them
+/// was broken: neither ever heard of a node of the other, but for the contact's name.
+#[test]
+fn two_parts_that_never_heard_of_each_other_find_together_through_contacts() {
+    let mut worst = Duration::ZERO;
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        world.cut_off = (15..30).map(id).collect();
+        for number in 0..30 {
+            world.start_with(number, &[0, 15]);
+        }
+        world.run(Duration::from_secs(60));
+        assert!(!world.is_connected(), "seed {seed}");
+        world.cut_off.clear();
+        worst = worst.max(world.time_to_connect(IN_ONE_PART * 2));
+    }
+    assert!(worst <= IN_ONE_PART, "{worst:?}");
+}
+
+/// Nobody has a contact: who were neighbours remember each other.
+#[test]
+fn two_parts_of_a_broken_network_find_together_when_it_is_whole() {
+    let mut worst = Duration::ZERO;
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        for number in 0..30 {
+            world.start(number, (number > 0).then_some(0));
+        }
+        world.run(Duration::from_secs(60));
+        for view in world.nodes.values_mut() {
+            view.contacts.clear();
+        }
+        world.cut(15..30);
+        world.run(Duration::from_secs(300));
+        assert!(!world.is_connected(), "seed {seed}");
+        world.cut_off.clear();
+        worst = worst.max(world.time_to_connect(IN_ONE_PART * 2));
+    }
+    assert!(worst <= IN_ONE_PART, "{worst:?}");
 }
