@@ -5,18 +5,22 @@
 //! that the engine's output depends on. It is checked before a byte of the file is used. A file
 //! that does not pass is as good as none: the component is compiled and the file replaced.
 //!
+//! A file that passed is mapped, as a program is: copying takes longer than all else. Files are
+//! made under another name and never written again; whoever can write to them afterwards is this
+//! node's user, and could as well replace its program.
+//!
 //! The cache never fails a load. What goes wrong with it is logged.
 //!
-//! A file is: the magic number (8 bytes), the code of the authentication (32 bytes), the names of
-//! the component's imports and exports (so that a component that was found good is not looked
-//! through again), what the compiler made. Its name is the hash of the component, `-`, the start of
-//! the environment's hash, `.compiled`. What the code is over: the environment's hash, the
-//! component's hash, the rest of the file. The environment is the engine and what is refused of
-//! components.
+//! A file is: what the compiler made (first, as it is mapped); the names of the component's imports
+//! and exports, so that a component that was found good is not looked through again; their length
+//! (4 bytes, little endian); the code of the authentication (32 bytes); the magic number (8 bytes).
+//! Its name is the hash of the component, `-`, the start of the environment's hash, `.compiled`.
+//! What the code is over: the environment's hash, the component's hash, all of the file that
+//! stands before it. The environment is the engine and what is refused of components.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::Hash;
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,8 +31,10 @@ use crate::error::RuntimeError;
 use crate::module::ModuleHash;
 use crate::shape::{self, Shape};
 
-const MAGIC: [u8; 8] = *b"RPLCNTM2";
+const MAGIC: [u8; 8] = *b"RPLCNTM3";
 const CODE_BYTES: usize = 32;
+/// What stands behind the names: their length, the code, the magic number.
+const TAIL_BYTES: usize = 4 + CODE_BYTES + MAGIC.len();
 const KEY_FILE: &str = "key";
 const EXTENSION: &str = "compiled";
 const UNFINISHED: &str = "unfinished";
@@ -71,20 +77,24 @@ impl DiskCache {
     ) -> Option<(Component, Shape)> {
         let environment = environment(engine);
         let path = self.path(hash, &environment);
-        let file = match self.read(&path) {
-            Ok(file) => file,
+        let opened = File::open(&path);
+        let authentic = opened.and_then(|mut file| self.authentic(&mut file, hash, &environment));
+        let shape = match authentic {
+            Ok(Some(shape)) => shape,
+            Ok(None) => {
+                tracing::warn!(path = %path.display(), "a compiled module is not what was stored");
+                return None;
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "a compiled module is unreadable");
                 return None;
             }
         };
-        let authentic = self.authentic(&file, hash, &environment);
-        let Some((shape, code)) = authentic.and_then(Shape::split_off) else {
-            tracing::warn!(path = %path.display(), "a compiled module is not what was stored");
-            return None;
-        };
-        match deserialize(engine, code) {
+        // From where no programs may be run it cannot be mapped.
+        let mapped = map(engine, &path);
+        let loaded = mapped.or_else(|_| self.copy(engine, &path, hash, &environment));
+        match loaded {
             Ok(component) => {
                 mark_used(&path);
                 Some((component, shape))
@@ -96,6 +106,23 @@ impl DiskCache {
         }
     }
 
+    /// A compiled component in memory of its own.
+    fn copy(
+        &self,
+        engine: &wasmtime::Engine,
+        path: &Path,
+        hash: &ModuleHash,
+        environment: &blake3::Hash,
+    ) -> wasmtime::Result<Component> {
+        let bytes = fs::read(path)?;
+        // It was looked at, and may be another by now.
+        let authentic = self.authentic(&mut Cursor::new(&bytes), hash, environment)?;
+        match authentic {
+            Some(_) => deserialize(engine, &bytes),
+            None => Err(wasmtime::Error::msg("it is not what was stored")),
+        }
+    }
+
     /// Keeps a compiled component, and removes the least recently used beyond the bound.
     pub(crate) fn put(
         &self,
@@ -104,7 +131,10 @@ impl DiskCache {
         shape: &Shape,
         code: &[u8],
     ) {
-        let contents = [&shape.to_bytes()[..], code].concat();
+        let names = shape.to_bytes();
+        // As many as a component has, whose size is bounded far below.
+        let length = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let contents = [code, &names[..], &length.to_le_bytes()].concat();
         let environment = environment(engine);
         let path = self.path(hash, &environment);
         let stored = self.write(&path, hash, &environment, &contents);
@@ -120,38 +150,55 @@ impl DiskCache {
             .join(format!("{component}-{}.{EXTENSION}", &environment[..16]))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
+    /// The names in a file, if it was written with our key for this component and this engine.
+    fn authentic(
+        &self,
+        file: &mut (impl Read + Seek),
+        hash: &ModuleHash,
+        environment: &blake3::Hash,
+    ) -> io::Result<Option<Shape>> {
+        let length = file.seek(SeekFrom::End(0))?;
         if length > self.bytes_max {
             return Err(io::Error::other("larger than the whole cache may be"));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        file.take(self.bytes_max).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let Some(names_end) = length.checked_sub(TAIL_BYTES as u64) else {
+            return Ok(None);
+        };
+        let mut tail = [0; TAIL_BYTES];
+        file.seek(SeekFrom::Start(names_end))?;
+        file.read_exact(&mut tail)?;
+        let (names_length, found) = tail.split_at(4);
+        let Some(found) = found.strip_suffix(&MAGIC) else {
+            return Ok(None);
+        };
+        file.rewind()?;
+        let checked = file.take(names_end + 4);
+        // Compares in constant time.
+        if self.code(hash, environment, checked)? != *found {
+            return Ok(None);
+        }
+        let names_length = names_length.iter().rev();
+        let names_length = names_length.fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let Some(names_start) = names_end.checked_sub(names_length) else {
+            return Ok(None);
+        };
+        let mut names = Vec::new();
+        file.seek(SeekFrom::Start(names_start))?;
+        file.take(names_length).read_to_end(&mut names)?;
+        Ok(Shape::from_bytes(&names))
     }
 
-    /// What stands behind the authentication in `file`, if `file` was written with our key for this
-    /// component and this engine.
-    fn authentic<'a>(
+    fn code(
         &self,
-        file: &'a [u8],
         hash: &ModuleHash,
         environment: &blake3::Hash,
-    ) -> Option<&'a [u8]> {
-        let (found, code) = file
-            .strip_prefix(&MAGIC)?
-            .split_first_chunk::<CODE_BYTES>()?;
-        // Compares in constant time.
-        (self.code(hash, environment, code) == *found).then_some(code)
-    }
-
-    fn code(&self, hash: &ModuleHash, environment: &blake3::Hash, code: &[u8]) -> blake3::Hash {
+        contents: impl Read,
+    ) -> io::Result<blake3::Hash> {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(environment.as_bytes());
         hasher.update(hash);
-        hasher.update(code);
-        hasher.finalize()
+        hasher.update_reader(contents)?;
+        Ok(hasher.finalize())
     }
 
     fn write(
@@ -159,15 +206,15 @@ impl DiskCache {
         path: &Path,
         hash: &ModuleHash,
         environment: &blake3::Hash,
-        code: &[u8],
+        contents: &[u8],
     ) -> io::Result<()> {
-        let authentication = self.code(hash, environment, code);
+        let authentication = self.code(hash, environment, contents)?;
         let unfinished = path.with_extension(format!("{}.{UNFINISHED}", unique()?));
         let written = (|| {
             let mut file = private_new_file(&unfinished)?;
-            file.write_all(&MAGIC)?;
+            file.write_all(contents)?;
             file.write_all(authentication.as_bytes())?;
-            file.write_all(code)?;
+            file.write_all(&MAGIC)?;
             fs::rename(&unfinished, path)
         })();
         if written.is_err() {
@@ -242,9 +289,19 @@ pub(crate) fn load_compiled(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime:
 fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `deserialize` wants bytes that the engine's compiler made. They come from
     // `Compiler::compile`, which ran it in this process or in a child of the same program that
-    // writes to nobody but us; or from `DiskCache::authentic`: bytes that carry a keyed hash which
-    // only `put` makes, and `put` makes it of nothing but what the compiler gave.
+    // writes to nobody but us; or `DiskCache::authentic` found them to begin so, as for `map`.
     unsafe { Component::deserialize(engine, code) }
+}
+
+/// Makes a file executable that was found authentic.
+#[allow(unsafe_code)]
+fn map(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: `deserialize_file` wants a file that begins with bytes that the engine's compiler
+    // made, and that does not change while it is mapped. `DiskCache::authentic` found in it a keyed
+    // hash which only `put` makes, and `put` makes it of nothing but what the compiler gave. Files
+    // of the cache are in a folder of this user alone, are renamed into place when they are whole,
+    // and never opened to be written again: another may only take the name.
+    unsafe { Component::deserialize_file(engine, path) }
 }
 
 /// Tells `trim` that a file is in use. Failing only makes it go earlier.

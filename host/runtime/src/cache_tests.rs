@@ -66,18 +66,54 @@ fn a_changed_byte_anywhere_is_found() {
     setup.put(&cache, &HASH);
     let path = setup.files().remove(0);
     let whole = fs::read(&path).unwrap();
-    for at in [0, 7, 8, 39, 40, 41, whole.len() / 2, whole.len() - 1] {
+    // As it is written: what is mapped must not be written to.
+    let replace = |with: &[u8]| {
+        let other = setup.folder.path().join("other");
+        fs::write(&other, with).unwrap();
+        fs::rename(other, &path).unwrap();
+    };
+    let end = whole.len();
+    for at in [
+        0,
+        7,
+        end / 2,
+        end - 45,
+        end - 44,
+        end - 41,
+        end - 40,
+        end - 8,
+        end - 1,
+    ] {
         let mut changed = whole.clone();
         changed[at] ^= 1;
-        fs::write(&path, changed).unwrap();
+        replace(&changed);
         assert!(!setup.has(&cache, &HASH), "byte {at}");
     }
-    for length in [0, 1, 8, 39, 40, whole.len() - 1] {
-        fs::write(&path, &whole[..length]).unwrap();
+    for length in [0, 1, 8, 43, 44, 45, end - 1] {
+        replace(&whole[..length]);
         assert!(!setup.has(&cache, &HASH), "length {length}");
     }
+    replace(&[&whole[..], b"x"].concat());
+    assert!(!setup.has(&cache, &HASH), "a byte more");
     setup.put(&cache, &HASH);
     assert!(setup.has(&cache, &HASH), "a bad file is replaced");
+}
+
+/// Where the folder is on a file system from which no program runs.
+#[test]
+fn what_cannot_be_mapped_is_copied_if_it_is_still_what_was_put() {
+    let setup = Setup::new();
+    let cache = setup.open();
+    setup.put(&cache, &HASH);
+    let path = setup.files().remove(0);
+    let engine = setup.engine.wasmtime();
+    let environment = environment(engine);
+    let copy = || cache.copy(engine, &path, &HASH, &environment);
+    assert!(copy().is_ok());
+    let mut changed = fs::read(&path).unwrap();
+    changed[9] ^= 1;
+    fs::write(&path, changed).unwrap();
+    assert!(copy().is_err());
 }
 
 #[test]

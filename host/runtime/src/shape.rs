@@ -86,8 +86,8 @@ impl Shape {
         bytes
     }
 
-    /// Takes it off the front of what the cache kept.
-    pub(crate) fn split_off(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    /// Reads what the cache kept.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
             let (number, rest) = bytes.split_first_chunk::<4>()?;
             Some((u32::from_le_bytes(*number).try_into().ok()?, rest))
@@ -109,7 +109,7 @@ impl Shape {
             names.push(String::from_utf8(name.to_vec()).ok()?);
             rest = behind;
         }
-        Some((shape, rest))
+        rest.is_empty().then_some(shape)
     }
 }
 
@@ -363,12 +363,13 @@ mod tests {
             imports: names(&["a:b/c", ""]),
             exports: names(&["ä"]),
         };
-        let bytes = [&shape.to_bytes()[..], b"code"].concat();
-        assert_eq!(Shape::split_off(&bytes), Some((shape, &b"code"[..])));
-        for length in 0..bytes.len() - 4 {
-            assert_eq!(Shape::split_off(&bytes[..length]), None, "{length}");
+        let bytes = shape.to_bytes();
+        assert_eq!(Shape::from_bytes(&bytes), Some(shape));
+        for length in 0..bytes.len() {
+            assert_eq!(Shape::from_bytes(&bytes[..length]), None, "{length}");
         }
-        assert_eq!(Shape::split_off(&[0xff; 64]), None);
+        assert_eq!(Shape::from_bytes(&[&bytes[..], b"x"].concat()), None);
+        assert_eq!(Shape::from_bytes(&[0xff; 64]), None);
     }
 
     #[test]
