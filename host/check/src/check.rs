@@ -31,6 +31,9 @@ pub enum CheckError {
     /// The component cannot be loaded. Its author's fault.
     #[error("the component cannot be loaded")]
     Load(#[from] LoadError),
+    /// The component that is to be the older version cannot be loaded.
+    #[error("the older version cannot be loaded: {0}")]
+    LoadOlder(#[source] LoadError),
     /// The machine is at its limits.
     #[error("the machine could not go on: {0}")]
     Machine(Fault),
@@ -170,7 +173,10 @@ fn older(
     let Some(bytes) = &config.from else {
         return Ok(None);
     };
-    let older = load(runtime, bytes, config)?;
+    let older = load(runtime, bytes, config).map_err(|error| match error {
+        CheckError::Load(error) => CheckError::LoadOlder(error),
+        error => error,
+    })?;
     let name = |label: &str| label.split('@').next().map(str::to_owned);
     let (old, new) = (older.label(), component.label());
     if name(old) != name(new) || old == new {

@@ -35,7 +35,7 @@ pub struct Config {
 }
 
 /// The bounds of [`Config::replicas_max`].
-const REPLICAS: std::ops::RangeInclusive<usize> = 2..=16;
+pub(crate) const REPLICAS: std::ops::RangeInclusive<usize> = 2..=16;
 
 impl Default for Config {
     fn default() -> Self {

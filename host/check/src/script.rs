@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::REPLICAS;
+
 /// One run of a few replicas of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
@@ -99,6 +101,9 @@ impl Step {
     }
 }
 
+/// How far counters or the clock move in one step, at most: they never come to their end.
+const LEAP_MAX: u64 = u32::MAX as u64;
+
 impl Script {
     /// Says what is wrong with a script that was not made here.
     ///
@@ -116,6 +121,20 @@ impl Script {
             return Err("two replicas have the same id".to_owned());
         }
         let count = self.replicas.len();
+        let most = *REPLICAS.end();
+        if count > most {
+            return Err(format!("{count} replicas; at most {most} can be"));
+        }
+        let leaps = self.steps.iter().find(|step| match &step.action {
+            Action::Update(update) => update.counters_taken.max(update.time_passed) > LEAP_MAX,
+            _ => false,
+        });
+        if let Some(step) = leaps {
+            return Err(format!(
+                "in step {} counters or the clock leap by more than {LEAP_MAX}",
+                step.number
+            ));
+        }
         match self.steps.iter().find(|step| step.replica >= count) {
             None => Ok(()),
             Some(step) => Err(format!(
@@ -158,5 +177,35 @@ mod tests {
         assert_eq!(script.validate(), Ok(()));
         script.replicas.push(3);
         assert!(script.validate().is_err());
+        script.replicas = (0..17).collect();
+        assert!(
+            script
+                .validate()
+                .is_err_and(|why| why.contains("at most 16"))
+        );
+    }
+
+    #[test]
+    fn a_script_whose_clock_would_come_to_its_end_is_refused() {
+        let leap = |counters_taken, time_passed| {
+            let update = Update {
+                counters_taken,
+                time_passed,
+                commands: Vec::new(),
+            };
+            let step = Step {
+                number: 1,
+                replica: 0,
+                action: Action::Update(update),
+            };
+            let script = Script {
+                seed: 0,
+                replicas: vec![1],
+                steps: vec![step],
+            };
+            script.validate()
+        };
+        assert_eq!(leap(LEAP_MAX, LEAP_MAX), Ok(()));
+        assert!(leap(LEAP_MAX + 1, 0).is_err() && leap(0, u64::MAX).is_err());
     }
 }

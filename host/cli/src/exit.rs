@@ -73,7 +73,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("  hint: {}", printable(hint));
     }
     ExitCode::from(match client_error {
-        Some(ClientError::Unreachable { .. } | ClientError::Broken { .. }) => UNREACHABLE,
+        Some(
+            ClientError::Unreachable { .. }
+            | ClientError::Broken { .. }
+            | ClientError::Ended { .. },
+        ) => UNREACHABLE,
         Some(ClientError::Address { .. }) => MISUSED,
         _ if error.is::<WrongArgument>() || error.is::<Unfit>() => MISUSED,
         _ if error.is::<Interrupted>() => INTERRUPTED,

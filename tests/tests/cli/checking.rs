@@ -70,6 +70,18 @@ fn a_broken_law_is_told_saved_and_seen_again() {
 }
 
 #[test]
+fn a_broken_law_is_told_even_if_the_history_cannot_be_saved() {
+    let component = mutant("later-arrival-wins");
+    let ran = Replicant::new().run(["check", &component, "--save", "/not/there/history.json"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(
+        ran.stdout.contains("concurrent-ops-commute is BROKEN"),
+        "{ran:#?}"
+    );
+    assert!(ran.stderr.contains("cannot save the history"), "{ran:#?}");
+}
+
+#[test]
 fn what_cannot_be_checked_is_no_broken_law() {
     let folder = tempfile::tempdir().unwrap();
     let counter = built_in(folder.path(), "g-counter");
@@ -83,6 +95,7 @@ fn what_cannot_be_checked_is_no_broken_law() {
         (vec!["check", &counter, "--replay", junk], "no history"),
         (vec!["check", &counter, "--commands", junk], "line 1"),
         (vec!["check", &counter, "--law", "gravity"], "gravity"),
+        (vec!["check", &counter, "--from", junk], "the older version"),
     ] {
         Replicant::new().run(arguments).fails(2, &[said]);
     }

@@ -223,6 +223,9 @@ fn who_has_a_message_is_told_and_who_is_cut_off_is_named() {
     let lacking: Value = serde_json::from_str(&lacking.stdout).unwrap();
     let expected = json!({"count": 2, "enough": false, "missing": [three.id()]});
     assert_eq!(lacking["acknowledged"], expected);
+    let many = say("9", &["--deadline-ms", "1000"]).fails(1, &[]);
+    let expected = format!("2 of 3 have it, 9 were wanted; missing: {missing}\n");
+    assert_eq!(many.stdout, expected);
     // As many as are wanted are there: the deadline need not come.
     say("2", &["--deadline-ms", "30000"]).mentions(&["of 3 have it"]);
     say("none", &[]).fails(2, &["all", "count"]);

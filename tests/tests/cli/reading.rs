@@ -53,12 +53,13 @@ fn the_node_and_its_cluster_are_shown() {
         .mentions(&[node.id(), node.listen(), node.api(), "takes writes"]);
     node.run(["members"])
         .mentions(&[&node.id()[..8], "alive", "this node"]);
-    node.run(["network"]).prints("network on, 0 sessions\n");
+    node.run(["network"])
+        .prints("network on, 0 sessions, swim\n");
     node.run(["network", "off"]).mentions(&["network off"]);
     node.run(["status"])
         .mentions(&["off (`replicant network on`"]);
     node.run(["network", "on"])
-        .prints("network on, 0 sessions\n");
+        .prints("network on, 0 sessions, swim\n");
 }
 
 #[test]

@@ -109,6 +109,13 @@ fn the_api_stays_on_this_machine_unless_told_otherwise() {
         &address,
     ];
     Replicant::new().run(serve).fails(1, &[&address, "in use"]);
+    // It began no cluster: it can still join one.
+    let first = NodeProcess::alone();
+    let joins = Start {
+        join: vec![first.listen().to_owned()],
+        ..Start::default()
+    };
+    drop(NodeProcess::start(Path::new(data), &joins));
     let serve = [
         "serve",
         "--data",

@@ -15,6 +15,9 @@ pub(crate) enum ClientError {
     /// The node's answer broke off or cannot be understood.
     #[error("the answer of the node at {url} cannot be used: {reason}")]
     Broken { url: String, reason: String },
+    /// What the node was telling ended before whoever listened wanted it to.
+    #[error("the node at {url} is gone, or ended the watch: {reason}")]
+    Ended { url: String, reason: String },
     /// The node refused, and says why. Nothing was changed unless the status says otherwise.
     #[error("{message}")]
     Refused {
@@ -72,6 +75,9 @@ impl ClientError {
                 Some("start one with `replicant serve`, or choose one with --api or REPLICANT_API")
             }
             Self::Broken { .. } => Some("try again; the node's log may say more"),
+            Self::Ended { .. } => {
+                Some("`replicant status` shows whether it runs; then begin to watch again")
+            }
             Self::Refused {
                 code,
                 hint,

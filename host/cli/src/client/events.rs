@@ -72,11 +72,15 @@ impl Events {
             url: self.url.clone(),
             reason,
         };
+        let ended = |reason: String| ClientError::Ended {
+            url: self.url.clone(),
+            reason,
+        };
         match read {
-            Ok(0) => Err(broken("it ended the watch".to_owned())),
+            Ok(0) => Err(ended("nothing follows".to_owned())),
             Ok(_) if line.pop() != Some(b'\n') => Err(broken("it broke off".to_owned())),
             Ok(_) => String::from_utf8(line).map_err(|error| broken(error.to_string())),
-            Err(error) => Err(broken(error.to_string())),
+            Err(error) => Err(ended(error.to_string())),
         }
     }
 }

@@ -218,7 +218,7 @@ pub(super) fn time(given: &str) -> Result<Duration, String> {
 pub(super) fn declaration(
     given: &str,
 ) -> Result<(replicant::ids::FactKind, replicant::facts::KindRule)> {
-    use replicant::facts::{Issuers, KindRule};
+    use replicant::facts::{BODY_BYTES_MAX, Issuers, KindRule, is_built_in};
     let wrong = |why: &str| WrongArgument(format!("--fact-kind {given}: {why}"));
     let (name, rest) = given
         .split_once('=')
@@ -237,15 +237,21 @@ pub(super) fn declaration(
         rule.body_bytes_max = bytes
             .parse()
             .with_context(|| wrong("the size is no number"))?;
+        if rule.body_bytes_max > BODY_BYTES_MAX {
+            return Err(wrong(&format!("the size is above {BODY_BYTES_MAX}")).into());
+        }
     }
     if parts.next().is_some() {
         return Err(wrong("nothing can follow the size").into());
     }
-    Ok((
-        name.parse()
-            .with_context(|| wrong("this cannot be a kind's name"))?,
-        rule,
-    ))
+    let kind = name
+        .parse()
+        .with_context(|| wrong("this cannot be a kind's name"))?;
+    if is_built_in(&kind) {
+        let why = "this name has a meaning of its own, or is kept for one";
+        return Err(wrong(why).into());
+    }
+    Ok((kind, rule))
 }
 
 #[cfg(test)]
@@ -287,6 +293,10 @@ mod tests {
             "price=any:1",
             "price=any:1d:x",
             "p=any:1d:1:1",
+            "p=any:1d:65537",
+            "node-revocation=any",
+            "later-revocation=any",
+            "equivocation=any",
         ] {
             assert!(declaration(wrong).is_err(), "{wrong}");
         }

@@ -4,10 +4,10 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
-use replicant::api::{ApiConfig, ApiServer};
+use replicant::api::{ApiConfig, ApiServer, BoundApi};
 use replicant::ids::NodeId;
 use replicant::{DISCOVERY_GROUP, Node, NodeConfig, StrategyKind};
 use serde::Serialize;
@@ -137,11 +137,17 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
         signals = signals.or_end_of_input();
     }
     let config = arguments.node_config()?;
+    // Before a cluster is begun or joined: a node that nobody can talk to should do neither.
+    let api = ApiServer::bind(arguments.api_config()).map_err(|error| match error {
+        replicant::api::ApiError::NotLoopback { .. } => anyhow::Error::new(error)
+            .context("start it with --api-insecure-any-address if that is what you want"),
+        error => error.into(),
+    })?;
     let node = tokio::select! {
         node = Node::start(config) => node?,
         () = signals.next() => return Ok(()),
     };
-    let served = until_signalled(arguments, &node, &mut signals).await;
+    let served = until_signalled(arguments, api, &node, &mut signals).await;
     tokio::select! {
         () = node.shutdown() => {}
         () = signals.next() => tracing::warn!("a second signal: stopping at once"),
@@ -151,16 +157,11 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
 
 async fn until_signalled(
     arguments: &ServeArguments,
+    api: BoundApi,
     node: &Node,
     signals: &mut Signals,
 ) -> Result<()> {
-    let api = ApiServer::start(node.clone(), arguments.api_config())
-        .await
-        .map_err(|error| match error {
-            replicant::api::ApiError::NotLoopback { .. } => anyhow::Error::new(error)
-                .context("start it with --api-insecure-any-address if that is what you want"),
-            error => error.into(),
-        })?;
+    let api = api.start(node.clone())?;
     let ready = Ready {
         node: node.id().to_string(),
         cluster: node.cluster().to_string(),
@@ -225,7 +226,10 @@ impl ServeArguments {
         config.fact_interval = Duration::from_millis(self.fact_interval_ms);
         for kind in &self.fact_kind {
             let (name, rule) = fact::declaration(kind)?;
-            config.fact_kinds.insert(name, rule);
+            let twice = || WrongArgument(format!("--fact-kind {kind}: it is declared twice"));
+            if config.fact_kinds.insert(name, rule).is_some() {
+                bail!(twice());
+            }
         }
         if self.environment.is_given() {
             let env = self.environment.environment();

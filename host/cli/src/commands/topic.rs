@@ -107,7 +107,10 @@ fn publish(arguments: &PublishArguments) -> Result<()> {
     let answer = client.post_text(&path, message.get())?;
     arguments.read.print(&client, &answer, |published| {
         match published.get("acknowledged") {
-            Some(acknowledged) => print_acknowledged(published, acknowledged),
+            Some(acknowledged) => {
+                let wanted = arguments.acks.as_deref().unwrap_or_default();
+                print_acknowledged(published, acknowledged, wanted)
+            }
             None => print_published(&arguments.topic, published),
         }
     })?;
@@ -128,8 +131,8 @@ fn print_published(topic: &str, published: &Value) -> io::Result<()> {
     output::line(&format!("said in {topic}: {audience}"))
 }
 
-/// How many have it, and who is missing.
-fn print_acknowledged(published: &Value, acknowledged: &Value) -> io::Result<()> {
+/// How many have it, how many should if they are not that many, and who is missing.
+fn print_acknowledged(published: &Value, acknowledged: &Value, wanted: &str) -> io::Result<()> {
     let count = number(acknowledged, "count");
     let missing = acknowledged.get("missing").and_then(Value::as_array);
     let missing = missing.into_iter().flatten().filter_map(Value::as_str);
@@ -139,6 +142,10 @@ fn print_acknowledged(published: &Value, acknowledged: &Value) -> io::Result<()>
     let have = match published.get("audience").and_then(Value::as_u64) {
         Some(audience) => format!("{count} of {audience} have it"),
         None => format!("{count} have it"),
+    };
+    let have = match wanted.parse::<u64>() {
+        Ok(wanted) if wanted > count => format!("{have}, {wanted} were wanted"),
+        _ => have,
     };
     output::line(&match missing.len() {
         0 => have,

@@ -26,7 +26,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use config::ApiConfig;
 pub use routes::openapi;
-pub use server::{ApiError, ApiServer};
+pub use server::{ApiError, ApiServer, BoundApi};
 
 use crate::Node;
 

@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_io_timeout::TimeoutStream;
@@ -59,39 +59,39 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
+    /// Takes the address, and nobody's connections yet: to find out whether it can be had before
+    /// the node starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`].
+    pub fn bind(config: ApiConfig) -> Result<BoundApi, ApiError> {
+        let address = config.listen;
+        if !address.ip().is_loopback() && !config.any_address {
+            return Err(ApiError::NotLoopback { address });
+        }
+        let bound = || {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            // Else the connections of an earlier run would hold the address for a minute. On
+            // Windows it would mean that others may take it.
+            socket.set_reuseaddr(cfg!(not(windows)))?;
+            socket.bind(address)?;
+            Ok(socket)
+        };
+        let socket = bound().map_err(|error| listen_error(address, &error))?;
+        Ok(BoundApi { config, socket })
+    }
+
     /// Starts to serve the API of `node`, within the running tokio runtime.
     ///
     /// # Errors
     ///
     /// [`ApiError`], before anything listens.
     pub async fn start(node: Node, config: ApiConfig) -> Result<Self, ApiError> {
-        let address = config.listen;
-        if !address.ip().is_loopback() && !config.any_address {
-            return Err(ApiError::NotLoopback { address });
-        }
-        let failed = |error: std::io::Error| ApiError::Listen {
-            address,
-            reason: error.to_string(),
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let (stop, stopped) = watch::channel(false);
-        let api = Arc::new(Api::new(node, config, address, stopped));
-        let connections = Connections::new(&api);
-        let serving = tokio::spawn(connections.serve(listener, routes::router(api)));
-        tracing::info!(%address, "the API is served");
-        if !address.ip().is_loopback() {
-            tracing::warn!(
-                %address,
-                "other machines reach the API, and it asks nobody who they are: whoever reaches it \
-                 may do everything"
-            );
-        }
-        Ok(Self {
-            address,
-            stop,
-            serving,
-        })
+        Self::bind(config)?.start(node)
     }
 
     /// Where it listens, with the real port if 0 was configured.
@@ -105,6 +105,54 @@ impl ApiServer {
         let _ = self.stop.send(true);
         // It ends by itself; an error would mean that it panicked, and then it has ended too.
         let _ = self.serving.await;
+    }
+}
+
+fn listen_error(address: SocketAddr, error: &std::io::Error) -> ApiError {
+    ApiError::Listen {
+        address,
+        reason: error.to_string(),
+    }
+}
+
+/// An address for the API that is taken and does not listen yet.
+#[derive(Debug)]
+pub struct BoundApi {
+    config: ApiConfig,
+    socket: TcpSocket,
+}
+
+/// Connections that the system holds until they are accepted.
+const BACKLOG: u32 = 1_024;
+
+impl BoundApi {
+    /// Starts to serve the API of `node`, within the running tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Listen`].
+    pub fn start(self, node: Node) -> Result<ApiServer, ApiError> {
+        let Self { config, socket } = self;
+        let failed = |error: std::io::Error| listen_error(config.listen, &error);
+        let listener = socket.listen(BACKLOG).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let api = Arc::new(Api::new(node, config, address, stopped));
+        let connections = Connections::new(&api);
+        let serving = tokio::spawn(connections.serve(listener, routes::router(api)));
+        tracing::info!(%address, "the API is served");
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "other machines reach the API, and it asks nobody who they are: whoever reaches it \
+                 may do everything"
+            );
+        }
+        Ok(ApiServer {
+            address,
+            stop,
+            serving,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::facts;
 use replicant_protocol::ids::NodeId;
+use replicant_protocol::membership::{Membership as _, Status};
 use replicant_protocol::wire::{self, Payload};
 
 use super::config::NetworkConfig;
@@ -50,6 +51,7 @@ impl Driver {
             facts::OutEvent::Reinstated(node) => {
                 self.shared.set_revoked(node, false);
                 self.overlays.topics.handle_revoked(node, false);
+                self.tell_member_again(&node);
                 tracing::info!(node = %node, "the revocation of a node has expired");
                 return;
             }
@@ -60,6 +62,17 @@ impl Driver {
             facts::OutEvent::Forgotten { id, end } => FactEvent::Forgotten { id, end },
         };
         self.shared.events.fact(event);
+    }
+}
+
+impl Driver {
+    /// What a node subscribes to counts again.
+    fn tell_member_again(&mut self, node: &NodeId) {
+        let members = self.membership.members();
+        let member = members.iter().find(|member| member.node == *node);
+        if let Some(member) = member.filter(|member| member.status == Status::Alive) {
+            self.handle_member_known(member);
+        }
     }
 }
 

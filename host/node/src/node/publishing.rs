@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use replicant_protocol::facts::{
     CERTIFICATE_LIFE_MAX, Fact, KindRule, NODE_REVOCATION, PUBLISHER_REVOCATION, SignedFact,
-    Statement,
+    Statement, is_built_in,
 };
 use replicant_protocol::ids::{FactKind, NodeId};
 
@@ -31,6 +31,7 @@ impl Node {
     ) -> Result<Arc<SignedFact>, NodeError> {
         let running = self.running()?;
         let declared = self.inner.config.fact_kinds.get(&kind);
+        let declared = declared.filter(|_| !is_built_in(&kind));
         let longest = declared.map_or(CERTIFICATE_LIFE_MAX, |rule: &KindRule| rule.ttl_max);
         let ttl_ms = u64::try_from(ttl.unwrap_or(longest).as_millis()).unwrap_or(u64::MAX);
         let fact = Fact {

@@ -22,7 +22,7 @@ pub const EQUIVOCATION: &str = "equivocation";
 pub const REASON_BYTES_MAX: usize = 256;
 
 /// Whether a kind's meaning is part of the protocol. Also names that later versions may give one.
-pub(super) fn is_built_in(kind: &FactKind) -> bool {
+pub fn is_built_in(kind: &FactKind) -> bool {
     let kind = kind.as_str();
     kind == EQUIVOCATION || kind.ends_with("-revocation")
 }

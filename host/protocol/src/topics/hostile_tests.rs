@@ -132,6 +132,14 @@ fn who_is_revoked_is_not_heard_and_neither_is_one_that_nobody_signed_for() {
     assert_eq!(hear(&mut state, "a", &first), Verdict::Forbidden);
     state.handle_revoked(author.id(), false);
     assert_eq!(hear(&mut state, "a", &first), Verdict::First(first.clone()));
+    // Others may go on telling of it as a member.
+    let paths = [topic("a")];
+    state.handle_member(author.id(), &paths);
+    assert_eq!(state.audience(&topic("a")).len(), 2);
+    state.handle_revoked(author.id(), true);
+    assert_eq!(state.audience(&topic("a")).len(), 1);
+    state.handle_member(author.id(), &paths);
+    assert_eq!(state.audience(&topic("a")).len(), 1);
     // A stranger's signature is looked at before anything waits for it.
     let stranger: NodeIdentity = identity(2);
     let mut forged = said(&stranger, 1, 1, "a").as_bytes().to_vec();

@@ -128,6 +128,11 @@ impl State {
             return;
         }
         self.authors.come(node);
+        // Others may still take a revoked node for a member; nothing is meant for it any more.
+        let subscriptions = match self.revoked.contains(&node) {
+            true => &[],
+            false => subscriptions,
+        };
         self.set_member(node, subscriptions);
     }
 
@@ -152,12 +157,16 @@ impl State {
         self.set_member(node, &[]);
     }
 
-    /// Takes no more publications of a node, or takes them again.
+    /// Takes no more publications of a node, for which nothing is meant either; or takes them
+    /// again, and has to be told anew of what it subscribes to.
     pub fn handle_revoked(&mut self, node: NodeId, is_revoked: bool) {
         match is_revoked {
             true => self.revoked.insert(node),
             false => self.revoked.remove(&node),
         };
+        if is_revoked && node != self.own {
+            self.set_member(node, &[]);
+        }
     }
 
     /// What this node subscribes to.

@@ -88,7 +88,7 @@ impl RapidNode {
                 }
                 OutEvent::Deliver((), delivery) => {
                     let hops = u32::from(delivery.hops);
-                    self.heard.add(delivery.id, context.now, hops);
+                    self.heard.add(delivery.id, context.true_now, hops);
                     self.rapid
                         .handle_accepted(context.now, &(), delivery, context.rng);
                 }
@@ -101,7 +101,7 @@ impl RapidNode {
                 .acknowledged_count(id)
                 .filter(|count| *count > home.1)
             {
-                *home = (context.now, count);
+                *home = (context.true_now, count);
             }
         }
     }
@@ -150,7 +150,7 @@ impl Process for RapidNode {
 
     fn on_input(&mut self, say: Say, context: &mut Context<'_, Message>) {
         let id = Hash::of(&say.payload);
-        self.heard.add(id, context.now, 0);
+        self.heard.add(id, context.true_now, 0);
         // The scenario says payloads of a size that is taken, each once.
         let _ = match say.ask {
             None => self

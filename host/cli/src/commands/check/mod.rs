@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use replicant_check::{Config, Law, Progress, Runtime};
 
 use crate::exit::Unfit;
-use crate::{progress, sandbox};
+use crate::{output, progress, sandbox};
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
@@ -96,9 +96,14 @@ fn verdict(arguments: &CheckArguments) -> Result<bool> {
     let report = report.with_context(|| format!("{file} was not checked"))?;
     let took = started.elapsed();
     let saved = match &report.failure {
-        Some(failure) => saved::save(arguments.save.as_deref(), &report.module, failure)?,
-        None => None,
+        Some(failure) => saved::save(arguments.save.as_deref(), &report.module, failure),
+        None => Ok(None),
     };
+    // What was found is worth more than where it is kept.
+    let saved = saved.unwrap_or_else(|error| {
+        eprintln!("warning: {}", output::printable(&format!("{error:#}")));
+        None
+    });
     match arguments.json {
         true => report::json(&report, took, saved.as_deref())?,
         false => report::print(&report, took, saved.as_deref(), &arguments.files())?,
