@@ -154,7 +154,7 @@ impl NetworkConfig {
 /// the cluster; membership probes them all anyhow, and says when one is to be doubted.
 fn quiet_sessions() -> session::Config {
     session::Config {
-        // Routers forget connections that are quiet for five minutes or so.
+        // Often enough for routers that forget a quiet connection.
         keep_alive_interval: Duration::from_secs(120),
         idle_timeout: Duration::from_secs(300),
         ..session::Config::default()
