@@ -18,15 +18,16 @@ use replicant_protocol::membership::{
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::topics;
 use replicant_protocol::wire::{self, Payload};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-use super::budget::{Held, Share};
+use super::budget::Held;
 use super::dial_plan::{DialAddress, DialPlan, Dialed, Target};
 use super::dialer;
 use super::events::ModulePart;
 use super::facts::restored_facts;
 use super::found::Place;
 use super::handle::{Broadcast, Request};
+use super::inputs::Inputs;
 use super::neighbours::Neighbourhood;
 use super::overlays::{Overlays, Scope};
 use super::pending::Pending;
@@ -76,14 +77,6 @@ pub(super) enum DataInput {
         part: content::Part,
         read: Option<ModulePart>,
     },
-}
-
-/// What the driver listens to.
-pub(super) struct Inputs {
-    pub(super) control: mpsc::Receiver<ControlInput>,
-    pub(super) data: mpsc::Receiver<DataInput>,
-    pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) broadcasts: mpsc::Receiver<(Broadcast, Share)>,
 }
 
 /// A session that the protocols know of.
@@ -189,6 +182,11 @@ impl Driver {
 
     /// Runs until the network stops.
     pub(super) async fn run(mut self, mut inputs: Inputs) {
+        self.listen(&mut inputs).await;
+        inputs.close().await;
+    }
+
+    async fn listen(&mut self, inputs: &mut Inputs) {
         let shared = self.shared.clone();
         let mut subscriptions = shared.config.subscriptions.clone();
         // Before anybody's message: what it is about is not to be missed.

@@ -44,6 +44,7 @@ mod found;
 mod half_open;
 mod handle;
 mod handshake;
+mod inputs;
 mod listener;
 mod lookup;
 mod loose;
