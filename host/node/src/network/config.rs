@@ -171,6 +171,7 @@ const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Memory is bounded by the sum of: what waits for peers
 /// ([`queue_total_bytes_max`](Self::queue_total_bytes_max),
+/// [`rapid_total_bytes_max`](Self::rapid_total_bytes_max),
 /// [`control_total_bytes_max`](Self::control_total_bytes_max)); what waits for the driver (three
 /// times [`inbox_bytes_max`](Self::inbox_bytes_max)); and for each session one message that is
 /// being read and one that is being written, of at most
@@ -220,6 +221,14 @@ pub struct NetworkLimits {
     pub control_messages_max: usize,
     /// Bytes of failure detection that may wait for all peers together, as above. Default 64 MiB.
     pub control_total_bytes_max: usize,
+    /// Bytes of rapid broadcast that may wait for one peer; apart from the others, which they go
+    /// before. Beyond it messages are dropped and counted: other peers send the same. Default
+    /// 4 MiB.
+    pub rapid_bytes_max: usize,
+    /// Messages of rapid broadcast that may wait for one peer. Default 1,024.
+    pub rapid_messages_max: usize,
+    /// Bytes of rapid broadcast that may wait for all peers together, as above. Default 64 MiB.
+    pub rapid_total_bytes_max: usize,
     /// Messages of peers that may wait for the driver's one task; beyond it the peers' sockets
     /// are not read. Default 1,024.
     pub inbox_messages_max: usize,
@@ -279,6 +288,9 @@ impl Default for NetworkLimits {
             control_bytes_max: 8 << 20,
             control_messages_max: 512,
             control_total_bytes_max: 64 << 20,
+            rapid_bytes_max: 4 << 20,
+            rapid_messages_max: 1_024,
+            rapid_total_bytes_max: 64 << 20,
             inbox_messages_max: 1_024,
             inbox_messages_per_peer_max: 64,
             inbox_bytes_max: 64 << 20,

@@ -1,8 +1,9 @@
 //! What waits to be sent to one peer.
 //!
-//! Two lanes: failure detection, and everything else. The first goes first and has bounds of its
-//! own, so a peer that is behind with bundles is not taken for dead. A message that does not fit
-//! is dropped and counted; nothing ever waits for a slow peer.
+//! Three lanes, each with bounds of its own. Failure detection goes first, so a peer that is behind
+//! with bundles is not taken for dead. Rapid broadcast goes before everything else, but for one
+//! message in nine, so that nobody keeps the rest waiting by talking rapidly. A message that does not
+//! fit is dropped and counted; nothing ever waits for a slow peer.
 //!
 //! What waits for all peers together is bounded too. A message for many is held once and counted
 //! once. No queue may hold more than is left of the whole (the "dynamic threshold" of Choudhury and
@@ -22,9 +23,14 @@ use super::config::NetworkLimits;
 pub(super) enum Lane {
     /// Failure detection.
     Control,
+    /// Rapid broadcast.
+    Rapid,
     /// Everything else.
     Data,
 }
+
+/// Messages of rapid broadcast that go one after the other while others wait.
+const RAPID_IN_A_ROW_MAX: u8 = 8;
 
 /// Why a message was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,7 @@ impl Parcel {
 #[derive(Debug)]
 pub(super) struct Rooms {
     control: Budget,
+    rapid: Budget,
     data: Budget,
 }
 
@@ -62,6 +69,7 @@ impl Rooms {
     pub(super) fn new(limits: &NetworkLimits) -> Self {
         Self {
             control: Budget::new(limits.control_total_bytes_max),
+            rapid: Budget::new(limits.rapid_total_bytes_max),
             data: Budget::new(limits.queue_total_bytes_max),
         }
     }
@@ -70,6 +78,7 @@ impl Rooms {
     pub(super) fn parcel(&self, lane: Lane, bytes: Vec<u8>) -> Option<Arc<Parcel>> {
         let room = match lane {
             Lane::Control => &self.control,
+            Lane::Rapid => &self.rapid,
             Lane::Data => &self.data,
         };
         let share = room.try_take(bytes.len())?;
@@ -98,7 +107,10 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct State {
     control: Queue,
+    rapid: Queue,
     data: Queue,
+    /// Messages of rapid broadcast since one of the others went.
+    rapid_in_a_row: u8,
     closing: Option<CloseReason>,
 }
 
@@ -112,7 +124,7 @@ struct Queue {
 }
 
 impl Queue {
-    fn new(messages_max: usize, bytes_max: usize, room: &Budget) -> Self {
+    fn new((messages_max, bytes_max): (usize, usize), room: &Budget) -> Self {
         Self {
             messages: VecDeque::new(),
             bytes: 0,
@@ -135,6 +147,10 @@ impl Queue {
         Ok(())
     }
 
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     fn clear(&mut self) {
         self.messages.clear();
         self.bytes = 0;
@@ -147,14 +163,33 @@ impl Queue {
     }
 }
 
+impl State {
+    fn pop(&mut self) -> Option<Arc<Parcel>> {
+        if let Some(message) = self.control.pop() {
+            return Some(message);
+        }
+        let is_rapid_next = self.rapid_in_a_row < RAPID_IN_A_ROW_MAX || self.data.is_empty();
+        if is_rapid_next && let Some(message) = self.rapid.pop() {
+            self.rapid_in_a_row = self.rapid_in_a_row.saturating_add(1);
+            return Some(message);
+        }
+        self.rapid_in_a_row = 0;
+        self.data.pop()
+    }
+}
+
 impl Outbox {
     /// Starts empty.
     pub(super) fn new(limits: &NetworkLimits, rooms: &Rooms) -> Self {
-        let (control_max, data_max) = (limits.control_messages_max, limits.queue_messages_max);
+        let control = (limits.control_messages_max, limits.control_bytes_max);
+        let rapid = (limits.rapid_messages_max, limits.rapid_bytes_max);
+        let data = (limits.queue_messages_max, limits.queue_bytes_max);
         Self {
             state: Mutex::new(State {
-                control: Queue::new(control_max, limits.control_bytes_max, &rooms.control),
-                data: Queue::new(data_max, limits.queue_bytes_max, &rooms.data),
+                control: Queue::new(control, &rooms.control),
+                rapid: Queue::new(rapid, &rooms.rapid),
+                data: Queue::new(data, &rooms.data),
+                rapid_in_a_row: 0,
                 closing: None,
             }),
             wake: Notify::new(),
@@ -170,6 +205,7 @@ impl Outbox {
             }
             match lane {
                 Lane::Control => state.control.push(message)?,
+                Lane::Rapid => state.rapid.push(message)?,
                 Lane::Data => state.data.push(message)?,
             }
         }
@@ -180,7 +216,7 @@ impl Outbox {
     /// Takes what is to be sent next.
     pub(super) fn pop(&self) -> Next {
         let mut state = self.lock();
-        let message = state.control.pop().or_else(|| state.data.pop());
+        let message = state.pop();
         match (message, state.closing) {
             (Some(message), _) => Next::Message(message),
             (None, Some(reason)) => Next::Close(reason),
@@ -199,6 +235,7 @@ impl Outbox {
         let mut state = self.lock();
         state.closing.get_or_insert(reason);
         state.control.clear();
+        state.rapid.clear();
         state.data.clear();
         drop(state);
         self.wake.notify_one();
@@ -217,7 +254,7 @@ impl Outbox {
     /// How many bytes wait.
     pub(super) fn waiting_bytes(&self) -> usize {
         let state = self.lock();
-        state.control.bytes + state.data.bytes
+        state.control.bytes + state.rapid.bytes + state.data.bytes
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -238,6 +275,9 @@ mod tests {
             control_bytes_max: 100,
             control_messages_max: 2,
             control_total_bytes_max: total_bytes_max,
+            rapid_bytes_max: 100,
+            rapid_messages_max: 20,
+            rapid_total_bytes_max: total_bytes_max,
             ..NetworkLimits::default()
         }
     }
@@ -282,6 +322,22 @@ mod tests {
     }
 
     #[test]
+    fn rapid_broadcast_goes_before_the_rest_which_is_not_kept_waiting() {
+        let alone = Alone::new();
+        for _ in 0..4 {
+            alone.push(Lane::Data, 1, 1).unwrap();
+        }
+        for _ in 0..20 {
+            alone.push(Lane::Rapid, 2, 1).unwrap();
+        }
+        alone.push(Lane::Control, 3, 1).unwrap();
+        let order: Vec<u8> = std::iter::from_fn(|| alone.pop()).collect();
+        let rapid = [2; 8];
+        let expected = [&[3], &rapid[..], &[1], &rapid, &[1], &rapid[..4], &[1, 1]].concat();
+        assert_eq!(order, expected);
+    }
+
+    #[test]
     fn each_lane_is_full_at_its_own_bounds() {
         let alone = Alone::new();
         alone.push(Lane::Data, 1, 60).unwrap();
@@ -292,6 +348,8 @@ mod tests {
             alone.push(Lane::Control, 2, 1).unwrap();
         }
         assert_eq!(alone.push(Lane::Control, 2, 1), Err(Refusal::Full));
+        alone.push(Lane::Rapid, 3, 100).unwrap();
+        assert_eq!(alone.push(Lane::Rapid, 3, 1), Err(Refusal::Full));
         assert_eq!(alone.pop(), Some(2));
         alone.push(Lane::Control, 2, 1).unwrap();
     }
@@ -318,8 +376,8 @@ mod tests {
         assert!(rooms.data.free() >= 5);
         let parcel = rooms.parcel(Lane::Data, vec![1; 5]).unwrap();
         assert_eq!(outboxes[3].push(Lane::Data, parcel), Ok(()));
-        // Failure detection has a room of its own.
-        assert_eq!(rooms.control.free(), 100);
+        // The other lanes have rooms of their own.
+        assert_eq!([rooms.control.free(), rooms.rapid.free()], [100, 100]);
         assert!(rooms.parcel(Lane::Data, vec![1; 100]).is_none());
         drop(outboxes);
         assert_eq!(rooms.data.free(), 100);

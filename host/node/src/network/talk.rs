@@ -208,7 +208,7 @@ impl Driver {
             OverlayEvent::SendRapidly { scope, to, message } => {
                 // Others push or announce the same: nobody waits for a slow peer.
                 let bytes = wire::Message::Rapid(scope, message).to_bytes();
-                self.shared.send_to_all(&to, Lane::Data, bytes);
+                self.shared.send_to_all(&to, Lane::Rapid, bytes);
             }
             OverlayEvent::HandIn { to, signed } => {
                 let message = Application::HandIn(signed.as_bytes().to_vec());

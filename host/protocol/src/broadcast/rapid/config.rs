@@ -83,7 +83,7 @@ pub struct Config {
     /// announced. Shorter: faster, more messages. Default 25 ms: half the longest way.
     pub gather_interval: Duration,
     /// How many messages with acknowledgements are in memory at once, each until its deadline; at
-    /// the bound the oldest is forgotten. Default 256.
+    /// the bound the oldest of the sender that has most of them is forgotten. Default 256.
     pub asked_max: usize,
     /// How many names are held for all of them; at the bound the oldest message is forgotten.
     /// Default 1,048,576.

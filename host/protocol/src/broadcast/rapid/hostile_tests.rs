@@ -287,6 +287,37 @@ fn acknowledgements_of_what_was_not_passed_on_are_ignored() {
 }
 
 #[test]
+fn who_asks_much_loses_its_own_acknowledgements_first() {
+    let config = Config {
+        asked_max: 4,
+        ..Config::default()
+    };
+    let mut rapid = Rapid::new(id(0), config);
+    rapid.handle_view((), (0..100).map(id).collect());
+    let mut pass_on = |number: u8, origin: u8| {
+        let payload: Arc<[u8]> = vec![number; 20].into();
+        give(
+            &mut rapid,
+            NOW,
+            1,
+            push(2, Some(way(origin.into())), &payload),
+        );
+        let delivery = delivery(&mut rapid).unwrap();
+        rapid.handle_accepted(NOW, &(), delivery, &mut rng());
+        events(&mut rapid);
+    };
+    pass_on(0, 8);
+    (1..50).for_each(|number| pass_on(number, 9));
+    let ignored_before = |number: u8| {
+        let (id, names) = (Hash::of(&[number; 20]), vec![name(5)]);
+        give(&mut rapid, NOW, 1, Message::Acknowledge { id, names });
+        rapid.counts().acknowledgements_ignored_count
+    };
+    let ignored = [0, 49, 48, 47, 46, 1].map(ignored_before);
+    assert_eq!(ignored, [0, 0, 0, 0, 1, 2]);
+}
+
+#[test]
 fn messages_that_are_acknowledged_are_bounded_and_over_at_their_deadline() {
     let config = Config {
         asked_max: 4,

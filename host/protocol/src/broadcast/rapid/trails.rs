@@ -1,6 +1,6 @@
 //! Acknowledgements on their way back: which way, what was seen and gathered, and when it goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
@@ -91,9 +91,9 @@ impl<S: Clone> Trails<S> {
             return;
         };
         while self.trails.len() >= config.asked_max
-            && let Some(oldest) = self.oldest()
+            && let Some(least) = self.giving_way()
         {
-            self.end(&oldest);
+            self.end(&least);
         }
         let until = now + way.deadline();
         // What is announced spreads more slowly.
@@ -209,9 +209,9 @@ impl<S: Clone> Trails<S> {
         self.names_count += trail.gather(names.into_iter().filter(is_known));
         self.arm(id);
         while self.names_count > config.names_max
-            && let Some(oldest) = self.oldest()
+            && let Some(least) = self.giving_way()
         {
-            self.end(&oldest);
+            self.end(&least);
         }
         true
     }
@@ -285,8 +285,18 @@ impl<S: Clone> Trails<S> {
         self.trails.arm(id, next);
     }
 
-    fn oldest(&self) -> Option<Hash> {
-        self.trails.oldest_first().next().map(|(id, _)| *id)
+    /// Which message loses its acknowledgements where there are too many: the oldest of a sender
+    /// that has most of them, so that nobody takes the place of others by talking much. O(n).
+    fn giving_way(&self) -> Option<Hash> {
+        let mut of_sender = BTreeMap::<ShortId, usize>::new();
+        for (_, trail) in self.trails.oldest_first() {
+            *of_sender.entry(trail.way.origin).or_default() += 1;
+        }
+        let most = of_sender.values().copied().max()?;
+        let mut oldest_first = self.trails.oldest_first();
+        let oldest =
+            oldest_first.find(|(_, trail)| of_sender.get(&trail.way.origin) == Some(&most));
+        oldest.map(|(id, _)| *id)
     }
 
     fn end(&mut self, id: &Hash) {
