@@ -6,6 +6,7 @@ use replicant_protocol::topics::PUBLISHED_BYTES_MAX;
 
 use super::Node;
 use crate::messages::{Ask, Listener, Scope};
+use crate::network::NetworkHandle;
 use crate::vocabulary::{Acknowledgements, NodeError, Published, Strategy, Subscription};
 
 impl Node {
@@ -21,8 +22,7 @@ impl Node {
         topic: TopicName,
         payload: Vec<u8>,
     ) -> Result<Published, NodeError> {
-        check_size(&payload)?;
-        let network = self.running()?.network.clone();
+        let network = self.network_for(&payload)?;
         network.publish(topic, payload, Strategy::Tree).await
     }
 
@@ -37,8 +37,7 @@ impl Node {
         topic: TopicName,
         payload: Vec<u8>,
     ) -> Result<Published, NodeError> {
-        check_size(&payload)?;
-        let network = self.running()?.network.clone();
+        let network = self.network_for(&payload)?;
         network.publish(topic, payload, Strategy::Rapid).await
     }
 
@@ -56,12 +55,9 @@ impl Node {
         payload: Vec<u8>,
         ask: Ask,
     ) -> Result<Acknowledgements, NodeError> {
-        check_size(&payload)?;
-        let network = self.running()?.network.clone();
-        let strategy = Strategy::Tree;
-        network
-            .publish_acknowledged(topic, payload, strategy, ask)
-            .await
+        let network = self.network_for(&payload)?;
+        let said = network.publish_acknowledged(topic, payload, Strategy::Tree, ask);
+        said.await
     }
 
     /// Says something in a topic to all at once, as [`publish_rapidly`](Self::publish_rapidly),
@@ -76,12 +72,9 @@ impl Node {
         payload: Vec<u8>,
         ask: Ask,
     ) -> Result<Acknowledgements, NodeError> {
-        check_size(&payload)?;
-        let network = self.running()?.network.clone();
-        let strategy = Strategy::Rapid;
-        network
-            .publish_acknowledged(topic, payload, strategy, ask)
-            .await
+        let network = self.network_for(&payload)?;
+        let said = network.publish_acknowledged(topic, payload, Strategy::Rapid, ask);
+        said.await
     }
 
     /// Says something to one node. It is handed to the session with it, and lost if that breaks.
@@ -102,6 +95,12 @@ impl Node {
             }
             false => Err(NodeError::NodeUnreachable { node: to }),
         }
+    }
+
+    /// The network, to say something of this size.
+    fn network_for(&self, payload: &[u8]) -> Result<NetworkHandle, NodeError> {
+        check_size(payload)?;
+        Ok(self.running()?.network.clone())
     }
 
     /// Listens to a topic and all below it, or to what is said to this node. As long as somebody

@@ -1,10 +1,8 @@
 //! Who has a publication: several nodes on a virtual clock, and real networks on loopback.
 
 use replicant_protocol::broadcast::acknowledgement::{
-    Acknowledged, Ask, AskError, DEADLINE_MAX, ShortId, Wanted,
+    Ask, AskError, DEADLINE_MAX, ShortId, Wanted,
 };
-
-use replicant_protocol::ids::TopicName;
 
 use super::overlay_world::World;
 use super::topics::listening;
@@ -24,21 +22,13 @@ fn names(world: &World, indices: &[usize]) -> Vec<ShortId> {
     ids.map(|id| ShortId::from(&id)).collect()
 }
 
-/// The one outcome that a node was told.
-#[track_caller]
-fn told(world: &mut World, index: usize) -> Acknowledged {
-    let told = std::mem::take(&mut world.nodes[index].acknowledged);
-    let [told] = told.try_into().unwrap();
-    told
-}
-
 #[test]
 fn all_of_the_audience_are_counted_on_the_way_back_along_the_tree() {
     let mut world = World::listening(12, "shop");
     world.run(SETTLED);
     let id = world.ask(3, "shop/eu", ask(Wanted::All)).unwrap();
     world.run(Duration::from_secs(2));
-    let said = told(&mut world, 3);
+    let said = world.told(3);
     assert_eq!((said.id, said.count, said.is_enough), (id, 11, true));
     assert_eq!(said.missing, Some(vec![]));
     assert!((0..12).all(|index| world.heard(index) == [b"asked"]));
@@ -63,7 +53,7 @@ fn a_quorum_is_told_as_soon_as_it_is_there_and_counts_who_says_it() {
     world.stuck.extend([3, 4]);
     world.ask(0, "shop", ask(Wanted::Quorum(3))).unwrap();
     world.run(Duration::from_secs(1));
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!(
         (said.count, said.is_enough),
         (2, true),
@@ -79,7 +69,7 @@ fn a_quorum_is_told_as_soon_as_it_is_there_and_counts_who_says_it() {
     world.introduce_all();
     world.ask(0, "shop", ask(Wanted::Quorum(5))).unwrap();
     world.run(Duration::from_secs(2));
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!(
         (said.count, said.is_enough),
         (4, false),
@@ -98,7 +88,7 @@ fn from_outside_the_audience_it_comes_back_to_whoever_handed_it_in() {
     world.introduce_all();
     world.ask(0, "shop/eu", ask(Wanted::All)).unwrap();
     world.run(Duration::from_secs(2));
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!((said.count, said.is_enough), (5, true));
 }
 
@@ -113,7 +103,7 @@ fn who_is_cut_off_is_missing_at_the_deadline_and_not_before() {
     world.run(DEADLINE - Duration::from_millis(1));
     assert!(world.nodes[0].acknowledged.is_empty());
     world.run(Duration::from_millis(1));
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!((said.count, said.is_enough), (2, false));
     assert_eq!(said.missing, Some(vec![world.id(3)]));
 }
@@ -129,7 +119,7 @@ fn a_member_that_is_gone_is_missing_and_nobody_waits_for_it() {
     let (gone, now) = (world.id(3), world.now);
     world.nodes[0].overlays.handle_member_gone(now, gone);
     world.run(Duration::from_secs(1));
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!((said.count, said.is_enough), (2, false));
     assert_eq!(said.missing, Some(vec![gone]));
 }
@@ -156,7 +146,7 @@ fn if_the_way_back_breaks_the_author_is_told_if_there_is_a_session() {
     world.disconnect(1, 2);
     world.connect(0, 2);
     world.run(Duration::from_secs(1));
-    assert!(told(&mut world, 0).is_enough);
+    assert!(world.told(0).is_enough);
 }
 
 /// It was only ever told to the author from then on, with whom there may never be a session.
@@ -168,7 +158,7 @@ fn a_session_that_is_replaced_leads_back_as_before() {
     assert!(world.nodes[0].acknowledged.is_empty());
     world.connect(1, 2);
     world.run(Duration::from_secs(1));
-    assert!(told(&mut world, 0).is_enough);
+    assert!(world.told(0).is_enough);
 }
 
 #[test]
@@ -182,7 +172,7 @@ fn what_does_not_go_out_to_a_slow_peer_goes_later() {
     assert!(world.nodes[0].acknowledged.is_empty());
     world.stuck.clear();
     world.run(Duration::from_secs(1));
-    assert!(told(&mut world, 0).is_enough);
+    assert!(world.told(0).is_enough);
 }
 
 #[test]
@@ -207,7 +197,7 @@ fn forged_and_doubled_acknowledgements_count_only_members_of_the_audience_each_o
         world.acknowledge(0, id, invented);
     }
     world.run(DEADLINE);
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!((said.count, said.missing), (1, Some(vec![world.id(2)])));
     assert_eq!(world.nodes[0].counted, [Count::AcknowledgementsIgnored; 3]);
     // Too late, and for what nobody asked.

@@ -29,9 +29,10 @@ use std::time::Duration;
 
 use replicant_protocol::content::{CHUNK_BYTES, Manifest, Part};
 use replicant_protocol::identity::NodeIdentity;
-use replicant_protocol::ids::{ClusterId, Hash, ModuleHash, NodeId};
+use replicant_protocol::ids::{ClusterId, Hash, ModuleHash, NodeId, TopicName};
 use replicant_protocol::membership::{self, Status};
 use replicant_protocol::replication::anti_entropy;
+use replicant_protocol::topics::{Publication, SignedPublication};
 use tokio::time::Instant;
 
 use super::*;
@@ -210,6 +211,24 @@ impl TestNode {
         let expected = (from.id(), message(number));
         self.events.lock().topic_messages.contains(&expected)
     }
+}
+
+fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+/// Something that a node says without its own state, which a test passes on as it likes.
+fn said_by(number: u8, path: &str, payload: &[u8]) -> SignedPublication {
+    let identity = identity(number);
+    let publication = Publication {
+        topic: topic(path),
+        author: identity.id(),
+        start: 1,
+        number: 1,
+        acknowledge: None,
+        payload: payload.to_vec(),
+    };
+    SignedPublication::sign(publication, &identity).unwrap()
 }
 
 fn message(number: u8) -> TopicMessage {

@@ -6,17 +6,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, AskError, ShortId};
 use replicant_protocol::broadcast::{acknowledging, plumtree, rapid};
-use replicant_protocol::ids::TopicName;
 use replicant_protocol::topics::{self, SignedPublication};
 
 use super::super::overlays::{OverlayEvent, Overlays, Scope};
 use super::*;
 
 const LATENCY: Duration = Duration::from_millis(5);
-
-pub(super) fn topic(name: &str) -> TopicName {
-    name.parse().unwrap()
-}
 
 pub(super) struct Node {
     identity: Arc<NodeIdentity>,
@@ -78,6 +73,14 @@ fn pair(a: usize, b: usize) -> (usize, usize) {
 }
 
 impl World {
+    /// The one outcome that a node was told.
+    #[track_caller]
+    pub(super) fn told(&mut self, index: usize) -> Acknowledged {
+        let told = std::mem::take(&mut self.nodes[index].acknowledged);
+        let [told] = told.try_into().unwrap();
+        told
+    }
+
     pub(super) fn new(count: u8) -> Self {
         let now = Duration::from_secs(1);
         Self {

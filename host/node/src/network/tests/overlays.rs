@@ -2,29 +2,16 @@
 //! once, and at which price.
 
 use replicant_protocol::broadcast::plumtree;
-use replicant_protocol::topics::{Publication, SignedPublication};
 
-use super::overlay_world::{World, topic};
+use super::overlay_world::World;
 use super::*;
 
-/// Something that a node says without its own state, which a test passes on as it likes.
-fn said_by(number: u8, name: &str, payload: &[u8]) -> (SignedPublication, plumtree::Message) {
-    let identity = identity(number);
-    let publication = Publication {
-        topic: topic(name),
-        author: identity.id(),
-        start: 1,
-        number: 1,
-        acknowledge: None,
-        payload: payload.to_vec(),
-    };
-    let signed = SignedPublication::sign(publication, &identity).unwrap();
-    let message = plumtree::Message::Gossip {
+fn in_tree(signed: &SignedPublication) -> plumtree::Message {
+    plumtree::Message::Gossip {
         hops: 1,
         spread: 0,
         payload: signed.as_bytes().clone(),
-    };
-    (signed, message)
+    }
 }
 
 fn i_have(text: &[u8]) -> plumtree::Message {
@@ -190,13 +177,13 @@ fn what_a_member_invents_opens_nothing() {
     let opened = |world: &World| world.nodes[0].overlays.topics.overlays_count();
     for number in 0..300 {
         let path = topic(&format!("shop/{number}"));
-        let (_, forged) = said_by(9, "shop/elsewhere", b"nonsense");
+        let forged = in_tree(&said_by(9, "shop/elsewhere", b"nonsense"));
         for message in [i_have(b"news"), plumtree::Message::Prune] {
             world.hear(0, 1, Some(path.clone()), message);
         }
         // Signed, but in another topic; and by nobody that is known.
         world.hear(0, 1, Some(path.clone()), forged);
-        let (_, strange) = said_by(200, path.as_str(), b"nonsense");
+        let strange = in_tree(&said_by(200, path.as_str(), b"nonsense"));
         world.hear(0, 1, Some(path), strange);
     }
     world.run(SOON);
@@ -245,12 +232,12 @@ fn two_that_know_of_different_subscriptions_hear_each_other_all_the_same() {
 fn what_a_newcomer_says_is_held_until_it_is_known_and_then_passed_on() {
     let mut world = World::listening(4, "shop");
     // Nobody but node 0 has a session with it, and nobody knows it.
-    let (signed, in_tree) = said_by(50, "shop/eu", b"I am new");
+    let signed = said_by(50, "shop/eu", b"I am new");
     let newcomer = identity(50).id();
     let now = world.now;
     let overlays = &mut world.nodes[0].overlays;
     overlays.on_hand_in(now, newcomer, signed.as_bytes());
-    world.hear(1, 2, Some(topic("shop")), in_tree);
+    world.hear(1, 2, Some(topic("shop")), in_tree(&signed));
     world.run(SOON);
     assert!((0..4).all(|index| world.heard(index).is_empty()));
     for node in &mut world.nodes {
@@ -266,7 +253,7 @@ fn what_a_newcomer_says_is_held_until_it_is_known_and_then_passed_on() {
 #[test]
 fn what_a_stranger_says_is_dropped_after_a_while_and_counted() {
     let mut world = World::listening(2, "shop");
-    let (signed, _) = said_by(50, "shop", b"hello");
+    let signed = said_by(50, "shop", b"hello");
     let (now, from) = (world.now, world.id(1));
     let overlays = &mut world.nodes[0].overlays;
     overlays.on_hand_in(now, from, signed.as_bytes());

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use replicant_protocol::facts::{self, SignedFact};
-use replicant_protocol::ids::TopicName;
 use replicant_protocol::membership::{StrategyKind, hyparview};
 use tokio::sync::watch;
 

@@ -1,12 +1,11 @@
 //! What is said rapidly, by several nodes on a virtual clock, and on real networks.
 
-use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, ShortId, Wanted};
+use replicant_protocol::broadcast::acknowledgement::{Ask, ShortId, Wanted};
 use replicant_protocol::broadcast::{plumtree, rapid};
-use replicant_protocol::ids::TopicName;
-use replicant_protocol::topics::{self, Publication, SignedPublication};
+use replicant_protocol::topics;
 use replicant_protocol::wire::{self, Payload};
 
-use super::overlay_world::{World, topic};
+use super::overlay_world::World;
 use super::raw_peer::RawPeer;
 use super::topics::listening;
 use super::*;
@@ -38,28 +37,6 @@ fn thinned(count: u8) -> World {
 
 fn payload(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
-}
-
-/// The one outcome that a node was told.
-#[track_caller]
-fn told(world: &mut World, index: usize) -> Acknowledged {
-    let told = std::mem::take(&mut world.nodes[index].acknowledged);
-    let [told] = told.try_into().unwrap();
-    told
-}
-
-/// Something that a node says without its own state.
-fn said_by(number: u8, name: &str, payload: &[u8]) -> SignedPublication {
-    let identity = identity(number);
-    let publication = Publication {
-        topic: topic(name),
-        author: identity.id(),
-        start: 1,
-        number: 1,
-        acknowledge: None,
-        payload: payload.to_vec(),
-    };
-    SignedPublication::sign(publication, &identity).unwrap()
 }
 
 fn push(signed: &SignedPublication) -> rapid::Message {
@@ -121,7 +98,7 @@ fn all_are_counted_and_who_is_cut_off_is_named_at_the_deadline() {
         let mut world = thinned(40);
         let said = world.publish_rapidly(7, "shop/eu", &payload(length), ask(Wanted::All));
         world.run(Duration::from_secs(1));
-        let all = told(&mut world, 7);
+        let all = world.told(7);
         assert_eq!((Some(all.id), all.count), (said.unwrap(), 39), "{length}");
         assert_eq!((all.is_enough, all.missing), (true, Some(vec![])));
         for other in 0..39 {
@@ -132,7 +109,7 @@ fn all_are_counted_and_who_is_cut_off_is_named_at_the_deadline() {
         world.run(DEADLINE - Duration::from_millis(1));
         assert!(world.nodes[8].acknowledged.is_empty());
         world.run(Duration::from_millis(1));
-        let lacking = told(&mut world, 8);
+        let lacking = world.told(8);
         assert_eq!((lacking.count, lacking.is_enough), (38, false));
         assert_eq!(lacking.missing, Some(vec![world.id(39)]));
         assert!(world.nodes.iter().all(|node| node.misbehaved.is_empty()));
@@ -150,7 +127,7 @@ fn a_member_that_is_gone_is_missing_and_nobody_waits_for_it() {
     let (gone, now) = (world.id(4), world.now);
     world.nodes[0].overlays.handle_member_gone(now, gone);
     world.run(Duration::from_secs(1));
-    let lacking = told(&mut world, 0);
+    let lacking = world.told(0);
     assert_eq!((lacking.count, lacking.is_enough), (3, false));
     assert_eq!(lacking.missing, Some(vec![gone]));
 }
@@ -161,7 +138,7 @@ fn a_quorum_counts_who_says_it_and_what_nobody_asks_is_not_acknowledged() {
     let said = world.publish_rapidly(0, "shop", b"asked", ask(Wanted::Quorum(3)));
     said.unwrap();
     world.run(SOON);
-    assert!(told(&mut world, 0).is_enough);
+    assert!(world.told(0).is_enough);
     let before = world.acknowledgements_count;
     world.publish_rapidly(1, "shop", b"news", None).unwrap();
     world.run(DEADLINE);
@@ -182,7 +159,7 @@ fn from_outside_the_audience_it_is_said_to_all_of_it_and_they_acknowledge() {
         let said = world.publish_rapidly(0, "shop/eu", &payload(length), ask(Wanted::All));
         said.unwrap();
         world.run(SOON);
-        let all = told(&mut world, 0);
+        let all = world.told(0);
         assert_eq!((all.count, all.is_enough), (11, true), "{length}");
         for index in 1..12 {
             assert_eq!(world.heard(index).last().unwrap().len(), length);
@@ -202,13 +179,13 @@ fn who_reaches_nobody_of_the_audience_hands_it_in_and_nobody_hears_what_nobody_l
     let said = world.publish_rapidly(0, "shop", b"lost", ask(Wanted::All));
     said.unwrap();
     world.run(DEADLINE);
-    let lacking = told(&mut world, 0);
+    let lacking = world.told(0);
     assert_eq!((lacking.count, lacking.is_enough), (0, false));
     assert_eq!(lacking.missing.unwrap().len(), 2);
     let said = world.publish_rapidly(0, "elsewhere", b"nobody", ask(Wanted::All));
     said.unwrap();
     world.run(Duration::ZERO);
-    assert!(told(&mut world, 0).is_enough);
+    assert!(world.told(0).is_enough);
 }
 
 /// The tree keeps what was said rapidly for as long as what it says itself.
@@ -243,7 +220,7 @@ fn who_hears_it_from_the_tree_is_counted_too() {
     world.run(SOON);
     world.connect(3, 1);
     world.run(Duration::from_secs(2));
-    assert!(told(&mut world, 0).is_enough);
+    assert!(world.told(0).is_enough);
 }
 
 #[test]
@@ -370,7 +347,7 @@ fn forged_acknowledgements_count_only_the_audience_and_unasked_ones_are_counted(
     let unasked = acknowledge(Hash::of(b"never said"), named.to_vec());
     world.hear_rapidly(0, 1, &shop, unasked).unwrap();
     world.run(DEADLINE);
-    let said = told(&mut world, 0);
+    let said = world.told(0);
     assert_eq!(said.count, 1);
     assert_eq!(said.missing.map(|missing| missing.len()), Some(2));
     let counts = world.nodes[0].overlays.rapids.take_counts();

@@ -1,18 +1,12 @@
 //! Messages in topics, between real networks on loopback.
 
 use replicant_protocol::broadcast::plumtree;
-use replicant_protocol::ids::TopicName;
-use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::wire;
 use tokio::sync::watch;
 
 use super::raw_peer::RawPeer;
 use super::*;
 use crate::vocabulary::Strategy;
-
-fn topic(name: &str) -> TopicName {
-    name.parse().unwrap()
-}
 
 /// A node at which somebody listens to some paths.
 pub(super) async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
@@ -40,19 +34,6 @@ impl TestNode {
         let mut known = subscriptions.iter();
         known.any(|known| known.topic.as_str() == path && known.subscribers == subscribers)
     }
-}
-
-fn publication(number: u8, path: &str, payload: &[u8]) -> SignedPublication {
-    let identity = identity(number);
-    let publication = Publication {
-        topic: topic(path),
-        author: identity.id(),
-        start: 1,
-        number: 1,
-        acknowledge: None,
-        payload: payload.to_vec(),
-    };
-    SignedPublication::sign(publication, &identity).unwrap()
 }
 
 fn hand_in(bytes: &[u8]) -> Vec<u8> {
@@ -106,11 +87,11 @@ async fn a_replay_is_not_heard_again() {
     let mut peer = RawPeer::connect(a.address(), 9).await;
     peer.introduce(8, &[]).await;
     peer.introduce(7, &[]).await;
-    let said = publication(8, "shop", b"once");
+    let said = said_by(8, "shop", b"once");
     for _ in 0..3 {
         peer.send(&hand_in(said.as_bytes())).await;
     }
-    let last = publication(7, "shop", b"last");
+    let last = said_by(7, "shop", b"last");
     peer.send(&hand_in(last.as_bytes())).await;
     eventually("the last is heard", || {
         a.heard().last().is_some_and(|(_, heard)| heard == b"last")
@@ -124,13 +105,13 @@ async fn a_replay_is_not_heard_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_passes_on_what_nobody_signed_loses_the_session() {
     let a = listening(1, &[], &["shop"]).await;
-    let mut forged = publication(8, "shop", b"hello").as_bytes().to_vec();
+    let mut forged = said_by(8, "shop", b"hello").as_bytes().to_vec();
     let middle = forged.len() / 2;
     forged[middle] ^= 1;
     let mut peer = RawPeer::connect(a.address(), 9).await;
     peer.send(&hand_in(&forged)).await;
     eventually("it is counted", || a.count(Count::SessionsMalicious) == 1).await;
-    let said = publication(8, "elsewhere", b"hello");
+    let said = said_by(8, "elsewhere", b"hello");
     let mut peer = RawPeer::connect(a.address(), 10).await;
     let payload = said.as_bytes().clone();
     let message = plumtree::Message::Gossip {
