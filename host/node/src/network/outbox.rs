@@ -2,8 +2,8 @@
 //!
 //! Three lanes, each with bounds of its own. Failure detection goes first, so a peer that is behind
 //! with bundles is not taken for dead. Rapid broadcast goes before everything else, but for one
-//! message in nine, so that nobody keeps the rest waiting by talking rapidly. A message that does not
-//! fit is dropped and counted; nothing ever waits for a slow peer.
+//! message in nine, so that nobody keeps the rest waiting by talking rapidly. A message that does
+//! not fit is dropped and counted; nothing ever waits for a slow peer.
 //!
 //! What waits for all peers together is bounded too. A message for many is held once and counted
 //! once. No queue may hold more than is left of the whole (the "dynamic threshold" of Choudhury and
