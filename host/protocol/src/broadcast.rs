@@ -27,7 +27,6 @@ mod flood;
 mod message;
 pub mod plumtree;
 pub mod rapid;
-mod seen;
 
 #[cfg(test)]
 mod tests;

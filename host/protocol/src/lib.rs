@@ -17,10 +17,12 @@
 //! Elsewhere: sockets, threads, storage and guests (crate `replicant`).
 #![forbid(unsafe_code)]
 
+mod allowance;
 mod bounded;
 pub mod broadcast;
 pub mod bundle;
 mod chunks;
+pub mod circles;
 pub mod clock;
 pub mod content;
 pub mod discovery;
@@ -31,6 +33,7 @@ pub mod ids;
 pub mod membership;
 pub mod reconciliation;
 pub mod replication;
+mod seen;
 pub mod session;
 pub mod topics;
 pub mod version;

@@ -82,6 +82,8 @@ use rand::Rng;
 
 use crate::ids::{Generation, NodeId};
 
+pub(crate) use address::parse as parse_address;
+
 pub use accusation::{ACCUSATIONS_MAX, Accusation};
 pub use config::{Config, Lifeguard, Local, MEMBERS_MAX};
 pub use message::{Digests, MESSAGE_BYTES_MAX, Message, MessageError, Rumour};

@@ -29,8 +29,8 @@
 //! again ([`Verdict::UnknownAuthor`]).
 //!
 //! *Partial views.* Where nodes do not know each other there is no audience to compute links from:
-//! publications travel to everybody, and each node hears what it subscribes to
-//! ([`State::on_passing`]).
+//! publications travel among those that subscribe to one path ([`crate::circles`]), or to
+//! everybody, and each node hears what it subscribes to ([`State::on_passing`]).
 //!
 //! *Bounds.* Subscriptions of one node ([`SUBSCRIPTIONS_MAX`]), overlays that are open at once
 //! ([`Config::overlays_max`]; beyond it whoever had most of them opened loses the one that was idle
@@ -91,6 +91,16 @@ pub fn check_subscriptions<'a>(
     let bytes: usize = lengths.iter().sum();
     if lengths.len() > SUBSCRIPTIONS_MAX || bytes > SUBSCRIPTIONS_BYTES_MAX {
         return Err(TopicsError::TooManySubscriptions);
+    }
+    Ok(())
+}
+
+/// What travels among the subscribers of a path has to be for them.
+fn check_path(path: Option<&TopicName>, topic: &TopicName) -> Result<(), PublicationError> {
+    let is_at = |path: &TopicName| topic.and_above().any(|at| at == path.as_str());
+    if path.is_some_and(|path| !is_at(path)) {
+        let what = "it belongs to another topic";
+        return Err(PublicationError::Malformed { what });
     }
     Ok(())
 }

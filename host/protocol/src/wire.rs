@@ -18,7 +18,7 @@ use crate::ids::TopicName;
 use crate::membership::hyparview;
 use crate::replication::anti_entropy;
 use crate::topics::{PUBLICATION_BYTES_MAX, PUBLISHED_BYTES_MAX};
-use crate::{content, facts, membership, replication, session};
+use crate::{circles, content, facts, membership, replication, session};
 
 pub use payload::{Payload, PayloadError};
 
@@ -48,6 +48,8 @@ pub enum Message {
     Rapid(Option<TopicName>, rapid::Message),
     /// Something that a program says.
     Application(Application),
+    /// About the circle of a path, among nodes with partial views.
+    Circle(TopicName, circles::Message),
 }
 
 /// What programs say by way of nodes.
@@ -109,6 +111,9 @@ pub enum WireError {
     /// Not a message about facts.
     #[error(transparent)]
     Facts(#[from] facts::MessageError),
+    /// Not a message about a circle.
+    #[error(transparent)]
+    Circle(#[from] circles::MessageError),
 }
 
 const MEMBERSHIP: u8 = 1;
@@ -121,6 +126,7 @@ const RAPID: u8 = 8;
 const FACTS: u8 = 9;
 const APPLICATION: u8 = 10;
 const VIEWS: u8 = 11;
+const CIRCLE: u8 = 12;
 
 const DIRECT: u8 = 0;
 const HAND_IN: u8 = 1;
@@ -140,6 +146,7 @@ impl Message {
             Self::Topic(topic, message) => (TOPIC, in_scope(Some(topic), &message.to_bytes())),
             Self::Rapid(scope, message) => (RAPID, in_scope(scope.as_ref(), &message.to_bytes())),
             Self::Application(message) => (APPLICATION, message.to_bytes()),
+            Self::Circle(path, message) => (CIRCLE, in_scope(Some(path), &message.to_bytes())),
         };
         let mut bytes = Vec::with_capacity(1 + message.len());
         bytes.push(layer);
@@ -175,6 +182,11 @@ impl Message {
                 Self::Rapid(scope, rapid::Message::from_bytes(message)?)
             }
             APPLICATION => Self::Application(Application::from_bytes(message)?),
+            CIRCLE => {
+                let (path, message) = split_scope(message)?;
+                let path = path.ok_or(WireError::Topic)?;
+                Self::Circle(path, circles::Message::from_bytes(message)?)
+            }
             layer => return Err(WireError::Layer { layer }),
         })
     }
@@ -387,6 +399,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_about_a_circle_names_its_path_first() {
+        let path = "shop".parse().unwrap();
+        let message = Message::Circle(path, circles::Message::Ask);
+        assert_eq!(message.to_bytes(), *b"\x0c\0\x04shop\x05");
+        assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
+        for wrong in [&[12][..], &[12, 0, 0, 5], &[12, 0, 9, b'x', 5]] {
+            assert_eq!(Message::from_bytes(wrong), Err(WireError::Topic));
+        }
+    }
+
+    #[test]
     fn what_programs_say_is_bounded() {
         let largest = Application::Direct(vec![1; PUBLISHED_BYTES_MAX]);
         let message = Message::from(largest);
@@ -405,7 +428,7 @@ mod tests {
     #[test]
     fn unknown_layers_empty_and_endless_messages_are_named() {
         assert_eq!(Message::from_bytes(&[]), Err(WireError::Empty));
-        for layer in [0, 6, 12, 255] {
+        for layer in [0, 6, 13, 255] {
             assert_eq!(
                 Message::from_bytes(&[layer, 1, 2]),
                 Err(WireError::Layer { layer })
@@ -431,7 +454,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(
-            layer in 0_u8..12,
+            layer in 0_u8..13,
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let bytes = [&[layer][..], &bytes].concat();

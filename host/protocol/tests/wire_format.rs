@@ -27,7 +27,7 @@ use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, S
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
 use replicant_protocol::wire::{Application, Message, Payload};
-use replicant_protocol::{content, facts};
+use replicant_protocol::{circles, content, facts};
 
 const DOCUMENT: &str = include_str!("../../../docs/wire-format.md");
 
@@ -203,6 +203,31 @@ fn views_shuffle() -> hyparview::Message {
     }
 }
 
+fn call() -> Vec<u8> {
+    let call = circles::Call {
+        caller: hyparview::Entry {
+            node: alice().id(),
+            address: "192.0.2.1:7400".parse().unwrap(),
+        },
+        start: 1_800_000_000_000,
+        number: 1,
+        wish: circles::Wish::Alone,
+        paths: vec![topic()],
+    };
+    Payload::Call(&call.sign(&alice())).to_bytes()
+}
+
+fn circle_known() -> circles::Message {
+    circles::Message::Known {
+        is_called: true,
+        is_outside: false,
+        entries: vec![hyparview::Entry {
+            node: bob(),
+            address: "192.0.2.2:7400".parse().unwrap(),
+        }],
+    }
+}
+
 fn tree_i_have() -> plumtree::Message {
     let id = Hash::of(b"payload");
     plumtree::Message::IHave {
@@ -278,6 +303,8 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("join", views_join().into()),
         ("shuffle", views_shuffle().into()),
         ("publication", of_the_tree(gossip(published))),
+        ("call", of_the_tree(gossip(call().into()))),
+        ("known", Message::Circle(topic(), circle_known())),
         ("broadcast", gossip(payload).into()),
         ("topic", Message::Topic(topic(), gossip(said))),
         ("i-have", of_the_tree(tree_i_have())),

@@ -164,6 +164,91 @@ fn seven_nodes_of_which_none_knows_all_load_write_converge_and_survive_a_crash()
     converge(&all, 6);
 }
 
+/// What a node counted since its start.
+fn counted(node: &NodeProcess, name: &str) -> u64 {
+    let status = node.run(["status", "--json"]).json();
+    status["counters"][name].as_u64().unwrap()
+}
+
+/// Hears so many, in any order, each once.
+fn hears_each(listener: &mut Running, expected: std::ops::Range<u64>) {
+    let mut heard: Vec<u64> = Vec::new();
+    for _ in expected.clone() {
+        let message: Value = serde_json::from_str(&listener.line()).unwrap();
+        heard.push(message["payload"].as_u64().unwrap());
+    }
+    heard.sort_unstable();
+    assert_eq!(heard, Vec::from_iter(expected));
+}
+
+#[test]
+fn what_is_said_in_a_topic_travels_among_those_that_listen_once_they_found_each_other() {
+    let mut nodes = vec![start(&[])];
+    for _ in 1..7 {
+        let joined = start(&[&nodes[0]]);
+        nodes.push(joined);
+    }
+    until("all are in one part", || is_one_part(&nodes));
+    let places = [
+        (1, "shop"),
+        (2, "shop"),
+        (3, "shop/eu"),
+        (4, "shop/eu"),
+        (2, "shop/eu"),
+    ];
+    let mut listeners = places.map(|(node, path)| {
+        let subscribe = ["topic", "subscribe", path, "--json"];
+        nodes[node].replicant.start(subscribe)
+    });
+    until("all listen", || {
+        places.iter().all(|(node, path)| {
+            let topics = nodes[*node].run(["topic", "list", "--json"]).json();
+            let topics = topics.as_array().unwrap().iter();
+            topics.filter(|of| of["topic"] == *path).count() == 1
+        })
+    });
+    // A node that is no part of any of these circles speaks, and one that is part of one.
+    let mut said = 0;
+    let mut say = |nodes: &[NodeProcess], by: usize| {
+        let number = said.to_string();
+        said += 1;
+        nodes[by]
+            .run(["topic", "publish", "shop/eu", &number])
+            .succeeds();
+        said
+    };
+    until("both found the circles", || {
+        let shared = |node: &NodeProcess| counted(node, "circle_shared_total");
+        let before = (shared(&nodes[6]), shared(&nodes[1]));
+        say(&nodes, 6);
+        say(&nodes, 1);
+        before == (shared(&nodes[6]), shared(&nodes[1]))
+    });
+    let heard_so_far = say(&nodes, 6);
+    for listener in &mut listeners {
+        hears_each(listener, 0..heard_so_far);
+    }
+    let passed_on = |nodes: &[NodeProcess]| {
+        let each = [0, 5, 6].map(|node| counted(&nodes[node], "publications_passed_on_total"));
+        each.iter().sum::<u64>()
+    };
+    let before = passed_on(&nodes);
+    let mut last = heard_so_far;
+    for _ in 0..10 {
+        say(&nodes, 6);
+        last = say(&nodes, 1);
+    }
+    for listener in &mut listeners {
+        hears_each(listener, heard_so_far..last);
+    }
+    assert_eq!(
+        passed_on(&nodes),
+        before,
+        "nobody else had anything to do with it"
+    );
+    assert!(counted(&nodes[6], "circle_handed_in_total") >= 10);
+}
+
 #[test]
 fn a_node_that_is_to_know_others_in_another_way_is_refused_and_both_sides_say_why() {
     let first = start(&[]);

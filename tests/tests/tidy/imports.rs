@@ -76,9 +76,9 @@ const NEVER: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Modules of the protocol crate that are layers beside each other, and `wire`, which alone sees
-/// them all.
-const LAYERS: [&str; 9] = [
+/// Modules of the protocol crate that are layers beside each other, `circles`, which puts some of
+/// them together, and `wire`, which alone sees them all.
+const LAYERS: [&str; 10] = [
     "discovery",
     "membership",
     "broadcast",
@@ -87,6 +87,7 @@ const LAYERS: [&str; 9] = [
     "session",
     "replication",
     "topics",
+    "circles",
     "wire",
 ];
 

@@ -12,7 +12,7 @@ use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId, TopicName};
 use replicant_protocol::membership::{StrategyKind, hyparview};
 use replicant_protocol::session::View;
-use replicant_protocol::{content, facts, membership, session, topics};
+use replicant_protocol::{circles, content, facts, membership, session, topics};
 use tokio::sync::watch;
 
 use super::loose::{LOOSE_MAX, MOVING_MAX};
@@ -61,7 +61,7 @@ pub struct NetworkConfig {
     /// Failure detection, with a full view.
     pub membership: membership::Config,
     /// Partial views, if that is the strategy. Then there are at most so many sessions as
-    /// neighbours, and 32.
+    /// neighbours, 60 of circles, and 32.
     pub hyparview: hyparview::Config,
     /// The trees of broadcasting.
     pub tree: plumtree::Config,
@@ -135,10 +135,18 @@ impl NetworkConfig {
                 session.keep_alive_interval.min(usual.keep_alive_interval);
             let views = &mut self.hyparview;
             views.active_max = views.active_max.clamp(1, limits.sessions_max.clamp(1, 256));
-            let sessions_max = views.active_max + LOOSE_MAX + MOVING_MAX;
-            limits.sessions_max = limits.sessions_max.min(sessions_max);
+            let in_circles = self.circles().links_max();
+            let views = &self.hyparview;
+            let sessions_max = views.active_max + in_circles + LOOSE_MAX + MOVING_MAX;
+            self.limits.sessions_max = self.limits.sessions_max.min(sessions_max);
         }
         self
+    }
+
+    /// The circles, with partial views.
+    pub(super) fn circles(&self) -> circles::Config {
+        let rules = self.topics.rules.clone();
+        circles::Config::beside(&self.hyparview, &self.tree, rules)
     }
 
     /// Whom a node knows, as it says in handshakes.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::{plumtree, rapid};
+use replicant_protocol::circles;
 use replicant_protocol::content;
 use replicant_protocol::facts;
-use replicant_protocol::ids::{Hash, ModuleHash, NodeId};
+use replicant_protocol::ids::{Hash, ModuleHash, NodeId, TopicName};
 use replicant_protocol::membership::hyparview::{Entry, HyParView};
 use replicant_protocol::membership::{
     self, Membership, Strategy, StrategyKind, StrategyMessage, Swim,
@@ -68,6 +69,8 @@ pub(super) enum DataInput {
     Application(Arc<Link>, wire::Application, Held),
     /// About facts.
     Facts(Arc<Link>, facts::Message, Held),
+    /// About the circle of a path.
+    Circle(Arc<Link>, TopicName, circles::Message, Held),
     /// Answered in its turn: then everything that came before it is heard.
     Fence(oneshot::Sender<()>),
     /// A part of a module was read for a peer.
@@ -140,7 +143,9 @@ impl Driver {
         let now = shared.clock.now();
         let mut membership = strategy(&shared, now, &mut rng);
         let view = membership.partial_mut();
-        let neighbourhood = view.map(|view| Neighbourhood::new(config, view, now, &mut rng));
+        let (node, address) = (shared.id(), shared.advertised);
+        let own = Entry { node, address };
+        let neighbourhood = view.map(|view| Neighbourhood::new(config, own, view, now, &mut rng));
         let mut content = content::State::new(config.content.clone(), now, &mut rng);
         for statement in &config.announcements {
             // Checked when it was made: it cannot fail here.
@@ -227,6 +232,10 @@ impl Driver {
             self.neighbourhood
                 .as_ref()
                 .and_then(Neighbourhood::next_timeout),
+            self.neighbourhood
+                .as_ref()
+                .and_then(Neighbourhood::circles_timeout)
+                .filter(|_| self.is_awake()),
             self.content.next_timeout(),
             self.overlays.next_timeout(),
             self.facts.next_timeout(),
@@ -321,7 +330,7 @@ impl Driver {
 
     /// Whether the strategy of membership goes on. Partial views rest while the node is off the
     /// network: it would forget all that it cannot reach.
-    fn is_awake(&self) -> bool {
+    pub(super) fn is_awake(&self) -> bool {
         self.is_enabled || !self.is_partial()
     }
 
@@ -341,12 +350,11 @@ impl Driver {
             DataInput::Tree(link, scope, message, _held) => {
                 let from = link.peer.node;
                 if self.is_partial() && scope.is_some() {
-                    self.punish(from, &"partial views have no trees of topics");
-                } else if self.is_heard(&link) {
-                    let taken = self.overlays.on_message(now, from, &scope, message);
-                    if let Err(error) = taken {
-                        self.punish(from, &error);
-                    }
+                    self.punish(from, &"partial views have trees of circles, none of topics");
+                } else if self.is_heard(&link)
+                    && let Err(error) = self.overlays.on_message(now, from, &scope, message)
+                {
+                    self.punish(from, &error);
                 }
             }
             DataInput::Rapid(link, scope, message, _held) => {
@@ -367,6 +375,11 @@ impl Driver {
             DataInput::Facts(link, message, _held) => {
                 if self.is_heard(&link) {
                     self.on_fact_message(now, link.peer.node, message);
+                }
+            }
+            DataInput::Circle(link, path, message, _held) => {
+                if self.is_current(&link) {
+                    self.on_circle_message(now, link.peer.node, &path, message);
                 }
             }
             DataInput::Fence(reached) => {

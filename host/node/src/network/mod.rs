@@ -32,6 +32,7 @@ mod acknowledgements;
 mod beacons;
 mod bound;
 mod budget;
+mod circles;
 mod config;
 mod connection;
 mod dial_plan;

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
+use replicant_protocol::circles::Circles;
 use replicant_protocol::ids::NodeId;
+use replicant_protocol::membership::Membership as _;
 use replicant_protocol::membership::hyparview::{Entry, HyParView};
-use replicant_protocol::membership::{Membership as _, StrategyMessage};
 use replicant_protocol::session::CloseReason;
-use replicant_protocol::wire;
 
+use super::circles;
 use super::config::NetworkConfig;
 use super::dial_plan::{Dialed, Target};
 use super::driver::Driver;
@@ -34,8 +35,11 @@ const REMEMBERED_AT_ONCE: usize = 32;
 /// What the driver keeps beside the view.
 pub(super) struct Neighbourhood {
     /// Neighbours of whom the layers above know.
-    up: BTreeSet<NodeId>,
-    loose: Loose,
+    pub(super) up: BTreeSet<NodeId>,
+    /// Who is a neighbour in some circle.
+    pub(super) held: BTreeSet<NodeId>,
+    pub(super) circles: Circles,
+    pub(super) loose: Loose,
     waiting: Waiting,
     /// Seeds that answered and whose session is about to be used.
     contacts: BTreeSet<NodeId>,
@@ -45,12 +49,15 @@ pub(super) struct Neighbourhood {
     dial_limit: Duration,
     /// What of the view's counts is counted.
     counted: replicant_protocol::membership::hyparview::Counts,
+    /// What of the circles' counts is counted.
+    pub(super) circles_counted: replicant_protocol::circles::Counts,
 }
 
 impl Neighbourhood {
     /// Starts a view with what is remembered of an earlier run.
     pub(super) fn new(
         config: &NetworkConfig,
+        own: Entry,
         view: &mut HyParView,
         now: Duration,
         rng: &mut ChaCha20Rng,
@@ -69,12 +76,15 @@ impl Neighbourhood {
         let limits = &config.limits;
         Self {
             up: BTreeSet::new(),
+            held: BTreeSet::new(),
+            circles: circles::start(config, own, now, rng),
             loose: Loose::new(config.hyparview.request_timeout * 2),
             waiting: Waiting::default(),
             contacts: BTreeSet::new(),
             remembered: later,
             dial_limit: limits.dial_timeout + config.session.handshake_timeout,
             counted: Default::default(),
+            circles_counted: Default::default(),
         }
     }
 
@@ -86,6 +96,11 @@ impl Neighbourhood {
     pub(super) fn next_timeout(&self) -> Option<Duration> {
         let timers = [self.loose.next_timeout(), self.waiting.next_timeout()];
         timers.into_iter().flatten().min()
+    }
+
+    /// When something is due in circles.
+    pub(super) fn circles_timeout(&self) -> Option<Duration> {
+        self.circles.next_timeout()
     }
 }
 
@@ -106,8 +121,8 @@ impl Driver {
         let evicted = neighbourhood.loose.add(now, peer, link.remote.into());
         let waited = neighbourhood.waiting.take(&peer);
         let is_contact = neighbourhood.contacts.remove(&peer);
-        for message in waited {
-            self.say_to_member(now, peer, message);
+        for (lane, bytes) in waited {
+            self.say_through(now, peer, lane, bytes);
         }
         self.membership
             .handle_session_opened(now, peer, address, &mut self.rng);
@@ -121,11 +136,20 @@ impl Driver {
 
     /// A session is over.
     pub(super) fn end_session(&mut self, now: Duration, peer: NodeId) {
-        self.membership
-            .handle_session_closed(now, peer, &mut self.rng);
+        let is_of_circles = self.neighbourhood.as_ref().is_some_and(|neighbourhood| {
+            neighbourhood.held.contains(&peer) && !neighbourhood.up.contains(&peer)
+        });
+        // The view of all nodes had nothing to do with a session that circles held.
+        if !is_of_circles {
+            self.membership
+                .handle_session_closed(now, peer, &mut self.rng);
+        }
         match &mut self.neighbourhood {
             // The view says whether it was a neighbour.
-            Some(neighbourhood) => neighbourhood.loose.remove(&peer),
+            Some(neighbourhood) => {
+                neighbourhood.loose.remove(&peer);
+                neighbourhood.circles.handle_session_closed(now, peer);
+            }
             None => self.tell_down(now, peer),
         }
     }
@@ -161,12 +185,16 @@ impl Driver {
         self.loosen(now, peer);
     }
 
-    fn loosen(&mut self, now: Duration, peer: NodeId) {
+    /// A session is no neighbour's any more; it ends after a while if no circle holds it.
+    pub(super) fn loosen(&mut self, now: Duration, peer: NodeId) {
         let link = self.shared.sessions.get(&peer);
         let link = link.filter(|link| self.is_current(link));
         let neighbourhood = self.neighbourhood.as_mut();
         if let (Some(link), Some(neighbourhood)) = (link, neighbourhood) {
             link.set_heard(false);
+            if neighbourhood.held.contains(&peer) {
+                return;
+            }
             let evicted = neighbourhood.loose.add(now, peer, link.remote.into());
             if let Some(evicted) = evicted {
                 self.let_go(&evicted);
@@ -181,30 +209,30 @@ impl Driver {
         }
     }
 
-    /// Says something of membership through the session with a node.
-    pub(super) fn say_to_member(&mut self, now: Duration, to: NodeId, message: StrategyMessage) {
-        let bytes = wire::Message::from(message).to_bytes();
-        self.shared.send(&to, Lane::Control, bytes);
+    /// Says something of membership or circles through the session with a node.
+    pub(super) fn say_through(&mut self, now: Duration, to: NodeId, lane: Lane, bytes: Vec<u8>) {
+        self.shared.send(&to, lane, bytes);
         if let Some(neighbourhood) = &mut self.neighbourhood {
             neighbourhood.loose.keep(now, &to);
         }
     }
 
-    /// Something of membership is for a node without a session: one is made. With a full view the
-    /// message is lost, since others follow; with partial views it waits.
+    /// Something of membership or circles is for a node without a session: one is made. With a full
+    /// view the message is lost, since others follow; with partial views it waits.
     pub(super) fn say_after_dial(
         &mut self,
         now: Duration,
         to: NodeId,
         address: SocketAddr,
-        message: StrategyMessage,
+        lane: Lane,
+        bytes: Vec<u8>,
     ) {
         if self.is_partial() && !self.is_enabled {
             return self.count_unsent();
         }
         let waits = self.neighbourhood.as_mut().is_some_and(|neighbourhood| {
             let until = now.saturating_add(neighbourhood.dial_limit);
-            neighbourhood.waiting.add(until, to, message)
+            neighbourhood.waiting.add(until, to, lane, bytes)
         });
         if !waits {
             self.count_unsent();
@@ -244,6 +272,7 @@ impl Driver {
         };
         neighbourhood.waiting.take(&node);
         if !self.sessions.contains_key(&node) {
+            neighbourhood.circles.handle_unreachable(now, node);
             self.membership
                 .handle_session_closed(now, node, &mut self.rng);
         }
@@ -271,6 +300,7 @@ impl Driver {
             self.give_up(now, node);
         }
         self.recall(now);
+        self.handle_circles_timeout(now);
     }
 
     /// A node that knows nobody any more tries those that it remembers of an earlier run.
@@ -308,6 +338,7 @@ impl Driver {
 
     /// Weighs what peers did that correct ones do seldom, and counts what happened in the view.
     pub(super) fn weigh_offences(&mut self, now: Duration) {
+        self.weigh_circles(now);
         for (peer, did) in self.overlays.trees.take_offences() {
             if self.scores.weigh(now, peer, &did) {
                 self.punish(

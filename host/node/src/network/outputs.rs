@@ -29,6 +29,8 @@ impl Driver {
                 self.on_overlay(now, event);
             } else if let Some(event) = self.facts.poll_event() {
                 self.on_fact(now, event);
+            } else if let Some(event) = self.poll_circles() {
+                self.on_circle(now, event);
             } else {
                 break;
             }
@@ -73,9 +75,10 @@ impl Driver {
                 address,
                 message,
             } => {
+                let bytes = wire::Message::from(message).to_bytes();
                 match self.shared.sessions.contains(&to) {
-                    true => self.say_to_member(now, to, message),
-                    false => self.say_after_dial(now, to, address, message),
+                    true => self.say_through(now, to, Lane::Control, bytes),
+                    false => self.say_after_dial(now, to, address, Lane::Control, bytes),
                 }
                 return false;
             }
@@ -138,6 +141,11 @@ impl Driver {
                 let bytes = bytes.to_vec();
                 self.overlays.on_passing(now, &bytes, delivery);
             }
+            Ok(Payload::Call(bytes)) if self.is_partial() => {
+                let bytes = bytes.to_vec();
+                self.on_call(now, &bytes, delivery);
+            }
+            Ok(Payload::Call(_)) => self.punish(from, &"a call for a circle, with full views"),
             Ok(Payload::Publication(_)) => {
                 self.punish(from, &"a publication for everybody, with full views");
             }

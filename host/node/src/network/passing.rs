@@ -81,6 +81,10 @@ impl Overlays {
                     self.events.push_back(count);
                 }
                 self.accept(now, delivery);
+                if !is_heard {
+                    let count = OverlayEvent::Counted(Count::PublicationsPassedOn);
+                    self.events.push_back(count);
+                }
                 let said = signed.publication();
                 if is_heard {
                     self.hear(now, from, signed);
@@ -90,6 +94,7 @@ impl Overlays {
                     self.acknowledging.handle_passed(now, id, way, deadline);
                 }
             }
+            Ok(Passing::AnotherWay) => self.accept(now, delivery),
             Ok(Passing::Again | Passing::Forbidden) => {}
             Err(error) => self.blame(from, error),
         }

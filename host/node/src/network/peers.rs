@@ -52,6 +52,9 @@ impl Driver {
     pub(super) fn tell_up(&mut self, now: Duration, link: &Link) {
         let peer = link.peer.node;
         self.overlays.handle_session_up(now, peer);
+        if let Some(neighbourhood) = &mut self.neighbourhood {
+            neighbourhood.circles.handle_neighbour_up(now, peer);
+        }
         self.content.handle_peer_up(now, peer, &mut self.rng);
         self.facts.handle_peer_up(now, peer, &mut self.rng);
         self.shared.events.peer_up(peer);
@@ -62,6 +65,9 @@ impl Driver {
     /// The layers hear that a peer is gone.
     pub(super) fn tell_down(&mut self, now: Duration, peer: NodeId) {
         self.overlays.handle_session_down(now, peer);
+        if let Some(neighbourhood) = &mut self.neighbourhood {
+            neighbourhood.circles.handle_neighbour_down(&peer);
+        }
         self.content.handle_peer_down(now, peer, &mut self.rng);
         self.facts.handle_peer_down(now, peer, &mut self.rng);
         self.shared.events.peer_down(peer);

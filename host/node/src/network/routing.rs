@@ -30,7 +30,9 @@ pub(super) async fn deliver(
         message,
         wire::Message::Membership(_) | wire::Message::Views(_)
     );
-    if !is_membership && !link.is_heard() {
+    // Circles have neighbours of their own.
+    let is_circle = matches!(message, wire::Message::Circle(..));
+    if !is_membership && !is_circle && !link.is_heard() {
         shared.counters.add(Count::NotOfNeighbours);
         return Ok(0);
     }
@@ -44,44 +46,37 @@ pub(super) async fn deliver(
             deliver_to_membership(shared, link, StrategyMessage::Partial(message), size).await;
             return Ok(size);
         }
-        wire::Message::Broadcast(message) => {
-            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Tree(link.clone(), None, message, held);
-            let _ = inbox.data.send(input).await;
-        }
-        wire::Message::Content(message) => {
-            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Content(link.clone(), message, held);
-            let _ = inbox.data.send(input).await;
-        }
-        wire::Message::Topic(topic, message) => {
-            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Tree(link.clone(), Some(topic), message, held);
-            let _ = inbox.data.send(input).await;
-        }
-        wire::Message::Rapid(scope, message) => {
-            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Rapid(link.clone(), scope, message, held);
-            let _ = inbox.data.send(input).await;
-        }
-        wire::Message::Application(message) => {
-            let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Application(link.clone(), message, held);
-            let _ = inbox.data.send(input).await;
-        }
         wire::Message::Replication(message) => {
             deliver_to_node(shared, link, TopicMessage::Replication(message));
         }
         wire::Message::AntiEntropy(message) => {
             deliver_to_node(shared, link, TopicMessage::AntiEntropy(message));
         }
-        wire::Message::Facts(message) => {
+        message => {
             let held = Held::take(&link.data_places, &inbox.data_bytes, size).await;
-            let input = DataInput::Facts(link.clone(), message, held);
-            let _ = inbox.data.send(input).await;
+            if let Some(input) = data_input(link.clone(), message, held) {
+                let _ = inbox.data.send(input).await;
+            }
         }
     }
     Ok(0)
+}
+
+/// What the driver takes in turn, of what may be large or many.
+fn data_input(link: Arc<Link>, message: wire::Message, held: Held) -> Option<DataInput> {
+    Some(match message {
+        wire::Message::Broadcast(message) => DataInput::Tree(link, None, message, held),
+        wire::Message::Topic(topic, message) => DataInput::Tree(link, Some(topic), message, held),
+        wire::Message::Circle(path, message) => DataInput::Circle(link, path, message, held),
+        wire::Message::Rapid(scope, message) => DataInput::Rapid(link, scope, message, held),
+        wire::Message::Content(message) => DataInput::Content(link, message, held),
+        wire::Message::Application(message) => DataInput::Application(link, message, held),
+        wire::Message::Facts(message) => DataInput::Facts(link, message, held),
+        wire::Message::Membership(_)
+        | wire::Message::Views(_)
+        | wire::Message::Replication(_)
+        | wire::Message::AntiEntropy(_) => return None,
+    })
 }
 
 /// Hands a message to membership. With partial views it is waited for what that does: what follows

@@ -233,6 +233,23 @@ counts! {
     /// Publications of authors not heard before, beyond those that numbers are remembered of: heard
     /// and passed on. With partial views.
     PublicationsOfNewcomers = "publications_of_newcomers_total",
+    /// Publications passed on to everybody that nobody listens to here. With partial views.
+    PublicationsPassedOn = "publications_passed_on_total",
+    /// Calls for circles that this node made. With partial views, as what follows about circles.
+    CircleCalls = "circle_calls_total",
+    /// Calls of others that were not passed on: too many of one node, or of all.
+    CircleCallsExcess = "circle_calls_excess_total",
+    /// Publications of this node that were handed in to members of a circle.
+    CircleHandedIn = "circle_handed_in_total",
+    /// Publications of this node that went to everybody, since a circle was not found, or a node
+    /// listens outside of it.
+    CircleShared = "circle_shared_total",
+    /// Publications that went to everybody later, since no member of a circle took them.
+    CircleUntaken = "circle_untaken_total",
+    /// Requests in circles of nodes that may not subscribe, and of such that others named.
+    CircleForbidden = "circle_forbidden_total",
+    /// Answers about circles that nobody asked for, and questions beyond the rate.
+    CircleIgnored = "circle_ignored_total",
     /// Acknowledgements that name nodes that listen to nothing, or of publications that nobody
     /// waits for here, or any more.
     AcknowledgementsIgnored = "acknowledgements_ignored_total",

@@ -60,11 +60,17 @@ impl Driver {
         for topic in now.difference(wanted) {
             topics.handle_unsubscribe(topic);
         }
+        let mut new = Vec::new();
         for topic in wanted.difference(&now) {
             // Rules and bounds were checked where somebody began to listen.
-            if let Err(error) = topics.handle_subscribe(topic) {
-                tracing::warn!(%topic, "not subscribed: {error}");
+            match topics.handle_subscribe(topic) {
+                Ok(_) => new.push(topic),
+                Err(error) => tracing::warn!(%topic, "not subscribed: {error}"),
             }
+        }
+        let gone = now.difference(wanted).map(|topic| (topic, false));
+        for (topic, is_wanted) in gone.chain(new.into_iter().map(|topic| (topic, true))) {
+            self.handle_circle(topic, is_wanted);
         }
     }
 
@@ -107,7 +113,12 @@ impl Driver {
         let audience = (!is_partial).then(|| overlays.topics.audience(topic).len());
         let is_own_counted = overlays.topics.hears(topic);
         let asked = match strategy {
-            _ if is_partial => overlays.publish_to_all(now, signed, ask)?,
+            // Acknowledgements go back along the tree of everybody.
+            _ if is_partial && ask.is_some() => overlays.publish_to_all(now, signed, ask)?,
+            _ if is_partial => {
+                self.publish_in_circles(now, signed);
+                None
+            }
             Strategy::Rapid => overlays.publish_rapidly(now, signed, ask)?,
             Strategy::Tree => {
                 let asked = ask.map(|ask| overlays.ask(now, &signed, ask));

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use replicant_protocol::ids::NodeId;
-use replicant_protocol::membership::StrategyMessage;
+
+use super::outbox::Lane;
 
 /// For how many nodes something waits.
 const NODES_MAX: usize = 64;
@@ -15,36 +16,57 @@ const NODES_MAX: usize = 64;
 /// How many messages wait for one.
 const PER_NODE_MAX: usize = 8;
 
+/// How many bytes wait in all.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// An encoded message, and the lane it goes by.
+type Waits = (Lane, Vec<u8>);
+
 /// What waits, until when.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    nodes: BTreeMap<NodeId, (Duration, Vec<StrategyMessage>)>,
+    nodes: BTreeMap<NodeId, (Duration, Vec<Waits>)>,
+    bytes: usize,
 }
 
 impl Waiting {
     /// Takes a message in, for a node that is dialed until `until`. False if there is no room.
-    pub(super) fn add(&mut self, until: Duration, to: NodeId, message: StrategyMessage) -> bool {
-        if self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&to) {
+    pub(super) fn add(
+        &mut self,
+        until: Duration,
+        to: NodeId,
+        lane: Lane,
+        message: Vec<u8>,
+    ) -> bool {
+        let is_full = self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&to);
+        if is_full || self.bytes + message.len() > BYTES_MAX {
             return false;
         }
         let (_, messages) = self.nodes.entry(to).or_insert((until, Vec::new()));
         let has_room = messages.len() < PER_NODE_MAX;
         if has_room {
-            messages.push(message);
+            self.bytes += message.len();
+            messages.push((lane, message));
         }
         has_room
     }
 
     /// What waits for a node, in order. It does not wait any more.
-    pub(super) fn take(&mut self, node: &NodeId) -> Vec<StrategyMessage> {
+    pub(super) fn take(&mut self, node: &NodeId) -> Vec<Waits> {
         let waiting = self.nodes.remove(node);
-        waiting.map(|(_, messages)| messages).unwrap_or_default()
+        let waiting = waiting.map(|(_, messages)| messages).unwrap_or_default();
+        self.bytes -= bytes_of(&waiting);
+        waiting
     }
 
     /// Forgets what waited for too long. Gives for whom.
     pub(super) fn expire(&mut self, now: Duration) -> Vec<NodeId> {
         let late = self.nodes.extract_if(.., |_, (until, _)| *until <= now);
-        late.map(|(node, _)| node).collect()
+        let late = late.map(|(node, (_, messages))| {
+            self.bytes -= bytes_of(&messages);
+            node
+        });
+        late.collect()
     }
 
     /// When something has waited for too long.
@@ -53,18 +75,20 @@ impl Waiting {
     }
 }
 
+fn bytes_of(messages: &[Waits]) -> usize {
+    messages.iter().map(|(_, bytes)| bytes.len()).sum()
+}
+
 #[cfg(test)]
 mod tests {
-    use replicant_protocol::membership::hyparview::Message;
-
     use super::*;
 
     fn node(number: u8) -> NodeId {
         NodeId::from_bytes([number; 32])
     }
 
-    fn message(is_leaving: bool) -> StrategyMessage {
-        StrategyMessage::Partial(Message::Disconnect { is_leaving })
+    fn message(number: u8) -> Vec<u8> {
+        vec![number; 9]
     }
 
     #[test]
@@ -72,15 +96,21 @@ mod tests {
         let (mut waiting, until) = (Waiting::default(), Duration::from_secs(9));
         for number in 0..=255 {
             let has_room = usize::from(number) < NODES_MAX;
-            assert_eq!(waiting.add(until, node(number), message(true)), has_room);
+            assert_eq!(
+                waiting.add(until, node(number), Lane::Data, message(1)),
+                has_room
+            );
         }
         for count in 1..100 {
             let has_room = count < PER_NODE_MAX;
-            assert_eq!(waiting.add(until, node(1), message(false)), has_room);
+            assert_eq!(
+                waiting.add(until, node(1), Lane::Data, message(2)),
+                has_room
+            );
         }
         let told = waiting.take(&node(1));
         assert_eq!(told.len(), PER_NODE_MAX);
-        assert_eq!((&told[0], &told[1]), (&message(true), &message(false)));
+        assert_eq!((&told[0].1, &told[1].1), (&message(1), &message(2)));
         assert!(waiting.take(&node(1)).is_empty());
     }
 
@@ -88,10 +118,23 @@ mod tests {
     fn what_waits_for_too_long_is_forgotten() {
         let mut waiting = Waiting::default();
         let at = Duration::from_secs;
-        waiting.add(at(5), node(1), message(false));
-        waiting.add(at(6), node(2), message(false));
+        waiting.add(at(5), node(1), Lane::Control, message(1));
+        waiting.add(at(6), node(2), Lane::Control, message(1));
         assert_eq!(waiting.next_timeout(), Some(at(5)));
         assert_eq!(waiting.expire(at(5)), [node(1)]);
         assert_eq!(waiting.next_timeout(), Some(at(6)));
+        waiting.take(&node(2));
+        assert_eq!(waiting.bytes, 0);
+    }
+
+    #[test]
+    fn large_messages_wait_only_up_to_a_number_of_bytes() {
+        let mut waiting = Waiting::default();
+        let large = || vec![0; BYTES_MAX / 4];
+        for number in 0..8 {
+            let until = Duration::from_secs(5);
+            let has_room = waiting.add(until, node(number), Lane::Data, large());
+            assert_eq!(has_room, number < 4);
+        }
     }
 }

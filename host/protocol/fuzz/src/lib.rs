@@ -4,6 +4,8 @@
 #[path = "../../tests/replication/checker.rs"]
 #[allow(dead_code)]
 mod checker;
+#[path = "../../tests/fuzz/circles.rs"]
+mod circles;
 #[path = "../../tests/fuzz/content.rs"]
 mod content;
 #[path = "../../tests/fuzz/decoding.rs"]
@@ -57,6 +59,9 @@ targets! {
     fuzz_overlay_message = overlay::decoding;
     fuzz_overlay_views = overlay::views_stay_bounded;
     fuzz_overlay_tree = overlay::payloads_are_delivered_once;
+    fuzz_circle_message = circles::decoding;
+    fuzz_circle_call = circles::call_decoding;
+    fuzz_circles = circles::circles_among_liars;
     fuzz_beacon = discovery::decoding;
     fuzz_discovery = discovery::stays_bounded;
     fuzz_fact = decoding::fact;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::ids::{Hash, NodeId};
 
-use super::seen::Seen;
 use super::{
     Broadcast, BroadcastError, Config, Delivery, Message, MessageError, OutEvent, PAYLOAD_BYTES_MAX,
 };
+use crate::seen::Seen;
 
 /// The state of flooding: neighbours, and hashes of what was seen. See [`Broadcast`] for how to
 /// operate it. It has no timers.

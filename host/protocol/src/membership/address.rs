@@ -7,7 +7,7 @@ const ADDRESS_BYTES_MAX: usize = 64;
 
 /// Reads an address that somebody can be reached at and that has its one form; or says what is
 /// wrong with it.
-pub(super) fn parse(text: &str) -> Result<SocketAddr, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<SocketAddr, &'static str> {
     if text.len() > ADDRESS_BYTES_MAX {
         return Err("address too long");
     }

@@ -13,13 +13,24 @@ use std::time::Duration;
 
 use super::numbers::Heard;
 use super::publication::Unverified;
-use super::{PublicationError, SignedPublication, State};
+use super::{PublicationError, SignedPublication, State, check_path};
+use crate::ids::{Hash, TopicName};
+use crate::seen::Seen;
 
 /// Of how many authors that were not heard before numbers begin to be remembered in a second.
 pub const NEWCOMERS_PER_SECOND: u32 = 32;
 
 /// And at once, after a time without any: a large cluster in which everybody begins to speak.
 pub const NEWCOMERS_AT_ONCE: u32 = 4_096;
+
+/// So many of the last publications are surely known again when they come another way. No more than
+/// any tree remembers ([`circles::Config`](crate::circles::Config)), or they could go round.
+const RECENT_MAX: usize = 2_048;
+
+/// The last publications.
+pub(super) fn recent() -> Seen {
+    Seen::new(RECENT_MAX)
+}
 
 /// What becomes of a publication that travels to everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,54 +44,70 @@ pub enum Passing {
         /// Whether its number is noted. If not, only the tree tells that it came before.
         is_noted: bool,
     },
+    /// It came before, a moment ago, another way: pass it on this way too. It was heard.
+    AnotherWay,
     /// It came before. Not passed on.
     Again,
     /// Its author may not publish there, or is revoked. Not passed on.
     Forbidden,
 }
 
-/// How many newcomers were taken lately.
-#[derive(Debug, Default)]
-pub(super) struct Newcomers {
-    /// In thousandths.
-    spent: u64,
-    at: Duration,
-}
-
-impl Newcomers {
-    /// Whether one more may be taken.
-    fn take(&mut self, now: Duration) -> bool {
-        let millis = now.saturating_sub(self.at).as_millis();
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        let paid = millis.saturating_mul(u64::from(NEWCOMERS_PER_SECOND));
-        (self.spent, self.at) = (self.spent.saturating_sub(paid), now);
-        let after = self.spent + 1_000;
-        let may = after <= u64::from(NEWCOMERS_AT_ONCE) * 1_000;
-        if may {
-            self.spent = after;
-        }
-        may
-    }
-}
-
 impl State {
+    /// Whether numbers of one more author that was not heard before are remembered.
+    fn takes_newcomer(&mut self, now: Duration) -> bool {
+        self.newcomers
+            .take(now, NEWCOMERS_PER_SECOND, NEWCOMERS_AT_ONCE)
+    }
+
     /// Takes a publication that travels to everybody. What is refused anyway costs no signature.
     ///
     /// # Errors
     /// [`PublicationError`]: the sender's fault.
     pub fn on_passing(&mut self, now: Duration, bytes: &[u8]) -> Result<Passing, PublicationError> {
+        self.pass(now, None, bytes)
+    }
+
+    /// The same for one that travels among the subscribers of `path`.
+    ///
+    /// # Errors
+    /// [`PublicationError`]: the sender's fault.
+    pub fn on_passing_in(
+        &mut self,
+        now: Duration,
+        path: &TopicName,
+        bytes: &[u8],
+    ) -> Result<Passing, PublicationError> {
+        self.pass(now, Some(path), bytes)
+    }
+
+    fn pass(
+        &mut self,
+        now: Duration,
+        path: Option<&TopicName>,
+        bytes: &[u8],
+    ) -> Result<Passing, PublicationError> {
+        let id = Hash::of(bytes);
         let unverified = Unverified::from_bytes(bytes)?;
         let said = &unverified.publication;
+        check_path(path, &said.topic)?;
         let (author, start, number) = (said.author, said.start, said.number);
         if self.revoked.contains(&author) || !self.config.rules.may_publish(author, &said.topic) {
             return Ok(Passing::Forbidden);
         }
         let is_own = author == self.own;
         if is_own || self.numbers.look(author, start, number) != Heard::First {
-            return Ok(Passing::Again);
+            // The same bytes were verified before.
+            return Ok(match self.recent.contains(&id) && !is_own {
+                true => Passing::AnotherWay,
+                false => Passing::Again,
+            });
         }
         let signed = unverified.verify(bytes)?;
-        let is_noted = self.numbers.knows(&author) || self.newcomers.take(now);
+        if !self.recent.insert(id) {
+            // Of an author whose numbers are not noted.
+            return Ok(Passing::AnotherWay);
+        }
+        let is_noted = self.numbers.knows(&author) || self.takes_newcomer(now);
         if is_noted {
             self.numbers.hear(author, start, number);
         }
@@ -136,7 +163,7 @@ mod tests {
             Passing::On {
                 is_heard, is_noted, ..
             } => Some((is_heard, is_noted)),
-            Passing::Again | Passing::Forbidden => None,
+            Passing::AnotherWay | Passing::Again | Passing::Forbidden => None,
         }
     }
 
@@ -149,6 +176,24 @@ mod tests {
         assert_eq!(pass(&mut state, NOW, &beside), Some((false, true)));
         assert_eq!(pass(&mut state, NOW, &below), None);
         assert_eq!(pass(&mut state, NOW, &beside), None);
+    }
+
+    #[test]
+    fn what_comes_another_way_a_moment_later_is_passed_on_and_not_heard_again() {
+        let mut state = state(100);
+        let (path, said) = ("shop".parse().unwrap(), said(1, "shop/eu", 1));
+        state.handle_subscribe(&path).unwrap();
+        let first = state.on_passing_in(NOW, &path, &said).unwrap();
+        assert!(matches!(first, Passing::On { is_heard: true, .. }));
+        assert_eq!(state.on_passing(NOW, &said), Ok(Passing::AnotherWay));
+        let mut state = self::state(100);
+        for number in 1..=3 * RECENT_MAX as u64 {
+            pass(&mut state, NOW, &self::said(1, "shop", number));
+        }
+        let long_ago = self::said(1, "shop", 1);
+        assert_eq!(state.on_passing(NOW, &long_ago), Ok(Passing::Again));
+        let beside = "news".parse().unwrap();
+        assert!(state.on_passing_in(NOW, &beside, &said).is_err());
     }
 
     #[test]

@@ -6,19 +6,21 @@ use std::time::Duration;
 use rand::Rng;
 use rand::seq::IteratorRandom;
 
+use crate::allowance::Allowance;
 use crate::identity::NodeIdentity;
 use crate::ids::{NodeId, TopicName};
+use crate::seen::Seen;
 
 use super::authors::Authors;
 use super::cycles::{Cycles, LinkChanges};
 use super::directory::Directory;
 use super::numbers::{Heard, Numbers};
 use super::openings::Openings;
-use super::passing::Newcomers;
+use super::passing::recent;
 use super::publication::Unverified;
 use super::{
     Config, OpenError, OutEvent, Publication, PublicationError, SignedPublication, TopicsError,
-    Verdict, check_subscriptions,
+    Verdict, check_path, check_subscriptions,
 };
 
 /// Who hears what, and the links of each topic.
@@ -46,7 +48,9 @@ pub struct State {
     authors: Authors,
     pub(super) revoked: BTreeSet<NodeId>,
     pub(super) numbers: Numbers,
-    pub(super) newcomers: Newcomers,
+    pub(super) newcomers: Allowance,
+    /// The last publications that were passed on: they may come another way too.
+    pub(super) recent: Seen,
     overlays: BTreeMap<TopicName, Overlay>,
     openings: Openings,
     clock: u64,
@@ -75,7 +79,8 @@ impl State {
             directory: Directory::default(),
             authors: Authors::default(),
             revoked: BTreeSet::new(),
-            newcomers: Newcomers::default(),
+            newcomers: Allowance::default(),
+            recent: recent(),
             overlays: BTreeMap::new(),
             openings: Openings::default(),
             clock: 0,
@@ -355,11 +360,7 @@ impl State {
         let unverified = Unverified::from_bytes(bytes)?;
         let said = &unverified.publication;
         let (topic, author) = (&said.topic, said.author);
-        let is_at_or_below = |path: &TopicName| topic.and_above().any(|at| at == path.as_str());
-        if path.is_some_and(|path| !is_at_or_below(path)) {
-            let what = "it belongs to another topic";
-            return Err(PublicationError::Malformed { what });
-        }
+        check_path(path, topic)?;
         if !self.hears(topic) {
             return Ok(Verdict::NotHeard);
         }

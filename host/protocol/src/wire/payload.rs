@@ -4,6 +4,7 @@ const BUNDLE: u8 = 1;
 const ANNOUNCEMENT: u8 = 2;
 const FACT: u8 = 3;
 const PUBLICATION: u8 = 4;
+const CALL: u8 = 5;
 
 /// What [`broadcast`](crate::broadcast) carries to everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Payload<'a> {
     /// Something that a program says in a topic, as its node signed it: among nodes with partial
     /// views.
     Publication(&'a [u8]),
+    /// A call for circles, as its caller signed it: among nodes with partial views.
+    Call(&'a [u8]),
 }
 
 /// Why bytes are not a payload of this protocol version. The fault of whoever sent them: correct
@@ -42,6 +45,7 @@ impl<'a> Payload<'a> {
             Self::Announcement(bytes) => [&[ANNOUNCEMENT], bytes].concat(),
             Self::Fact(bytes) => [&[FACT], bytes].concat(),
             Self::Publication(bytes) => [&[PUBLICATION], bytes].concat(),
+            Self::Call(bytes) => [&[CALL], bytes].concat(),
         }
     }
 
@@ -56,6 +60,7 @@ impl<'a> Payload<'a> {
             ANNOUNCEMENT => Ok(Self::Announcement(bytes)),
             FACT => Ok(Self::Fact(bytes)),
             PUBLICATION => Ok(Self::Publication(bytes)),
+            CALL => Ok(Self::Call(bytes)),
             kind => Err(PayloadError::Kind { kind }),
         }
     }
@@ -74,6 +79,7 @@ mod tests {
             Payload::Announcement(b""),
             Payload::Fact(b"y"),
             Payload::Publication(b"z"),
+            Payload::Call(b"c"),
         ] {
             let bytes = payload.to_bytes();
             assert_eq!(Payload::from_bytes(&bytes), Ok(payload));

@@ -33,6 +33,7 @@ pub(crate) fn message(bytes: &[u8]) {
             Ok(Payload::Announcement(bytes)) => announcement(bytes),
             Ok(Payload::Fact(bytes)) => fact(bytes),
             Ok(Payload::Publication(bytes)) => publication(bytes),
+            Ok(Payload::Call(bytes)) => crate::circles::call_decoding(bytes),
             Err(_) => {}
         }
     }

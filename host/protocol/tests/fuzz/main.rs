@@ -15,6 +15,7 @@ mod cases;
 #[path = "../replication/checker.rs"]
 #[allow(dead_code)]
 mod checker;
+mod circles;
 mod content;
 mod decoding;
 mod discovery;
@@ -106,6 +107,21 @@ fn any_bytes_are_a_message_of_rapid_broadcast_or_refused() {
 #[test]
 fn rapid_broadcast_delivers_once_and_ends_whatever_peers_send() {
     run(400, &[], rapid::rapid_among_liars);
+}
+
+#[test]
+fn any_bytes_are_a_message_about_a_circle_or_refused() {
+    run(20_000, &circles::messages(), circles::decoding);
+}
+
+#[test]
+fn any_bytes_are_a_call_for_a_circle_or_refused() {
+    run(2_000, &circles::calls(), circles::call_decoding);
+}
+
+#[test]
+fn circles_stay_bounded_whatever_peers_say() {
+    run(2_000, &[], circles::circles_among_liars);
 }
 
 #[test]

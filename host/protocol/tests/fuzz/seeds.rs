@@ -292,6 +292,11 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         .chain(layer(3, contents()))
         .chain(layer(9, crate::facts::conversation()))
         .chain(layer(11, crate::overlay::views()))
+        .chain(
+            crate::circles::messages()
+                .into_iter()
+                .map(|message| [&[12, 0, 4][..], b"shop", &message].concat()),
+        )
         .collect()
 }
 

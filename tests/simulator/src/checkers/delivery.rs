@@ -70,6 +70,21 @@ impl Reach {
     pub fn percent(&self) -> f64 {
         100.0 - 100.0 * self.missed_count as f64 / self.expected_count as f64
     }
+
+    /// Adds how far other messages came.
+    pub fn add(&mut self, other: &Self) {
+        self.expected_count += other.expected_count;
+        self.missed_count += other.missed_count;
+        self.repeated_count += other.repeated_count;
+        self.last = self.last.max(other.last);
+        self.hops_max = self.hops_max.max(other.hops_max);
+        for (hops, count) in &other.by_hops {
+            *self.by_hops.entry(*hops).or_default() += count;
+        }
+        for (time, count) in &other.by_time {
+            *self.by_time.entry(*time).or_default() += count;
+        }
+    }
 }
 
 /// How far messages came among these nodes. Give only nodes that should have heard them.

@@ -10,6 +10,7 @@ mod rapid;
 mod reconcile;
 mod shipped;
 mod swim;
+mod topics;
 mod tree;
 
 use crate::file::ScenarioFile;
@@ -48,6 +49,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),
     scenario("tree", "nodes join through one, then random ones speak", 10_000, tree::tree),
     scenario("tree_of_fifty", "the same, joined through one of fifty", 10_000, tree::tree_of_fifty),
+    scenario("topics", "messages in topics, among those that listen", 2_000, topics::topics),
     scenario("tree_crash", "50, 80, 90 % of processes end", 10_000, mass_crash::mass_crash),
     scenario("tree_crash_silent", "the same, unnoticed", 10_000, mass_crash::mass_crash_silent),
 ];

@@ -1,6 +1,7 @@
 //! What a node of a simulation is: the protocols under test, put together as the driver of a real
 //! node does.
 
+mod circles;
 mod facts;
 mod flood;
 mod graph;
@@ -10,6 +11,7 @@ mod rapid;
 mod subject;
 mod swim;
 
+pub use circles::{CircleConfig, CircleInput, CircleMessage, CircleNode, publication};
 pub use facts::{FactInput, FactMessage, FactNode, WALL_START_MS};
 pub use flood::FloodNode;
 pub use graph::random_graph;

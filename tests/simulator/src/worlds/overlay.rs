@@ -85,12 +85,37 @@ pub struct OverlayNode {
 }
 
 /// Where a node listens.
-fn entry(node: Index) -> Entry {
+pub(super) fn entry(node: Index) -> Entry {
     let [a, b, c, d] = node.to_be_bytes();
     let address = SocketAddr::from(([10 + a, b, c, d], 7_400));
     Entry {
         node: node_id(node),
         address,
+    }
+}
+
+/// Close to what the encoding takes, without encoding.
+pub(super) fn bytes_of_view(message: &hyparview::Message) -> usize {
+    use hyparview::Message as View;
+    match message {
+        View::Join { .. } | View::Neighbour { .. } => 20,
+        View::Disconnect { .. } => 4,
+        View::ForwardJoin { .. } => 56,
+        View::NeighbourReply { entries, .. } => 5 + 51 * entries.len(),
+        View::Shuffle { entries, .. } => 56 + 51 * entries.len(),
+        View::ShuffleReply { entries } => 4 + 51 * entries.len(),
+    }
+}
+
+/// The same.
+pub(super) fn bytes_of_tree(message: &plumtree::Message) -> usize {
+    use plumtree::Message as Tree;
+    match message {
+        Tree::Gossip { payload, .. } => 10 + payload.len(),
+        Tree::Beacon { .. } => 42,
+        Tree::IHave { items, .. } => 5 + 36 * items.len(),
+        Tree::Graft { .. } => 38,
+        Tree::Prune => 3,
     }
 }
 
@@ -184,21 +209,9 @@ impl Process for OverlayNode {
     type Input = OverlayInput;
 
     fn bytes_of(message: &OverlayMessage) -> usize {
-        use hyparview::Message as View;
-        use plumtree::Message as Tree;
-        // Close to what the encodings take, without encoding.
         match message {
-            OverlayMessage::View(View::Join { .. } | View::Neighbour { .. }) => 20,
-            OverlayMessage::View(View::Disconnect { .. }) => 4,
-            OverlayMessage::View(View::ForwardJoin { .. }) => 56,
-            OverlayMessage::View(View::NeighbourReply { entries, .. }) => 5 + 51 * entries.len(),
-            OverlayMessage::View(View::Shuffle { entries, .. }) => 56 + 51 * entries.len(),
-            OverlayMessage::View(View::ShuffleReply { entries }) => 4 + 51 * entries.len(),
-            OverlayMessage::Tree(Tree::Gossip { payload, .. }) => 10 + payload.len(),
-            OverlayMessage::Tree(Tree::Beacon { .. }) => 42,
-            OverlayMessage::Tree(Tree::IHave { items, .. }) => 5 + 36 * items.len(),
-            OverlayMessage::Tree(Tree::Graft { .. }) => 38,
-            OverlayMessage::Tree(Tree::Prune) => 3,
+            OverlayMessage::View(message) => bytes_of_view(message),
+            OverlayMessage::Tree(message) => bytes_of_tree(message),
             OverlayMessage::Alive => 1,
         }
     }

@@ -1,11 +1,16 @@
 //! Whoever sends nonsense, lies about itself, or holds connections open.
 
-use replicant_protocol::session::CloseReason;
+use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::circles;
+use replicant_protocol::membership::{StrategyKind, hyparview};
+use replicant_protocol::session::{CloseReason, View};
+use replicant_protocol::wire::{self, Payload};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::raw_peer::{RawPeer, is_closed};
 use super::*;
+use crate::vocabulary::Strategy;
 
 /// Sends bytes and waits until the connection is closed.
 async fn shout(at: SocketAddr, bytes: &[u8]) {
@@ -157,6 +162,61 @@ async fn a_peer_that_sends_nonsense_loses_its_session_and_is_refused() {
     let other = RawPeer::connect(a.address(), 10).await;
     eventually("others are not", || a.handle.peers() == [identity(10).id()]).await;
     drop(other);
+    shut_down(&[&a]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_about_a_circle_ends_a_session_between_full_views() {
+    let a = TestNode::start(config(1, &[])).await;
+    let mut peer = RawPeer::connect(a.address(), 9).await;
+    let path = "shop".parse().unwrap();
+    let message = wire::Message::Circle(path, circles::Message::Ask);
+    peer.send(&message.to_bytes()).await;
+    assert_eq!(peer.read_to_end().await, Some(CloseReason::Misbehaviour));
+    shut_down(&[&a]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_that_passes_a_forged_call_on_loses_its_session() {
+    let mut partial = config(1, &[]);
+    partial.strategy = StrategyKind::HyParView;
+    let a = TestNode::start(partial).await;
+    let mut peer = RawPeer::connect_with(a.address(), 9, View::Partial).await;
+    let address = ([127, 0, 0, 1], 1).into();
+    let join = wire::Message::Views(hyparview::Message::Join { address });
+    peer.send(&join.to_bytes()).await;
+    let call = |by: u8| circles::Call {
+        caller: hyparview::Entry {
+            node: identity(by).id(),
+            address,
+        },
+        start: 1,
+        number: 1,
+        wish: circles::Wish::Listens,
+        paths: vec!["shop".parse().unwrap()],
+    };
+    let gossip = |call: &[u8]| {
+        let payload = Payload::Call(call).to_bytes().into();
+        let (hops, spread) = (1, 0);
+        wire::Message::from(plumtree::Message::Gossip {
+            hops,
+            spread,
+            payload,
+        })
+    };
+    let signed = call(8).sign(&identity(8));
+    peer.send(&gossip(&signed).to_bytes()).await;
+    let forged = call(7).sign(&identity(8));
+    peer.send(&gossip(&forged).to_bytes()).await;
+    assert_eq!(peer.read_to_end().await, Some(CloseReason::Misbehaviour));
+    let again = a
+        .handle
+        .publish("shop".parse().unwrap(), vec![1], Strategy::Tree);
+    again.await.unwrap();
+    eventually("the call that was signed counts", || {
+        a.count(Count::CircleHandedIn) == 1
+    })
+    .await;
     shut_down(&[&a]).await;
 }
 

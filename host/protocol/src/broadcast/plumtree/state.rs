@@ -7,9 +7,9 @@ use std::time::Duration;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::broadcast::seen::Seen;
 use crate::broadcast::{Broadcast, BroadcastError, Delivery, OutEvent};
 use crate::ids::{Hash, NodeId};
+use crate::seen::Seen;
 
 use super::beacon::Root;
 use super::cache::Cache;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::broadcast::acknowledgement::{Acknowledged, Tally};
-use crate::broadcast::seen::Seen;
 use crate::broadcast::{BroadcastError, Delivery};
 use crate::chunks::CHUNK_BYTES;
 use crate::ids::{Hash, NodeId};
+use crate::seen::Seen;
 
 use super::bodies::Bodies;
 use super::counts::Counts;

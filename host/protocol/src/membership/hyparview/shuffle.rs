@@ -35,9 +35,23 @@ impl HyParView {
         let known = self.passive.sample(1, rng);
         let is_stranger = |entry: &Entry| !self.active.contains(&entry.node);
         let chosen = contacts.chain(known).filter(is_stranger).choose(rng);
-        self.mixed_with = chosen.map(|chosen| chosen.node);
+        self.mixed_with = None;
         if let Some(chosen) = chosen {
-            self.send_shuffle(chosen, 0, rng);
+            self.mix_with(chosen, rng);
+        }
+    }
+
+    fn mix_with(&mut self, chosen: Entry, rng: &mut impl Rng) {
+        self.mixed_with = Some(chosen.node);
+        self.send_shuffle(chosen, 0, rng);
+    }
+
+    /// Mixes views now with a node that may be of another part, as the layer above heard.
+    pub fn handle_other_part(&mut self, now: Duration, entry: Entry, rng: &mut impl Rng) {
+        let is_stranger = entry.node != self.own.node && !self.active.contains(&entry.node);
+        if is_stranger && !self.has_left {
+            self.mix_with(entry, rng);
+            self.plan(now, rng);
         }
     }
 

@@ -205,6 +205,11 @@ impl HyParView {
         (self.active.len(), self.active.own_count())
     }
 
+    /// The neighbours, in the order of ids.
+    pub fn neighbours(&self) -> impl Iterator<Item = Entry> {
+        self.active.entries()
+    }
+
     /// How many others are known.
     pub fn passive_count(&self) -> usize {
         self.passive.len()

@@ -7,14 +7,14 @@ use crate::ids::Hash;
 /// The last hashes, in two generations: when the young one is full the old one is forgotten. So
 /// the last `generation_max` hashes are surely remembered, without a list of their order.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     young: BTreeSet<Hash>,
     old: BTreeSet<Hash>,
     generation_max: usize,
 }
 
 impl Seen {
-    pub(super) fn new(generation_max: usize) -> Self {
+    pub(crate) fn new(generation_max: usize) -> Self {
         Self {
             young: BTreeSet::new(),
             old: BTreeSet::new(),
@@ -22,12 +22,12 @@ impl Seen {
         }
     }
 
-    pub(super) fn contains(&self, id: &Hash) -> bool {
+    pub(crate) fn contains(&self, id: &Hash) -> bool {
         self.young.contains(id) || self.old.contains(id)
     }
 
     /// Whether it is new.
-    pub(super) fn insert(&mut self, id: Hash) -> bool {
+    pub(crate) fn insert(&mut self, id: Hash) -> bool {
         if self.contains(&id) {
             return false;
         }
