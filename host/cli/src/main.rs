@@ -9,6 +9,7 @@ mod client;
 mod commands;
 mod environment;
 mod exit;
+mod files;
 mod guest;
 mod local_cluster;
 mod logs;

@@ -9,7 +9,7 @@ use replicant_check::{Limits, Module, Runtime};
 use replicant_project::{Build, BuildError, Language, Project};
 
 use crate::output::{self, printable, size};
-use crate::{progress, sandbox};
+use crate::{files, progress, sandbox};
 
 #[derive(Args)]
 pub(crate) struct BuildArguments {
@@ -46,7 +46,7 @@ pub(crate) fn build(
     output: Option<&Path>,
 ) -> Result<Built> {
     let made = make(project, build)?;
-    let bytes = fs::read(&made).with_context(|| format!("cannot read {}", made.display()))?;
+    let bytes = files::component(&made)?;
     let examined = progress::counter("compiling the component as a node does");
     let module = runtime.load(&bytes, Limits::default());
     examined.finish_and_clear();

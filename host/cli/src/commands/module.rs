@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::arguments::ReadArguments;
 use crate::client::{module_path, with_query};
+use crate::files;
 use crate::output::{Table, line, number, printable, short, size, text, yes};
 
 #[derive(Subcommand)]
@@ -80,8 +81,7 @@ pub(crate) fn run(command: &ModuleCommand) -> Result<()> {
 
 fn load(arguments: &LoadArguments) -> Result<()> {
     let file = arguments.file.display();
-    let component =
-        std::fs::read(&arguments.file).with_context(|| format!("cannot read {file}"))?;
+    let component = files::component(&arguments.file)?;
     let client = arguments.read.client()?;
     let limits = [
         ("fuel_per_call", arguments.fuel_per_call),

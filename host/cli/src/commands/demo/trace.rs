@@ -1,11 +1,12 @@
 //! The editing history that the demo types: the editing-traces format, sequential kind.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::files;
 
 /// How a paper was written, key by key: `automerge-paper` of the editing-traces collection,
 /// CC BY 4.0; see `tests/data/README.md`.
@@ -44,8 +45,7 @@ impl Trace {
     pub(crate) fn read(path: Option<&Path>, edits_max: usize) -> Result<Self> {
         match path {
             Some(path) => {
-                let bytes =
-                    read_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let bytes = files::read(path, TRACE_BYTES_MAX)?;
                 Self::parse(bytes, edits_max)
                     .and_then(Self::checked)
                     .with_context(|| format!("{} cannot be typed", path.display()))
@@ -106,24 +106,14 @@ impl Edit {
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>> {
-    read_bounded(std::fs::File::open(path)?)
-}
-
 fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>> {
     match bytes.starts_with(&[0x1f, 0x8b]) {
-        true => read_bounded(flate2::read::GzDecoder::new(&bytes[..])).context("not valid gzip"),
+        true => {
+            let unpacked = flate2::read::GzDecoder::new(&bytes[..]);
+            files::bounded(unpacked, TRACE_BYTES_MAX).context("not valid gzip")
+        }
         false => Ok(bytes),
     }
-}
-
-fn read_bounded(reader: impl Read) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    reader.take(TRACE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > TRACE_BYTES_MAX {
-        bail!("it has more than {TRACE_BYTES_MAX} bytes");
-    }
-    Ok(bytes)
 }
 
 /// How long the text is after all edits. An error if one of them reaches beyond it.

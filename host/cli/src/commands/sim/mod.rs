@@ -17,7 +17,7 @@ use replicant_simulator::scenarios::{self, Found};
 
 use crate::exit::{Unfit, WrongArgument};
 use crate::output::Table;
-use crate::progress;
+use crate::{files, progress};
 use report::Ran;
 
 /// More seeds than this are more than anybody waits for.
@@ -133,12 +133,8 @@ fn find(name: &str) -> Result<Found> {
 fn read(file: &Path) -> Result<Found> {
     let name = file.display();
     let wrong = |reason: String| WrongArgument(format!("{name}: {reason}"));
-    let size = std::fs::metadata(file).map(|it| it.len());
-    let size = size.map_err(|error| wrong(error.to_string()))?;
-    if size > FILE_BYTES_MAX as u64 {
-        return Err(wrong(format!("{size} bytes; at most {FILE_BYTES_MAX} are read")).into());
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let text = files::text(file, FILE_BYTES_MAX as u64);
+    let text = text.map_err(|error| WrongArgument(format!("{error:#}")))?;
     let parsed = ScenarioFile::parse(&text).map_err(|error| wrong(error.to_string()))?;
     Ok(Found::File(Box::new(parsed)))
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{TOPIC, update, value};
 use crate::client::Client;
 use crate::commands::demo::report::Report;
+use crate::files;
 use crate::local_cluster::LocalCluster;
 
 /// The type in the example's folder.
@@ -17,8 +18,7 @@ pub(crate) fn play(cluster: &LocalCluster, report: &mut Report, example: &Path) 
     report.act("A type that a user wrote, built and loaded while the cluster runs");
     report.say(format!("building {} ...", example.display()));
     let component = crate::guest::build(example)?;
-    let bytes = std::fs::read(&component)
-        .with_context(|| format!("cannot read {}", component.display()))?;
+    let bytes = files::component(&component)?;
     let module = cluster.nodes[0].client.load_module(&bytes)?;
     if module["name"] != TYPE {
         bail!(
