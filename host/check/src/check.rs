@@ -1,20 +1,18 @@
 //! Checks a component: many runs, on several threads, with one report.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use replicant_runtime::{Fault, LoadError, Runtime};
 
 use crate::chance::Chance;
 use crate::config::Config;
 use crate::cost;
-use crate::generate::{script, verdict};
+use crate::generate::verdict;
 use crate::law::{Law, Outcome, Stop, Violation};
-use crate::laws;
 use crate::object::{Component, Subject};
-use crate::report::{Failure, Progress, Report};
-use crate::script::{Action, Script};
+use crate::report::{Failure, Progress, Report, Unchecked};
+use crate::runs;
+use crate::script::{Action, History, Script};
 use crate::shrink::shrink;
+use crate::tally::{Commands, Tally};
 
 /// How many other seeds are tried in search of a law that says more.
 const OTHER_SEEDS: u64 = 16;
@@ -34,9 +32,52 @@ pub enum CheckError {
     /// The component that is to be the older version cannot be loaded.
     #[error("the older version cannot be loaded: {0}")]
     LoadOlder(#[source] LoadError),
+    /// In no history an object ever changed. The author of the commands is at fault.
+    #[error(
+        "there was nothing to check: of {given} commands that {module} was given, {refused} were \
+         refused, and none made an op{}", first_words(.first_refused)
+    )]
+    NothingHappened {
+        /// `name@version`.
+        module: String,
+        /// How many commands were given.
+        given: u64,
+        /// How many were refused; the others had nothing to change.
+        refused: u64,
+        /// The first that was refused, in CBOR, and the component's words.
+        first_refused: Option<(Vec<u8>, String)>,
+    },
+    /// The history is of another type. Whoever chose it is at fault.
+    #[error(
+        "the history is of {history}, and the component is {component}: give a version of \
+         {history} as the component, or a history of {component}"
+    )]
+    OtherType {
+        /// The name of the type that the history is of.
+        history: String,
+        /// The name of the type that the component implements.
+        component: String,
+    },
     /// The machine is at its limits.
     #[error("the machine could not go on: {0}")]
     Machine(Fault),
+}
+
+/// The end of a sentence about refusals.
+fn first_words(first: &Option<(Vec<u8>, String)>) -> String {
+    let words = |(_, words): &(_, String)| format!("; the first refusal says: {words}");
+    first.as_ref().map(words).unwrap_or_default()
+}
+
+impl CheckError {
+    fn nothing_happened(component: &Component, commands: Commands) -> Self {
+        Self::NothingHappened {
+            module: component.label().to_owned(),
+            given: commands.given,
+            refused: commands.refused,
+            first_refused: commands.first_refused,
+        }
+    }
 }
 
 /// Checks a component. `progress` is told how far it has come, from several threads.
@@ -62,7 +103,11 @@ pub fn check(
         seed: config.seed,
         runs: 0,
         deliveries: 0,
+        commands: 0,
+        refused: 0,
+        queries: Vec::new(),
         laws: config.laws.clone(),
+        unchecked: Vec::new(),
         cost: Vec::new(),
         failure: None,
     };
@@ -71,6 +116,7 @@ pub fn check(
         .iter()
         .partition(|law| **law == Law::OlderStatesLoad);
     let passes = [(Some(&component), of_itself), (older.as_ref(), of_versions)];
+    let mut tally = Tally::default();
     for (component, laws) in passes {
         let laws = Config {
             laws,
@@ -80,55 +126,97 @@ pub fn check(
             && report.failure.is_none()
             && !laws.laws.is_empty()
         {
-            pass(component, &laws, progress, &mut report)?;
+            tally.add(pass(component, &laws, progress, &mut report)?);
         }
     }
-    report.deliveries = component.deliveries();
+    report.deliveries = tally.deliveries;
+    (report.commands, report.refused) = (tally.commands.given, tally.commands.refused);
+    report.queries = tally.asked.counts();
     Ok(report)
 }
 
-/// Runs histories of a component and checks laws on them.
+/// Runs histories of a component and checks laws on them. Returns what was counted.
 fn pass(
     component: &Component,
     config: &Config,
     progress: &(dyn Fn(Progress) + Sync),
     report: &mut Report,
-) -> Result<(), CheckError> {
-    let (runs, first) = all_runs(component, config, progress)?;
-    report.runs += runs;
+) -> Result<Tally, CheckError> {
+    let ran = runs::all(component, config, progress);
+    let mut tally = ran.tally;
+    report.runs += ran.runs;
     let subject = Subject::new(component);
-    report.failure = match first {
-        Some((script, violation)) => {
-            let (script, violation) = more_telling(&subject, config, script, violation);
-            progress(Progress::Shrinking(violation.law));
-            let steps_before = script.steps.len();
-            let tries = config.shrink_tries_max;
-            let (script, violation) = shrink(&subject, script, violation, tries);
-            Some(Failure {
-                violation,
-                script: Some(script),
-                steps_before,
-            })
+    report.failure = match ran.early {
+        Some((script, stop)) => {
+            let violation = broken(Err(stop))?;
+            violation.map(|violation| smaller(&subject, config, progress, (script, violation)))
+        }
+        None if tally.commands.made == 0 => {
+            return Err(CheckError::nothing_happened(component, tally.commands));
         }
         None if config.laws.contains(&Law::CostIsBounded) => {
             progress(Progress::Cost);
-            let measured = cost::curve(&subject, config);
-            let judged = measured.and_then(|points| {
-                report.cost = points;
-                cost::check(&report.cost)
-            });
-            broken(judged)?.map(|violation| Failure {
-                violation,
-                script: None,
-                steps_before: 0,
-            })
+            cost_failure(&subject, config, report)?
         }
         None => None,
     };
-    Ok(())
+    if report.failure.is_none()
+        && config.laws.contains(&Law::CompactionIsInvisible)
+        && tally.snapshots == 0
+    {
+        report.unchecked.push(Unchecked {
+            law: Law::CompactionIsInvisible,
+            reason: "in no history a snapshot was agreed that has ops".to_owned(),
+        });
+    }
+    tally.deliveries += subject.take_tally().deliveries;
+    Ok(tally)
 }
 
-/// Runs a script again and checks one law on it, or all that a [`Config`] has by default.
+/// Makes a history that breaks a law smaller.
+fn smaller(
+    subject: &Subject,
+    config: &Config,
+    progress: &(dyn Fn(Progress) + Sync),
+    (script, violation): Found,
+) -> Failure {
+    let (script, violation) = more_telling(subject, config, script, violation);
+    progress(Progress::Shrinking(violation.law));
+    let steps_before = script.steps.len();
+    let (script, violation) = shrink(subject, script, violation, config.shrink_tries_max);
+    Failure {
+        violation,
+        script: Some(script),
+        steps_before,
+    }
+}
+
+/// Measures costs and says whether they grow too much.
+fn cost_failure(
+    subject: &Subject,
+    config: &Config,
+    report: &mut Report,
+) -> Result<Option<Failure>, CheckError> {
+    let measured = cost::curve(subject, config);
+    let judged = measured.and_then(|curve| {
+        let law = Law::CostIsBounded;
+        let unmeasured = curve.unmeasured();
+        report
+            .unchecked
+            .extend(unmeasured.map(|reason| Unchecked { law, reason }));
+        report.cost = curve.points;
+        cost::check(&report.cost)
+    });
+    let failure = |violation| Failure {
+        violation,
+        script: None,
+        steps_before: 0,
+    };
+    Ok(broken(judged)?.map(failure))
+}
+
+/// Runs a history again and checks the laws of the configuration on it. The component may have been
+/// changed since then, but it must be of the same name.
 ///
 /// # Errors
 ///
@@ -136,11 +224,18 @@ fn pass(
 pub fn replay(
     runtime: &Runtime,
     component: &[u8],
-    script: &Script,
+    history: &History,
     config: &Config,
 ) -> Result<Option<Violation>, CheckError> {
+    let script = &history.script;
     script.validate().map_err(CheckError::Script)?;
     let component = load(runtime, component, config)?;
+    if name(&history.module) != name(component.label()) {
+        return Err(CheckError::OtherType {
+            history: name(&history.module).to_owned(),
+            component: name(component.label()).to_owned(),
+        });
+    }
     let older = older(runtime, &component, config)?;
     let config = of_its_world(config, &component)?;
     for &law in &config.laws {
@@ -161,7 +256,12 @@ fn load(runtime: &Runtime, component: &[u8], config: &Config) -> Result<Componen
     let mut limits = config.limits.clone();
     limits.fuel_per_call = limits.fuel_per_call.saturating_mul(2);
     let rich = runtime.load(component, limits)?;
-    Ok(Component::new(module, rich))
+    Ok(Component::new(module, rich, &config.queries))
+}
+
+/// The name in `name@version`.
+fn name(label: &str) -> &str {
+    label.split('@').next().unwrap_or(label)
 }
 
 /// The older version that the configuration names.
@@ -177,7 +277,6 @@ fn older(
         CheckError::Load(error) => CheckError::LoadOlder(error),
         error => error,
     })?;
-    let name = |label: &str| label.split('@').next().map(str::to_owned);
     let (old, new) = (older.label(), component.label());
     if name(old) != name(new) || old == new {
         return Err(CheckError::Config(format!(
@@ -211,51 +310,6 @@ fn of_its_world(config: &Config, component: &Component) -> Result<Config, CheckE
 /// What is told of a script that breaks a law.
 type Found = (Script, Violation);
 
-/// Does all runs up to the first that fails. Returns how many those are.
-fn all_runs(
-    component: &Component,
-    config: &Config,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(u64, Option<Found>), CheckError> {
-    let next = AtomicU64::new(0);
-    let done = AtomicU64::new(0);
-    // The lowest run that ended early: those above it are of no interest.
-    let lowest = AtomicU64::new(config.runs);
-    let early: Mutex<Vec<(u64, Script, Stop)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..config.threads {
-            scope.spawn(|| {
-                loop {
-                    let run = next.fetch_add(1, Ordering::Relaxed);
-                    if run >= lowest.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let (script, outcome) =
-                        one_run(component, config, config.seed.wrapping_add(run));
-                    if let Err(stop) = outcome {
-                        lowest.fetch_min(run, Ordering::Relaxed);
-                        let mut early = early.lock().unwrap_or_else(|broken| broken.into_inner());
-                        early.push((run, script, stop));
-                    }
-                    progress(Progress::Runs(done.fetch_add(1, Ordering::Relaxed) + 1));
-                }
-            });
-        }
-    });
-    let mut early = early
-        .into_inner()
-        .unwrap_or_else(|broken| broken.into_inner());
-    early.sort_by_key(|(run, ..)| *run);
-    let done = done.into_inner();
-    match early.into_iter().next() {
-        None => Ok((done, None)),
-        Some((run, script, stop)) => {
-            let violation = broken(Err(stop))?;
-            Ok((run + 1, violation.map(|violation| (script, violation))))
-        }
-    }
-}
-
 /// Looks for a law further up that the same script breaks when chance falls otherwise: what it says
 /// is nearer to the fault.
 fn more_telling(subject: &Subject, config: &Config, script: Script, violation: Violation) -> Found {
@@ -274,17 +328,6 @@ fn more_telling(subject: &Subject, config: &Config, script: Script, violation: V
         }
     }
     (script, violation)
-}
-
-fn one_run(component: &Component, config: &Config, seed: u64) -> (Script, Outcome) {
-    let subject = &Subject::new(component);
-    let (script, lived) = script(subject, config, seed);
-    let checked = lived.and_then(|mut world| {
-        world.settle()?;
-        let mut laws = config.laws.iter();
-        laws.try_for_each(|law| laws::check(*law, subject, &script, &mut world))
-    });
-    (script, checked)
 }
 
 /// The broken law, if it is one that ended a run.

@@ -17,14 +17,17 @@ pub struct Config {
     pub steps: u32,
     /// Replicas: from two to this many. Default 4; at least 2, at most 16.
     pub replicas_max: usize,
-    /// Threads. Default: as many as the machine runs at once, at most 8. What is found is the same
-    /// for every number.
+    /// Threads. Default: as many as the machine runs at once, at most 8. The report is the
+    /// same for every number.
     pub threads: usize,
     /// The laws. Default: all.
     pub laws: Vec<Law>,
     /// Commands in CBOR to choose from, instead of the component's own `sample`. They need not be
     /// valid.
     pub commands: Vec<Vec<u8>>,
+    /// Queries in CBOR to ask besides those that the component's query schema describes. They need
+    /// not make sense in every state. Default: none.
+    pub queries: Vec<Vec<u8>>,
     /// An older version of the component. Histories that it made must go on in the component: see
     /// [`Law::OlderStatesLoad`]. Default: none.
     pub from: Option<Vec<u8>>,
@@ -48,6 +51,7 @@ impl Default for Config {
             threads: threads.map_or(1, |threads| threads.get().min(8)),
             laws: Law::ALL.to_vec(),
             commands: Vec::new(),
+            queries: Vec::new(),
             from: None,
             shrink_tries_max: 2_000,
             limits: Limits::default(),

@@ -9,8 +9,8 @@ use crate::law::{Law, Outcome, Stop};
 use crate::object::{Object, Subject};
 use crate::world::packed;
 
-/// Ops of the longest history.
-const OPS_MAX: u64 = 8_192;
+/// Ops of the longest history in which costs are measured.
+pub const COST_OPS_MAX: u64 = 8_192;
 /// Commands of one batch.
 const BATCH: u64 = 32;
 /// The history of the first point.
@@ -34,8 +34,32 @@ pub struct CostPoint {
     pub saved_bytes: usize,
 }
 
+/// What was measured.
+pub(crate) struct Curve {
+    /// The points that were reached.
+    pub(crate) points: Vec<CostPoint>,
+    /// Ops that history had at its end.
+    ops: u64,
+    /// Commands that were given until then.
+    commands: u64,
+}
+
+impl Curve {
+    /// Why nothing can be said about growth; none if something can.
+    pub(crate) fn unmeasured(&self) -> Option<String> {
+        let needed = 2 * FIRST;
+        let (ops, commands) = (self.ops, self.commands);
+        (self.points.len() < 2).then(|| {
+            format!(
+                "of {commands} commands {ops} made an op, and costs are compared from {needed} ops \
+                 on"
+            )
+        })
+    }
+}
+
 /// Lets one author and one reader live through a long history.
-pub(crate) fn curve(subject: &Subject, config: &Config) -> Outcome<Vec<CostPoint>> {
+pub(crate) fn curve(subject: &Subject, config: &Config) -> Outcome<Curve> {
     let mut author = Object::new(subject)?;
     let mut reader = Object::new(subject)?;
     let mut chance = Chance::new(config.seed, "cost", 0);
@@ -43,7 +67,7 @@ pub(crate) fn curve(subject: &Subject, config: &Config) -> Outcome<Vec<CostPoint
     let (mut ops, mut commands, mut next) = (0, 0, FIRST);
     let mut sum = Sum::default();
     // Commands that change nothing do not make history longer: the loop has its own end.
-    while ops < OPS_MAX && commands < 4 * OPS_MAX {
+    while ops < COST_OPS_MAX && commands < 4 * COST_OPS_MAX {
         let made = batch(&mut author, &mut reader, config, &mut chance, ops, &mut sum)?;
         ops += made;
         commands += BATCH;
@@ -53,7 +77,11 @@ pub(crate) fn curve(subject: &Subject, config: &Config) -> Outcome<Vec<CostPoint
             next *= 2;
         }
     }
-    Ok(points)
+    Ok(Curve {
+        points,
+        ops,
+        commands,
+    })
 }
 
 #[derive(Default)]
@@ -148,6 +176,20 @@ mod tests {
             saved_bytes: 0,
         };
         ops.map(point).to_vec()
+    }
+
+    #[test]
+    fn growth_is_known_from_two_points_on() {
+        let curve = |count| Curve {
+            points: points(|_| 1.0)[..count].to_vec(),
+            ops: 300,
+            commands: 32_768,
+        };
+        assert!(curve(2).unmeasured().is_none());
+        for count in [0, 1] {
+            let reason = curve(count).unmeasured().unwrap();
+            assert!(reason.contains("32768 commands 300 made an op"), "{reason}");
+        }
     }
 
     #[test]

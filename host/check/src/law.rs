@@ -228,6 +228,11 @@ impl Stop {
         self
     }
 
+    /// Whether it is this law that is broken.
+    pub(crate) fn is_of(&self, law: Law) -> bool {
+        matches!(self, Self::Broken(violation) if violation.law == law)
+    }
+
     /// The same, as a matter of another law.
     pub(crate) fn of(mut self, law: Law) -> Self {
         if let Self::Broken(violation) = &mut self {

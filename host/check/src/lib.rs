@@ -11,8 +11,8 @@
 //!
 //! The laws are those of `wit/replicant-crdt-0.1.0`. That they hold in some thousand histories
 //! proves nothing, as always with tests; but each failure is a real one. Everything follows from
-//! [`Config::seed`]: the same component, configuration and version of this crate find the same
-//! failure. Only how many ops were delivered until then depends on the number of threads.
+//! [`Config::seed`]: the same component, configuration and version of this crate give the same
+//! report, on any number of threads.
 
 mod chance;
 mod check;
@@ -22,17 +22,21 @@ mod generate;
 mod law;
 mod laws;
 mod object;
+mod queries;
 mod report;
+mod runs;
 mod script;
 mod shrink;
 mod story;
+mod tally;
 mod world;
 
 pub use check::{CheckError, check, replay};
 pub use config::Config;
-pub use cost::{CostPoint, GROWTH_MAX};
+pub use cost::{COST_OPS_MAX, CostPoint, GROWTH_MAX};
 pub use law::{Evidence, Law, Violation};
+pub use queries::{QueryCount, QuerySource};
 pub use replicant_runtime::{CacheConfig, CompilerProcess, Limits, Module, Runtime, RuntimeConfig};
-pub use report::{Failure, Progress, Report};
-pub use script::{Action, Command, Script, Step, Update};
+pub use report::{Failure, Progress, Report, Unchecked};
+pub use script::{Action, Command, History, Script, Step, Update};
 pub use story::Show;

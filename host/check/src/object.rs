@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use replicant_runtime::{
     CallError, Context, Dot, Handle, Instance, Module, Packed, Run, Updated, World,
 };
 
+use crate::chance::Chance;
 use crate::law::{Evidence, Law, Outcome, Stop};
+use crate::queries::{Queries, Query};
+use crate::tally::Tally;
 use crate::world::packed;
 
 /// The component under test: what all threads share.
@@ -18,25 +20,26 @@ pub(crate) struct Component {
     module: Module,
     /// The same component with another budget of fuel.
     rich: Module,
-    deliveries: Arc<AtomicU64>,
+    /// What it can be asked.
+    queries: Arc<Queries>,
     /// A newer version, which has to go on with what this one saved.
     successor: Option<Arc<Component>>,
 }
 
 impl Component {
-    pub(crate) fn new(module: Module, rich: Module) -> Self {
+    pub(crate) fn new(module: Module, rich: Module, queries: &[Vec<u8>]) -> Self {
+        let queries = Queries::new(&module.description().query_schema, queries);
         Self {
             module,
             rich,
-            deliveries: Arc::default(),
+            queries: Arc::new(queries),
             successor: None,
         }
     }
 
-    /// This version as the one before `newer`. What either delivers counts as the newer one's.
+    /// This version as the one before `newer`.
     pub(crate) fn before(self, newer: &Self) -> Self {
         Self {
-            deliveries: Arc::clone(&newer.deliveries),
             successor: Some(Arc::new(newer.clone())),
             ..self
         }
@@ -51,11 +54,6 @@ impl Component {
     pub(crate) fn label(&self) -> &str {
         self.module.label()
     }
-
-    /// How many ops objects have applied.
-    pub(crate) fn deliveries(&self) -> u64 {
-        self.deliveries.load(Ordering::Relaxed)
-    }
 }
 
 /// The component under test, in one run.
@@ -66,6 +64,7 @@ impl Component {
 pub(crate) struct Subject {
     component: Component,
     instances: Rc<RefCell<Vec<Rc<RefCell<Instance>>>>>,
+    tally: Rc<RefCell<Tally>>,
 }
 
 impl Subject {
@@ -73,12 +72,21 @@ impl Subject {
         Self {
             component: component.clone(),
             instances: Rc::default(),
+            tally: Rc::default(),
+        }
+    }
+
+    /// Another component in the same run.
+    fn beside(&self, component: &Component) -> Self {
+        Self {
+            tally: Rc::clone(&self.tally),
+            ..Self::new(component)
         }
     }
 
     /// The same component, whose objects run with the other budget.
     pub(crate) fn with_more_fuel(&self) -> Self {
-        Self::new(&Component {
+        self.beside(&Component {
             module: self.component.rich.clone(),
             ..self.component.clone()
         })
@@ -107,7 +115,18 @@ impl Subject {
 
     /// The version that comes after the component.
     pub(crate) fn successor(&self) -> Option<Self> {
-        self.component.successor.as_deref().map(Self::new)
+        let successor = self.component.successor.as_deref();
+        successor.map(|successor| self.beside(successor))
+    }
+
+    /// Counts something.
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Tally)) {
+        count(&mut self.tally.borrow_mut());
+    }
+
+    /// What was counted, and counting begins anew.
+    pub(crate) fn take_tally(&self) -> Tally {
+        self.tally.take()
     }
 
     /// An instance without objects.
@@ -212,8 +231,7 @@ impl Object {
 
     pub(crate) fn apply(&mut self, run: &Run, events: bool) -> Outcome<Packed> {
         let count = run.counters.len() as u64;
-        let deliveries = &self.subject.component.deliveries;
-        deliveries.fetch_add(count, Ordering::Relaxed);
+        self.subject.count(|tally| tally.deliveries += count);
         Ok(self.instance.borrow_mut().apply(self.handle, run, events)?)
     }
 
@@ -241,6 +259,18 @@ impl Object {
             Err(CallError::Refused(words)) => Ok(Err(words)),
             Err(CallError::Fault(fault)) => Err(fault.into()),
         }
+    }
+
+    /// Queries of the type's own that this object can be asked.
+    pub(crate) fn own_queries(&mut self, chance: &mut Chance) -> Outcome<Vec<Query>> {
+        let queries = Arc::clone(&self.subject.component.queries);
+        queries.own(self, chance)
+    }
+
+    /// All kinds of queries that this object can be asked, some of which make no sense.
+    pub(crate) fn all_queries(&mut self, chance: &mut Chance) -> Outcome<Vec<Query>> {
+        let queries = Arc::clone(&self.subject.component.queries);
+        queries.all(self, chance)
     }
 
     /// The whole value.
@@ -271,6 +301,30 @@ impl Object {
         self.instance.borrow().fuel_used()
     }
 
+    /// The whole value, and the answers to queries.
+    pub(crate) fn readings(&mut self, queries: &[Query]) -> Outcome<Vec<Answer>> {
+        let queries = queries.iter().map(|query| Some(&query.data[..]));
+        [None]
+            .into_iter()
+            .chain(queries)
+            .map(|query| self.query(query))
+            .collect()
+    }
+
+    /// Checks that another object has the same value and answers queries alike.
+    pub(crate) fn check_reads_alike(
+        &mut self,
+        other: &mut Self,
+        queries: &[Query],
+        law: Law,
+        what: &str,
+        sides: [&str; 2],
+    ) -> Outcome {
+        let (own, others) = (self.readings(queries)?, other.readings(queries)?);
+        let what = format!("{what}, but they read differently");
+        check_readings(law, &what, queries, sides, own, others)
+    }
+
     /// Checks that another object reads the same and has the same bytes.
     pub(crate) fn check_same(
         &mut self,
@@ -299,6 +353,31 @@ impl Object {
         .with(sides[0], Evidence::State(own_state))
         .with(sides[1], Evidence::State(others_state)))
     }
+}
+
+/// Checks that two readings with the same queries are equal.
+pub(crate) fn check_readings(
+    law: Law,
+    what: &str,
+    queries: &[Query],
+    sides: [&str; 2],
+    own: Vec<Answer>,
+    others: Vec<Answer>,
+) -> Outcome {
+    let pairs = own.into_iter().zip(others).enumerate();
+    let Some((at, (own, others))) = pairs.into_iter().find(|(_, (own, others))| own != others)
+    else {
+        return Ok(());
+    };
+    let asked = at.checked_sub(1).and_then(|at| queries.get(at));
+    let asked = asked.map_or_else(
+        || Evidence::Words("the value".to_owned()),
+        |query| Evidence::Data(query.data.clone()),
+    );
+    Err(Stop::broken(law, what)
+        .with("query", asked)
+        .with(sides[0], answer(own))
+        .with(sides[1], answer(others)))
 }
 
 /// An answer as something to show.

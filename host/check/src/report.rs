@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cost::CostPoint;
 use crate::law::{Law, Violation};
+use crate::queries::{QueryCount, QuerySource};
 use crate::script::Script;
 
 /// What was found about one component.
@@ -19,12 +20,47 @@ pub struct Report {
     pub runs: u64,
     /// How many ops were delivered to objects in them.
     pub deliveries: u64,
-    /// The laws that were checked, in their order.
+    /// How many commands were given in them.
+    pub commands: u64,
+    /// How many of these were refused.
+    pub refused: u64,
+    /// The queries that were asked, by where they came from.
+    pub queries: Vec<QueryCount>,
+    /// The laws that were to be checked, in their order.
     pub laws: Vec<Law>,
+    /// Those of them that could not be.
+    pub unchecked: Vec<Unchecked>,
     /// What calls cost as history grows.
     pub cost: Vec<CostPoint>,
     /// The first law that is broken, by the run with the lowest seed; none if all hold.
     pub failure: Option<Failure>,
+}
+
+impl Report {
+    /// Whether it is known why nothing is known of this law.
+    #[must_use]
+    pub fn is_unchecked(&self, law: Law) -> bool {
+        self.unchecked.iter().any(|unchecked| unchecked.law == law)
+    }
+
+    /// Whether the component answered a query of its type's own.
+    #[must_use]
+    pub fn answered_own_queries(&self) -> bool {
+        let mut own = self.queries.iter().filter(|count| {
+            let source = count.source;
+            matches!(source, QuerySource::Schema | QuerySource::Given)
+        });
+        own.any(|count| count.answered > 0)
+    }
+}
+
+/// A law of which nothing is known, although no history breaks it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unchecked {
+    /// The law.
+    pub law: Law,
+    /// What would have been needed, as a sentence.
+    pub reason: String,
 }
 
 /// A broken law, and how to break it again.

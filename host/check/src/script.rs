@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::REPLICAS;
+use crate::law::Law;
 
 /// One run of a few replicas of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,17 @@ pub struct Script {
     pub replicas: Vec<u64>,
     /// What happens, in this order.
     pub steps: Vec<Step>,
+}
+
+/// A script that broke a law of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// `name@version` of the component.
+    pub module: String,
+    /// The law.
+    pub law: Law,
+    /// What happened.
+    pub script: Script,
 }
 
 /// One thing that happens.

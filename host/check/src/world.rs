@@ -51,6 +51,8 @@ pub(crate) struct World {
     /// What was seen when a replica restarted and was not as before. A matter of
     /// [`Law::ReplicasConverge`], when its turn comes: nearly every other law says better why.
     restarted_otherwise: Option<Box<Violation>>,
+    /// What was seen when samples were tried, once that was done.
+    pub(crate) samples_tried: Option<Outcome>,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             bundles: Vec::new(),
             by_number: BTreeMap::new(),
             restarted_otherwise: None,
+            samples_tried: None,
         })
     }
 
@@ -93,7 +96,9 @@ impl World {
         let index = step.replica;
         match &step.action {
             Action::Update(update) => {
-                self.update(step.number, index, update)?;
+                let updated = self.update(step.number, index, update)?;
+                self.subject
+                    .count(|tally| tally.commands.note(update, &updated));
             }
             Action::Deliver(number) => {
                 if let Some(bundle) = self.find(*number)

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use replicant_check::{Config, Failure, Law, Script, check, replay};
+use replicant_check::{Config, Failure, History, Law, check, replay};
 use replicant_guest_build::{Options, build};
 use replicant_runtime::{Runtime, RuntimeConfig};
 
@@ -44,9 +44,14 @@ fn is_caught(package: &str, law: Law) {
     };
     assert!(script.steps.len() <= STEPS_MAX, "{script:#?}");
     assert!(script.steps.len() <= found.steps_before);
-    let text = serde_json::to_string(&script).unwrap();
-    let read: Script = serde_json::from_str(&text).unwrap();
-    assert_eq!(read, script);
+    let history = History {
+        module: format!("{package}@0.1.0"),
+        law,
+        script,
+    };
+    let text = serde_json::to_string(&history).unwrap();
+    let read: History = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, history);
     let seen = replay(&runtime, &component, &read, &config).unwrap();
     assert_eq!(seen, Some(found.violation));
 }
@@ -85,6 +90,7 @@ mutants! {
     state_that_watching_changes_is_caught: "counts-if-watched" breaks NoHiddenState;
     a_query_that_answers_see_is_caught: "counts-queries" breaks QueriesChangeNothing;
     a_query_that_only_bytes_tell_is_caught: "query-leaves-trace" breaks QueriesChangeNothing;
+    a_lookup_that_leaves_a_trace_is_caught: "lookup-leaves-trace" breaks QueriesChangeNothing;
     a_refusal_that_leaves_a_trace_is_caught: "refusal-leaves-trace" breaks RefusalsChangeNothing;
     a_state_that_counts_runs_is_caught: "counts-runs" breaks RunBoundariesDoNotMatter;
     loading_that_loses_something_is_caught: "forgets-when-loaded" breaks SavedStatesComeBack;
@@ -93,12 +99,14 @@ mutants! {
     an_update_that_skips_its_effect_is_caught: "update-skips-effect" breaks UpdateIsApply;
     an_update_that_tells_of_nothing_is_caught: "update-is-silent" breaks UpdateIsApply;
     an_op_that_traps_is_caught: "traps-beyond-limit" breaks NeverFaults;
+    a_sampled_command_that_traps_is_caught: "traps-when-late" breaks NeverFaults;
     a_trap_after_a_void_op_is_caught: "traps-on-void" breaks VoidOpsDoNotPart;
     a_guess_after_a_void_op_is_caught: "void-goes-last" breaks VoidOpsDoNotPart;
     a_trap_on_a_damaged_op_is_caught: "traps-on-damage" breaks DamagedOpsDoNoHarm;
     a_damaged_op_that_spoils_the_state_is_caught: "damage-cannot-load" breaks DamagedOpsDoNoHarm;
     a_sample_that_is_refused_is_caught: "sample-is-refused" breaks SamplesAreValid;
     a_cost_that_grows_with_history_is_caught: "cost-of-history" breaks CostIsBounded;
+    a_lookup_that_sees_compaction_is_caught: "lookup-sees-compaction" breaks CompactionIsInvisible;
     a_purge_before_the_floor_is_caught: "purges-too-early" breaks CompactionIsInvisible;
     a_name_for_what_is_marked_is_caught: "names-what-is-marked" breaks CompactionIsInvisible;
     the_loss_of_live_entries_is_caught: "compacts-live-entries" breaks CompactionIsInvisible;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use replicant_check::{CheckError, Config, Law, Report, check, replay};
+use replicant_check::{CheckError, Config, History, Law, Report, check, replay};
 use replicant_guest_build::{Options, build};
 use replicant_runtime::{Runtime, RuntimeConfig};
 
@@ -47,9 +47,16 @@ fn a_state_that_is_not_what_its_ops_make_is_caught_and_seen_again() {
     assert_eq!(found.violation.law, Law::OlderStatesLoad, "{found:#?}");
     let script = found.script.unwrap();
     assert_eq!(script.steps, [], "an object of which nothing is known yet");
-    let laws = vec![Law::OlderStatesLoad];
-    let again = Config { laws, ..config };
-    let seen = replay(&runtime, &newer, &script, &again).unwrap();
+    let history = History {
+        module: report.module,
+        law: Law::OlderStatesLoad,
+        script,
+    };
+    let again = Config {
+        laws: vec![history.law],
+        ..config
+    };
+    let seen = replay(&runtime, &newer, &history, &again).unwrap();
     assert_eq!(seen, Some(found.violation));
 }
 

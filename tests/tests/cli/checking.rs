@@ -60,6 +60,7 @@ fn a_broken_law_is_told_saved_and_seen_again() {
     let component = mutant("later-arrival-wins");
     let saved = folder.path().join("history.json");
     let saved = saved.to_str().unwrap();
+    let other = built_in(folder.path(), "or-set");
     for arguments in [["--save", saved], ["--replay", saved]] {
         let ran = Replicant::new().run([&["check", &component][..], &arguments].concat());
         assert_eq!(ran.code, Some(1), "{ran:#?}");
@@ -67,6 +68,75 @@ fn a_broken_law_is_told_saved_and_seen_again() {
             assert!(ran.stdout.contains(told), "{ran:#?}");
         }
     }
+    Replicant::new()
+        .run(["check", &other, "--replay", saved])
+        .fails(2, &["of later-arrival-wins", "is or-set"]);
+}
+
+#[test]
+fn commands_that_are_all_refused_check_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("commands");
+    std::fs::write(&file, "{\"subtract\": 1}\n").unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let commands = ["--commands", file.to_str().unwrap(), "--runs", "3"];
+    Replicant::new()
+        .run([&["check", &component][..], &commands].concat())
+        .fails(
+            2,
+            &[
+                "nothing to check",
+                "this is no command of or-set",
+                "{\"subtract\":1}",
+            ],
+        );
+}
+
+#[test]
+fn what_was_not_checked_does_not_hold_by_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let short = ["--runs", "2", "--steps", "1"];
+    Replicant::new()
+        .run([&["check", &component][..], &short].concat())
+        .succeeds()
+        .mentions(&[
+            "not checked",
+            "compaction-is-invisible is not checked: ",
+            "every law that was checked holds",
+        ]);
+    let report = report(&[&[&component[..]][..], &short].concat());
+    let law = &report["unchecked"][0]["law"];
+    assert_eq!(law, &json!("compaction-is-invisible"));
+}
+
+#[test]
+fn queries_of_the_schema_and_of_a_file_are_asked_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queries");
+    std::fs::write(&file, "{\"contains\": \"from the file\"}\n7\n").unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let queries = ["--queries", file.to_str().unwrap(), "--runs", "10"];
+    let all = [&[&component[..]][..], &queries].concat();
+    let report = report(&all);
+    let of = |source: &str| {
+        let mut counts = report["queries"].as_array().unwrap().iter();
+        counts.find(|of| of["source"] == *source).cloned().unwrap()
+    };
+    assert_eq!(
+        of("given"),
+        json!({"source": "given", "asked": 2, "answered": 1})
+    );
+    assert_eq!(of("schema")["asked"], of("schema")["answered"]);
+    Replicant::new()
+        .run([&["check"][..], &all].concat())
+        .succeeds()
+        .mentions(&["distinct queries asked", "from --queries 1 of 2"]);
+    let none = built_in(folder.path(), "g-counter");
+    Replicant::new()
+        .run(["check", &none, "--runs", "2"])
+        .succeeds()
+        .mentions(&["answered no query of its own"]);
 }
 
 #[test]
@@ -88,6 +158,9 @@ fn what_cannot_be_checked_is_no_broken_law() {
     let junk = folder.path().join("junk");
     std::fs::write(&junk, "junk").unwrap();
     let junk = junk.to_str().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    let empty = empty.to_str().unwrap();
     for (arguments, said) in [
         (vec!["check", "not-there.wasm"], "not-there.wasm"),
         (vec!["check", junk], "not a WebAssembly component"),
@@ -96,6 +169,22 @@ fn what_cannot_be_checked_is_no_broken_law() {
         (vec!["check", &counter, "--commands", junk], "line 1"),
         (vec!["check", &counter, "--law", "gravity"], "gravity"),
         (vec!["check", &counter, "--from", junk], "the older version"),
+        (vec!["check", &counter, "--queries", junk], "line 1"),
+        (vec!["check", &counter, "--queries", empty], "no queries"),
+        (vec!["check", "/dev/zero"], "more than"),
+        (vec!["check", &counter, "--from", "/dev/zero"], "more than"),
+        (
+            vec!["check", &counter, "--commands", "/dev/zero"],
+            "more than",
+        ),
+        (
+            vec!["check", &counter, "--queries", "/dev/zero"],
+            "more than",
+        ),
+        (
+            vec!["check", &counter, "--replay", "/dev/zero"],
+            "more than",
+        ),
     ] {
         Replicant::new().run(arguments).fails(2, &[said]);
     }
@@ -175,6 +264,16 @@ fn a_seed_decides_everything_and_threads_nothing() {
     assert_eq!((&first["seed"], &first["runs"]), (&json!(7), &json!(5)));
     assert_eq!(of("7", "2"), first);
     assert_ne!(of("8", "2")["deliveries"], first["deliveries"]);
+    let broken = mutant("traps-beyond-limit");
+    let saved = folder.path().join("history.json");
+    let save = ["--save", saved.to_str().unwrap()];
+    let of = |threads: &str| {
+        let threads = ["--threads", threads];
+        let mut report = report(&[&[&broken[..]][..], &save, &threads].concat());
+        report.as_object_mut().unwrap().remove("seconds");
+        report
+    };
+    assert_eq!(of("1"), of("5"));
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(crate) fn build_and_check(folder: &Path, name: &str, runs: &str) -> Ran {
     let built = replicant().run(["build", text(folder)]);
     built.mentions(&[text(&component), &format!("{name}@0.1.0")]);
     let checked = replicant().run(["check", text(&component), "--runs", runs]);
-    checked.mentions(&["every law holds"])
+    checked.mentions(&["holds in every history"])
 }
 
 /// Loads the component of a project into a node, gives an object a command, and reads its value.

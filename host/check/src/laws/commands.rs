@@ -10,7 +10,29 @@ use crate::world::{World, packed};
 /// How many commands are tried on one state.
 const TRIES: usize = 6;
 
-pub(super) fn samples_are_valid(world: &World) -> Outcome {
+/// Checks that commands of `sample` end in no trap and at no limit.
+pub(super) fn samples_never_fault(world: &mut World) -> Outcome {
+    match try_samples(world) {
+        // Whether they are refused comes later.
+        Err(Stop::Broken(seen)) if seen.law != Law::NeverFaults => {
+            world.samples_tried = Some(Err(Stop::Broken(seen)));
+            Ok(())
+        }
+        outcome => {
+            world.samples_tried = Some(Ok(()));
+            outcome
+        }
+    }
+}
+
+pub(super) fn samples_are_valid(world: &mut World) -> Outcome {
+    match world.samples_tried.take() {
+        Some(seen) => seen,
+        None => try_samples(world),
+    }
+}
+
+fn try_samples(world: &World) -> Outcome {
     walk::states(world, "samples", |place| {
         let Place {
             object,

@@ -17,12 +17,15 @@ use crate::world::World;
 /// Checks one law on what happened in a script. The law of cost is not about scripts.
 ///
 /// Whatever goes wrong on the way, a trap for example, breaks this law: so the same law, checked
-/// on a smaller script, can be seen to break in the same way.
+/// on a smaller script, can be seen to break in the same way. Samples that fault are the exception:
+/// they are tried for both laws in the same way.
 pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut World) -> Outcome {
     subject.begin_anew();
     let outcome = match law {
-        // Looked at by whatever calls the component.
-        Law::NeverFaults | Law::CostIsBounded => Ok(()),
+        // Looked at by whatever calls the component, besides.
+        Law::NeverFaults => commands::samples_never_fault(world),
+        // Not about scripts.
+        Law::CostIsBounded => Ok(()),
         Law::QueriesChangeNothing => states::queries_change_nothing(world),
         Law::NoHiddenState => states::no_hidden_state(world),
         Law::SavedStatesComeBack => states::saved_states_come_back(world),
@@ -42,5 +45,8 @@ pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut Wo
         Law::OlderStatesLoad => versions::older_states_load(world),
         Law::CompactionIsInvisible => compaction::is_invisible(subject, script),
     };
-    outcome.map_err(|stop| stop.of(law))
+    match (law, outcome) {
+        (Law::SamplesAreValid, Err(stop)) if stop.is_of(Law::NeverFaults) => Err(stop),
+        (_, outcome) => outcome.map_err(|stop| stop.of(law)),
+    }
 }

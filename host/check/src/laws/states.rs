@@ -4,17 +4,14 @@ use super::order::{canonical_order, random_order, replayed};
 use super::walk::{self, Place};
 use crate::chance::Chance;
 use crate::law::{Evidence, Law, Outcome, Stop};
-use crate::object::{Object, answer};
+use crate::object::{Answer, Object, answer};
 use crate::world::World;
 
-/// How many queries, or damaged ops, are tried on one state.
+/// How many damaged ops are tried on one state.
 const TRIES: usize = 6;
 
 /// After how many of 100 runs an object is saved and loaded.
 const MOVES_PERCENT: u64 = 25;
-
-/// The CBOR text `value`, which every type of the SDK answers.
-const VALUE_QUERY: &[u8] = b"\x65value";
 
 pub(super) fn no_hidden_state(world: &World) -> Outcome {
     let (subject, bundles) = (&world.subject, &world.bundles);
@@ -33,16 +30,23 @@ pub(super) fn no_hidden_state(world: &World) -> Outcome {
     let what = "the same ops were applied in the same order, once beside another object, with \
                 more fuel, and watched";
     let sides = ["alone", "beside another object"];
-    plain.check_same(&mut crowded, Law::NoHiddenState, what, sides)
+    let law = Law::NoHiddenState;
+    plain.check_same(&mut crowded, law, what, sides)?;
+    let queries = plain.own_queries(&mut Chance::new(world.seed, "hidden", 0))?;
+    plain.check_reads_alike(&mut crowded, &queries, law, what, sides)
 }
 
 pub(super) fn saved_states_come_back(world: &World) -> Outcome {
     let law = Law::SavedStatesComeBack;
     walk::states(world, "saving", |place| {
-        let (mut copy, what) = (place.object.copy()?, "a state was saved and loaded");
-        place
-            .object
-            .check_same(&mut copy, law, what, ["saved", "loaded"])
+        let Place {
+            object, mut chance, ..
+        } = place;
+        let (mut copy, what) = (object.copy()?, "a state was saved and loaded");
+        let sides = ["saved", "loaded"];
+        object.check_same(&mut copy, law, what, sides)?;
+        let queries = object.own_queries(&mut chance)?;
+        object.check_reads_alike(&mut copy, &queries, law, what, sides)
     })?;
     goes_on_alike(world)
 }
@@ -77,40 +81,44 @@ pub(super) fn queries_change_nothing(world: &World) -> Outcome {
             // Then it is not queries that make the difference.
             return Ok(());
         }
-        let mut queries = vec![None, Some(VALUE_QUERY.to_vec())];
-        for _ in 0..TRIES {
-            let mut query = object.sample(chance.number())?;
-            if chance.percent(70) {
-                chance.damage(&mut query);
-            }
-            queries.push(Some(query));
-        }
-        for query in queries {
-            let first = object.query(query.as_deref())?;
-            let again = object.query(query.as_deref())?;
-            let asked = match query {
-                None => Evidence::Words("the value".to_owned()),
-                Some(query) => Evidence::Data(query),
-            };
-            let broken = |what: &str| {
-                Stop::broken(Law::QueriesChangeNothing, what).with("query", asked.clone())
-            };
-            if first != again {
-                return Err(
-                    broken("the same query was answered differently at once after")
-                        .with("first", answer(first))
-                        .with("then", answer(again)),
-                );
-            }
-            let after = object.save()?;
-            if after != before {
-                return Err(broken("a query changed the state")
-                    .with("before", Evidence::State(before))
-                    .with("after", Evidence::State(after)));
-            }
+        let whole = object.value()?;
+        ask(object, None, &before, whole)?;
+        for query in object.all_queries(&mut chance)? {
+            let first = object.query(Some(&query.data))?;
+            let is_answered = first.is_ok();
+            world
+                .subject
+                .count(|tally| tally.asked.note(&query, is_answered));
+            ask(object, Some(&query.data), &before, first)?;
         }
         Ok(())
     })
+}
+
+/// Asks a query again and checks that nothing has changed.
+fn ask(object: &mut Object, query: Option<&[u8]>, before: &[u8], first: Answer) -> Outcome {
+    let again = object.query(query)?;
+    let broken = |what: &str| {
+        let asked = match query {
+            None => Evidence::Words("the value".to_owned()),
+            Some(query) => Evidence::Data(query.to_vec()),
+        };
+        Stop::broken(Law::QueriesChangeNothing, what).with("query", asked)
+    };
+    if first != again {
+        return Err(
+            broken("the same query was answered differently at once after")
+                .with("first", answer(first))
+                .with("then", answer(again)),
+        );
+    }
+    let after = object.save()?;
+    if after == before {
+        return Ok(());
+    }
+    Err(broken("a query changed the state")
+        .with("before", Evidence::State(before.to_vec()))
+        .with("after", Evidence::State(after)))
 }
 
 pub(super) fn damaged_ops_do_no_harm(world: &World) -> Outcome {

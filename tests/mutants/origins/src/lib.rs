@@ -20,6 +20,6 @@ pub use fields::{Fields, FieldsTwist, HonestFields, Setting, Write};
 pub use list::{Edit, Item, Key, List};
 pub use mutant::{Mutant, Twist};
 pub use register::{Register, Stamp};
-pub use set::{Change, Set, SetOp};
+pub use set::{Change, Lookup, Set, SetOp};
 pub use tally::{Addition, Entry, Tally, TallyOp};
 pub use visits::{HonestVisits, Share, Visits, VisitsTwist};

@@ -1,5 +1,7 @@
 //! A type that does one thing otherwise.
 
+use std::borrow::Cow;
+
 use replicant_sdk::{
     Context, Crdt, Events, LoadError, Malformed, Random, Refusal, Stable, cbor, postcard_bytes,
 };
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 type Command<T> = <<T as Twist>::Of as Crdt>::Command;
 type Op<T> = <<T as Twist>::Of as Crdt>::Op;
 type Event<T> = <<T as Twist>::Of as Crdt>::Event;
+type Query<T> = <<T as Twist>::Of as Crdt>::Query;
+type Answer<T> = <<T as Twist>::Of as Crdt>::Answer;
 
 /// What a mutant does otherwise. The implementing struct is what it keeps besides the state of the
 /// honest type; each method does, by default, what the honest type does.
@@ -42,6 +46,10 @@ pub trait Twist: Default + Serialize + DeserializeOwned + 'static {
 
     fn sample(mutant: &Mutant<Self>, random: &mut Random) -> Command<Self> {
         mutant.of.sample(random)
+    }
+
+    fn query(mutant: &Mutant<Self>, query: Query<Self>) -> Result<Answer<Self>, Refusal> {
+        mutant.of.query(query)
     }
 
     fn compact(mutant: &mut Mutant<Self>, stable: &Stable, floor: u64, number: u64) -> bool {
@@ -133,10 +141,14 @@ impl<T: Twist> Crdt for Mutant<T> {
     const SUMMARY: &'static str = "A type that is wrong on purpose.";
     type Command = Command<T>;
     type Op = Op<T>;
-    type Query = <T::Of as Crdt>::Query;
-    type Answer = <T::Of as Crdt>::Answer;
+    type Query = Query<T>;
+    type Answer = Answer<T>;
     type Value = (<T::Of as Crdt>::Value, Option<u64>);
     type Event = Event<T>;
+
+    fn query_schema() -> Cow<'static, str> {
+        T::Of::query_schema()
+    }
 
     fn prepare(&self, context: &Context, command: Command<T>) -> Result<Option<Op<T>>, Refusal> {
         T::prepare(self, context, command)
@@ -152,6 +164,10 @@ impl<T: Twist> Crdt for Mutant<T> {
 
     fn sample(&self, random: &mut Random) -> Command<T> {
         T::sample(self, random)
+    }
+
+    fn query(&self, query: Query<T>) -> Result<Answer<T>, Refusal> {
+        T::query(self, query)
     }
 
     fn compact(&mut self, stable: &Stable, floor: u64, number: u64) -> bool {

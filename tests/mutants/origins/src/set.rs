@@ -26,14 +26,27 @@ pub enum SetOp {
     Remove(String, BTreeSet<Dot>),
 }
 
+/// What a user can ask.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lookup {
+    Has(String),
+}
+
 impl Crdt for Set {
     const NAME: &'static str = "set";
     const VERSION: &'static str = "0.1.0";
     const SUMMARY: &'static str = "A set of texts. An addition wins over a concurrent removal.";
+    const QUERY_SCHEMA: &'static str = r#"{
+        "oneOf": [
+            {"const": "value"},
+            {"type": "object", "properties": {"has": {"type": "string"}}, "required": ["has"]}
+        ]
+    }"#;
     type Command = Change;
     type Op = SetOp;
-    type Query = ();
-    type Answer = ();
+    type Query = Lookup;
+    type Answer = bool;
     type Value = Vec<String>;
     type Event = Change;
 
@@ -71,6 +84,10 @@ impl Crdt for Set {
 
     fn value(&self) -> Vec<String> {
         self.elements.keys().cloned().collect()
+    }
+
+    fn query(&self, Lookup::Has(element): Lookup) -> Result<bool, Refusal> {
+        Ok(self.elements.contains_key(&element))
     }
 
     fn sample(&self, random: &mut Random) -> Change {

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use indicatif::ProgressBar;
-use replicant_check::{Config, Law, Progress, Runtime};
+use replicant_check::{CheckError, Config, Law, Progress, Runtime};
 
 use crate::exit::Unfit;
-use crate::{output, progress, sandbox};
+use crate::{files, output, progress, sandbox};
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
@@ -33,7 +33,7 @@ pub(crate) struct CheckArguments {
     /// The seed of the first history; the same seed gives the same report
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How many threads; what is found does not depend on it [default: cores, at most 8]
+    /// How many threads; the report does not depend on it [default: cores, at most 8]
     #[arg(long)]
     threads: Option<usize>,
     /// Check this law only; may be given several times
@@ -45,6 +45,9 @@ pub(crate) struct CheckArguments {
     /// Take commands from this file, one in JSON a line, instead of the component's own samples
     #[arg(long, value_name = "FILE")]
     commands: Option<PathBuf>,
+    /// Ask queries from this file too, one in JSON a line
+    #[arg(long, value_name = "FILE")]
+    queries: Option<PathBuf>,
     /// Run a saved history again instead of random ones
     #[arg(long, value_name = "FILE")]
     #[arg(conflicts_with_all = ["runs", "steps", "replicas", "seed", "commands"])]
@@ -58,11 +61,15 @@ pub(crate) struct CheckArguments {
 }
 
 impl CheckArguments {
-    /// The components, as they stand on the command line.
+    /// What a history was checked with, as it stands on the command line.
     fn files(&self) -> String {
-        let from = self.from.as_ref();
-        let from = from.map(|from| format!(" --from {}", from.display()));
-        format!("{}{}", self.file.display(), from.unwrap_or_default())
+        let mut files = self.file.display().to_string();
+        for (option, file) in [("from", &self.from), ("queries", &self.queries)] {
+            if let Some(file) = file {
+                files.push_str(&format!(" --{option} {}", file.display()));
+            }
+        }
+        files
     }
 }
 
@@ -83,7 +90,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<()> {
 /// Whether all laws hold. Everything is printed.
 fn verdict(arguments: &CheckArguments) -> Result<bool> {
     let file = arguments.file.display();
-    let component = component(&arguments.file)?;
+    let component = files::component(&arguments.file)?;
     let runtime = sandbox::start()?;
     let config = config(arguments)?;
     if let Some(script) = &arguments.replay {
@@ -93,6 +100,7 @@ fn verdict(arguments: &CheckArguments) -> Result<bool> {
     let started = Instant::now();
     let report = replicant_check::check(&runtime, &component, &config, &|step| bar.show(step));
     bar.finish();
+    let report = report.map_err(with_the_command);
     let report = report.with_context(|| format!("{file} was not checked"))?;
     let took = started.elapsed();
     let saved = match &report.failure {
@@ -111,15 +119,23 @@ fn verdict(arguments: &CheckArguments) -> Result<bool> {
     Ok(report.failure.is_none())
 }
 
-fn component(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+/// Shows the first command that was refused, if nothing but that happened.
+fn with_the_command(error: CheckError) -> anyhow::Error {
+    let refused = match &error {
+        CheckError::NothingHappened { first_refused, .. } => first_refused.clone(),
+        _ => None,
+    };
+    match refused {
+        Some((command, _)) => anyhow!("{error} (the command: {})", report::show(&command)),
+        None => error.into(),
+    }
 }
 
 fn config(arguments: &CheckArguments) -> Result<Config> {
     let default = Config::default();
-    let commands = match &arguments.commands {
-        Some(file) => saved::commands(file)?,
-        None => Vec::new(),
+    let lines = |file: &Option<PathBuf>, what| match file {
+        Some(file) => saved::lines(file, what),
+        None => Ok(Vec::new()),
     };
     Ok(Config {
         seed: arguments.seed,
@@ -132,8 +148,13 @@ fn config(arguments: &CheckArguments) -> Result<Config> {
             true => default.laws,
             false => arguments.laws.clone(),
         },
-        commands,
-        from: arguments.from.as_deref().map(component).transpose()?,
+        commands: lines(&arguments.commands, "commands")?,
+        queries: lines(&arguments.queries, "queries")?,
+        from: arguments
+            .from
+            .as_deref()
+            .map(files::component)
+            .transpose()?,
         ..default
     })
 }
@@ -145,16 +166,16 @@ fn replay(
     config: &Config,
     file: &Path,
 ) -> Result<bool> {
-    let saved = saved::read(file)?;
+    let history = saved::read(file)?;
     let mut config = config.clone();
     if arguments.laws.is_empty() {
-        config.laws = vec![saved.law];
+        config.laws = vec![history.law];
     }
-    let found = replicant_check::replay(runtime, component, &saved.script, &config)
+    let found = replicant_check::replay(runtime, component, &history, &config)
         .with_context(|| format!("{} was not replayed", file.display()))?;
     match arguments.json {
-        true => report::json_of_replay(&saved.script, found.as_ref())?,
-        false => report::print_replay(&saved.script, found.as_ref())?,
+        true => report::json_of_replay(&history.script, found.as_ref())?,
+        false => report::print_replay(&history.script, found.as_ref())?,
     }
     Ok(found.is_none())
 }

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use replicant::data::cbor_to_json;
-use replicant_check::{CostPoint, Evidence, Failure, Law, Report, Script, Violation};
+use replicant_check::{
+    COST_OPS_MAX, CostPoint, Evidence, Failure, Law, QueryCount, QuerySource, Report, Script,
+    Violation,
+};
 use serde_json::{Value, json};
 
 use crate::output::{Table, grouped, line, printable};
 
 /// Data as people read it: JSON, or its bytes where it is no CBOR.
-fn show(data: &[u8]) -> String {
+pub(super) fn show(data: &[u8]) -> String {
     match cbor_to_json(data) {
         Ok(text) => printable(&text),
         Err(_) => format!("the bytes {}", hexadecimal(data)),
@@ -41,17 +44,83 @@ pub(super) fn print(
         took.as_secs_f64(),
         grouped((report.deliveries as f64 / took.as_secs_f64().max(1e-9)) as u64),
     ))?;
+    queries(report)?;
     line("")?;
     laws(report)?;
     if !report.cost.is_empty() {
         line("")?;
         cost(&report.cost)?;
     }
+    notes(report)?;
     line("")?;
     match &report.failure {
-        None => line("every law holds in every history"),
+        None if report.unchecked.is_empty() => line("every law holds in every history"),
+        None => line("every law that was checked holds in every history"),
         Some(failure) => failed(failure, saved, components),
     }
+}
+
+/// Says what was asked.
+fn queries(report: &Report) -> io::Result<()> {
+    let sum = |count: fn(&QueryCount) -> u64| report.queries.iter().map(count).sum();
+    let (asked, answered) = (sum(|count| count.asked), sum(|count| count.answered));
+    let of = report.queries.iter().map(|count| {
+        let from = match count.source {
+            QuerySource::Value => "\"value\"",
+            QuerySource::Schema => "from the query schema",
+            QuerySource::Given => "from --queries",
+            QuerySource::Commands => "commands taken for queries",
+            QuerySource::Damaged => "damaged",
+        };
+        let (asked, answered) = (grouped(count.asked), grouped(count.answered));
+        format!("{from} {answered} of {asked}")
+    });
+    let of: Vec<String> = of.collect();
+    if of.is_empty() {
+        return Ok(());
+    }
+    line(&format!(
+        "{} distinct queries asked, {} answered: {}",
+        grouped(asked),
+        grouped(answered),
+        of.join(", ")
+    ))
+}
+
+/// Says what was not looked at, and what would be needed.
+fn notes(report: &Report) -> io::Result<()> {
+    let mut notes = Vec::new();
+    for unchecked in &report.unchecked {
+        let more = match unchecked.law {
+            Law::CostIsBounded => "--commands FILE can give commands with more variety",
+            _ => "--runs and --steps look further",
+        };
+        let (law, reason) = (unchecked.law, &unchecked.reason);
+        notes.push(format!("{law} is not checked: {reason}; {more}"));
+    }
+    if let [_, .., last] = &report.cost[..]
+        && last.ops < COST_OPS_MAX
+    {
+        let ops = grouped(last.ops);
+        notes.push(format!(
+            "cost-is-bounded was measured up to {ops} ops: the commands have too little variety \
+             for more; --commands FILE can give others"
+        ));
+    }
+    if !report.queries.is_empty() && !report.answered_own_queries() {
+        notes.push(
+            "the type answered no query of its own: its query schema describes none, or none that \
+             it answers; --queries FILE can give some"
+                .to_owned(),
+        );
+    }
+    if !notes.is_empty() && report.failure.is_none() {
+        line("")?;
+        notes
+            .iter()
+            .try_for_each(|note| line(&format!("note: {note}")))?;
+    }
+    Ok(())
 }
 
 fn laws(report: &Report) -> io::Result<()> {
@@ -62,6 +131,7 @@ fn laws(report: &Report) -> io::Result<()> {
             Some(broken) if broken == law => "BROKEN",
             // Histories end where a law is broken: those after it were not looked at there.
             Some(_) => "-",
+            None if report.is_unchecked(law) => "not checked",
             None => "yes",
         };
         table.row(&[law.name(), holds, law.statement()]);
@@ -152,14 +222,20 @@ pub(super) fn json(report: &Report, took: Duration, saved: Option<&Path>) -> io:
             "saved": saved,
         })
     });
+    let unchecked = report.unchecked.iter();
+    let unchecked = unchecked.map(|of| json!({"law": of.law.name(), "reason": of.reason}));
     let report = json!({
         "module": report.module,
         "from": report.from,
         "seed": report.seed,
         "runs": report.runs,
         "deliveries": report.deliveries,
+        "commands": report.commands,
+        "refused": report.refused,
+        "queries": report.queries,
         "seconds": took.as_secs_f64(),
         "laws": report.laws.iter().copied().map(Law::name).collect::<Vec<_>>(),
+        "unchecked": unchecked.collect::<Vec<_>>(),
         "cost": report.cost,
         "holds": report.failure.is_none(),
         "failure": failure,

@@ -1,25 +1,15 @@
-//! What `check` reads and writes: histories that broke a law, and lists of commands.
+//! What `check` reads and writes: histories that broke a law, and lists of commands and queries.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use replicant::data::json_to_cbor;
-use replicant_check::{Failure, Law, Script};
-use serde::{Deserialize, Serialize};
+use replicant_check::{Failure, History};
+
+use crate::files;
 
 /// Bytes of a file that is read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
-
-/// A history that broke a law.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Saved {
-    /// `name@version` of the component.
-    pub(super) module: String,
-    /// The law.
-    pub(super) law: Law,
-    /// What happened.
-    pub(super) script: Script,
-}
 
 /// Saves a history; none if the broken law is not about histories. Returns where it is.
 pub(super) fn save(
@@ -33,7 +23,7 @@ pub(super) fn save(
     let law = failure.violation.law;
     let name = module.split('@').next().unwrap_or(module);
     let file = file.map_or_else(|| format!("{name}-{law}.json").into(), Path::to_owned);
-    let saved = Saved {
+    let saved = History {
         module: module.to_owned(),
         law,
         script: script.clone(),
@@ -45,33 +35,24 @@ pub(super) fn save(
 }
 
 /// Reads a saved history.
-pub(super) fn read(file: &Path) -> Result<Saved> {
-    let text = text_of(file)?;
+pub(super) fn read(file: &Path) -> Result<History> {
+    let text = files::text(file, FILE_BYTES_MAX)?;
     serde_json::from_str(&text)
         .with_context(|| format!("{} is no history that `check` saved", file.display()))
 }
 
-/// Reads commands, one in JSON a line; empty lines are passed over.
-pub(super) fn commands(file: &Path) -> Result<Vec<Vec<u8>>> {
-    let text = text_of(file)?;
+/// Reads commands or queries, one in JSON a line; empty lines are passed over. `what` names them.
+pub(super) fn lines(file: &Path, what: &str) -> Result<Vec<Vec<u8>>> {
+    let text = files::text(file, FILE_BYTES_MAX)?;
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    let command = |(index, line): (usize, &str)| {
+    let data = |(index, line): (usize, &str)| {
         json_to_cbor(line.as_bytes())
             .with_context(|| format!("{}, line {}", file.display(), index + 1))
     };
-    let commands = lines.map(command).collect::<Result<Vec<_>>>()?;
-    if commands.is_empty() {
-        bail!("{} has no commands", file.display());
+    let data = lines.map(data).collect::<Result<Vec<_>>>()?;
+    if data.is_empty() {
+        bail!("{} has no {what}", file.display());
     }
-    Ok(commands)
-}
-
-fn text_of(file: &Path) -> Result<String> {
-    let cannot = || format!("cannot read {}", file.display());
-    let size = std::fs::metadata(file).with_context(cannot)?.len();
-    if size > FILE_BYTES_MAX {
-        bail!("{} is larger than {FILE_BYTES_MAX} bytes", file.display());
-    }
-    std::fs::read_to_string(file).with_context(cannot)
+    Ok(data)
 }
