@@ -30,6 +30,9 @@ const CALL_PAUSE: Duration = Duration::from_secs(1);
 /// How many circles are sought at once that this node is no part of.
 const SEEKS_MAX: usize = 256;
 
+/// Of how many paths to which nobody listens a new neighbour is asked.
+const DOUBTS_COUNT: usize = 64;
+
 /// How many questions and calls are answered in a second, and at once.
 const ANSWERS_PER_SECOND: u32 = 256;
 
@@ -330,7 +333,7 @@ impl Circles {
         (is_called, is_outside): (bool, bool),
         entries: &[Entry],
     ) {
-        if !self.seeks.contains_key(path) {
+        if !self.seeks.contains_key(path) && !self.known.is_nobody(now, path) {
             // Several answer, and the first may have been enough.
             self.counts.ignored_count += 1;
             return;
@@ -358,11 +361,17 @@ impl Circles {
         self.refused(Some(path), &from);
     }
 
-    /// Another node is a neighbour among all nodes now: it is asked what is sought, and since it
-    /// may belong to another part nobody is known not to listen any more.
+    /// Another node is a neighbour among all nodes now: it is asked about what is sought, and where
+    /// nobody listens, since it may belong to another part. What a node found that had no
+    /// neighbours does not count any more.
     pub fn handle_neighbour_up(&mut self, now: Duration, peer: NodeId) {
+        if self.neighbours.is_empty() {
+            self.known.doubt_nobody();
+        }
         self.neighbours.insert(peer);
-        self.known.doubt_nobody();
+        for path in self.known.nobody_paths(now, DOUBTS_COUNT) {
+            self.reply(peer, &path, Message::Ask);
+        }
         let paths: Vec<TopicName> = self.seeks.keys().cloned().collect();
         for path in paths {
             self.reply(peer, &path, Message::Ask);

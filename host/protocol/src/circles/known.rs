@@ -147,6 +147,21 @@ impl Known {
         path.nobody_until = until;
     }
 
+    /// Whether nobody listens to a path, as far as a call found.
+    pub(super) fn is_nobody(&self, now: Duration, name: &TopicName) -> bool {
+        let path = self.paths.get(name);
+        path.is_some_and(|path| path.nobody_until > now)
+    }
+
+    /// Such paths, those that were used last first.
+    pub(super) fn nobody_paths(&self, now: Duration, count: usize) -> Vec<TopicName> {
+        let paths = self.paths.iter();
+        let mut paths: Vec<_> = paths.filter(|(_, path)| path.nobody_until > now).collect();
+        paths.sort_unstable_by_key(|(_, path)| std::cmp::Reverse(path.used));
+        let names = paths.into_iter().map(|(name, _)| name.clone());
+        names.take(count).collect()
+    }
+
     /// That nobody answered is not certain any more.
     pub(super) fn doubt_nobody(&mut self) {
         for path in self.paths.values_mut() {

@@ -82,6 +82,26 @@ fn who_begins_to_listen_where_nobody_did_is_heard_of() {
 }
 
 #[test]
+fn a_new_neighbour_that_knows_who_listens_ends_that_nobody_does() {
+    let mut world = World::new(8, 6, Config::default());
+    world.cut(0..3);
+    world.subscribe(0, "news");
+    world.publish(5, "news", b"sought");
+    world.run(SETTLING);
+    assert!(!world.publish(5, "news", b"to nobody"));
+    world.cut_off.clear();
+    // It called in its part long ago, and announces itself again in minutes.
+    world.with(5, |circles, now| {
+        circles.handle_neighbour_down(&id(1));
+        circles.handle_neighbour_up(now, id(1));
+    });
+    world.run(Duration::from_secs(3));
+    assert!(!world.publish(5, "news", b"found"));
+    world.run(SETTLING);
+    assert_eq!(world.heard(b"found"), [0]);
+}
+
+#[test]
 fn what_is_said_below_is_heard_once_by_those_that_listen_above() {
     for seed in 0..10 {
         let mut world = World::new(seed, 16, Config::default());

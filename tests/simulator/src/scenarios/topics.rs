@@ -28,6 +28,9 @@ pub(super) fn topics(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Ou
     figures.extend(run.changed(progress));
     figures.extend(run.crashed(progress));
     figures.extend(run.healed(progress));
+    let calls = run.engine.nodes().map(|(_, it)| it.call_bytes).sum::<u64>();
+    let calls = calls as f64 / run.engine.nodes().count() as f64 / 1e3;
+    figures.push(Figure::told("calls, for a node", calls, "KB"));
     let all = || run.engine.nodes();
     let links = all().map(|(_, it)| it.circles().held().count()).max();
     let sessions = all().map(|(_, it)| it.sessions_count()).max();
