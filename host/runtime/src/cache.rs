@@ -114,8 +114,11 @@ impl DiskCache {
         hash: &ModuleHash,
         environment: &blake3::Hash,
     ) -> wasmtime::Result<Component> {
-        let bytes = fs::read(path)?;
-        // It was looked at, and may be another by now.
+        // It was looked at, and may be another by now, or a longer one.
+        let mut bytes = Vec::new();
+        let file = File::open(path)?;
+        file.take(self.bytes_max.saturating_add(1))
+            .read_to_end(&mut bytes)?;
         let authentic = self.authentic(&mut Cursor::new(&bytes), hash, environment)?;
         match authentic {
             Some(_) => deserialize(engine, &bytes),

@@ -187,3 +187,20 @@ fn a_folder_that_cannot_be_made_is_an_error_with_its_path() {
         .unwrap();
     assert!(error.to_string().contains("file/cache"), "{error}");
 }
+
+/// Its size was looked at, and then all of it was read.
+#[cfg(unix)]
+#[test]
+fn a_file_that_does_not_end_is_not_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = CacheConfig {
+        bytes_max: 1_000,
+        ..CacheConfig::new(folder.path())
+    };
+    let cache = DiskCache::open(&config).unwrap();
+    let engine = wasmtime::Engine::default();
+    let environment = blake3::hash(b"any");
+    let copied = cache.copy(&engine, Path::new("/dev/zero"), &[7; 32], &environment);
+    let error = copied.err().unwrap().to_string();
+    assert!(error.contains("larger than the whole cache"), "{error}");
+}
