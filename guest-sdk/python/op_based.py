@@ -112,7 +112,8 @@ class Object(op_based.Object):
         try:
             op = decode(data)
         except ValueError:
-            return  # Damaged: it has no effect, here as elsewhere.
+            log.unread(1)  # Damaged: it has no effect, here as elsewhere.
+            return
         event = self.state.effect(context, op)
         if event is not None:
             told.append(encode(event))

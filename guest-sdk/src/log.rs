@@ -20,6 +20,17 @@ pub fn debug(message: &str) {
     write(3, message);
 }
 
+/// Tells the node that so many of the ops that are being applied could not be read and have no
+/// effect: it counts them and shows the count with the object.
+#[cfg(target_arch = "wasm32")]
+pub fn unread(ops: u32) {
+    crate::guest::bindings::replicant::crdt::log::unread(ops);
+}
+
+/// Natively nobody counts.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn unread(_ops: u32) {}
+
 #[cfg(target_arch = "wasm32")]
 fn write(level: u8, message: &str) {
     crate::guest::bindings::replicant::crdt::log::write(level, message);

@@ -186,7 +186,7 @@ impl<T: Crdt> Object<T> {
     /// events if they are asked for.
     ///
     /// Ops that cannot be decoded, or of a schema that the type does not read, have no effect; how
-    /// many there were goes to the log.
+    /// many there were is counted by the node, and goes to its log.
     pub fn apply(&mut self, run: &Run, events: bool) -> Packed {
         if !T::READS.contains(&run.schema) {
             report_unread::<T>(run);
@@ -301,6 +301,7 @@ fn encoded<E: serde::Serialize>(events: Events<E>) -> Packed {
 
 #[cold]
 fn report_unread<T: Crdt>(run: &Run) {
+    log::unread(run.counters.len() as u32);
     log::warning(&format!(
         "{} {} reads ops of schema {:?}, not of {}: {} ops of replica {} have no effect",
         T::NAME,
@@ -313,7 +314,8 @@ fn report_unread<T: Crdt>(run: &Run) {
 }
 
 #[cold]
-fn report_malformed<T: Crdt>(run: &Run, counter: u64, error: &str, count: u64) {
+fn report_malformed<T: Crdt>(run: &Run, counter: u64, error: &str, count: u32) {
+    log::unread(count);
     log::warning(&format!(
         "{} cannot decode {count} ops of replica {} (the first is number {counter}: {error}); they \
          have no effect",

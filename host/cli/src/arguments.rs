@@ -1,9 +1,11 @@
 //! The command line as a whole; each command's own arguments stand beside the command.
 
+use std::fmt::Display;
 use std::io;
+use std::str::FromStr;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use replicant::ids::{ObjectId, TopicName, TypeName};
 use serde_json::Value;
 
 use crate::client::{Client, ClientError};
@@ -152,15 +154,36 @@ impl ReadArguments {
 #[derive(Args)]
 pub(crate) struct ObjectArguments {
     /// The topic, as in shop/eu/carts
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = written::<TopicName>)]
     pub(crate) topic: String,
     /// The object's id
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = written::<ObjectId>)]
     pub(crate) id: String,
     /// The object's type; needed to create it, and if several objects have this id
-    #[arg(long = "type", value_name = "NAME")]
+    #[arg(long = "type", value_name = "NAME", value_parser = written::<TypeName>)]
     pub(crate) type_name: Option<String>,
 }
+
+/// Passes text on as it is written, once it is right: what is wrong in itself is found before
+/// anything is sent.
+pub(crate) fn written<T: FromStr<Err: Display>>(text: &str) -> Result<String, String> {
+    let right = text.parse::<T>();
+    right.map_or_else(|wrong| Err(wrong.to_string()), |_| Ok(text.to_owned()))
+}
+
+/// The beginning of an id or hash, of at least so many digits.
+pub(crate) fn digits<const LEAST: usize>(text: &str) -> Result<String, String> {
+    let are_digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match are_digits && (LEAST..=ID_DIGITS).contains(&text.len()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!(
+            "write {LEAST} to {ID_DIGITS} of the digits 0-9 and a-f"
+        )),
+    }
+}
+
+/// Digits of an id or hash.
+const ID_DIGITS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -175,9 +198,11 @@ mod tests {
 
     #[test]
     fn versions_and_cursors_may_begin_with_a_hyphen() {
+        let version = "-ZD2TcrBV4gAAAAAAAAAAQ";
         for arguments in [
-            vec!["get", "t", "x", "--after", "-AUg"],
-            vec!["query", "t", "x", "-1", "--after", "-AUg"],
+            vec!["get", "t", "x", "--after", version],
+            vec!["query", "t", "x", "-1", "--after", version],
+            vec!["watch", "t", "--from", version],
             vec!["objects", "t", "--after", "-AUg"],
             vec!["update", "t", "x", "-1"],
         ] {

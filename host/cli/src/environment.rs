@@ -1,8 +1,9 @@
 //! Where nodes run, as arguments of a command.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use replicant::environment::{Environment, Parameters, Profile};
@@ -66,6 +67,12 @@ impl EnvironmentArguments {
             || !self.parameter.is_empty()
     }
 
+    /// Whether a parameter of this protocol is given.
+    pub(crate) fn sets(&self, protocol: &str) -> bool {
+        let mut given = self.parameter.iter();
+        given.any(|given| given.split('.').next() == Some(protocol))
+    }
+
     /// The environment; `lan` unless another profile is named.
     pub(crate) fn environment(&self) -> Environment {
         let of = self.profile.unwrap_or(Profile::Lan).environment();
@@ -84,6 +91,7 @@ impl EnvironmentArguments {
     /// What follows from an environment, with what was overridden.
     pub(crate) fn parameters(&self, env: &Environment) -> Result<Parameters> {
         let mut parameters = env.parameters();
+        let mut names = BTreeSet::new();
         for given in &self.parameter {
             let wrong = || WrongArgument(format!("--parameter {given}"));
             let (name, value) = given
@@ -95,6 +103,10 @@ impl EnvironmentArguments {
                 .context("that is no number")
                 .with_context(wrong)?;
             parameters.set(name, value).with_context(wrong)?;
+            ensure!(
+                names.insert(name),
+                WrongArgument(format!("--parameter {name} is given twice"))
+            );
         }
         Ok(parameters)
     }
@@ -150,5 +162,14 @@ mod tests {
             let error = given.parameters(&given.environment()).unwrap_err();
             assert!(format!("{error:#}").contains(why), "{error:#}");
         }
+        let [one, other] = ["swim.confirmations=1", "swim.confirmations=2"];
+        let given = arguments(&["--parameter", one, "--parameter", other]);
+        let error = given.parameters(&given.environment()).unwrap_err();
+        assert!(error.is::<WrongArgument>(), "{error:#}");
+        assert!(
+            error
+                .to_string()
+                .contains("swim.confirmations is given twice")
+        );
     }
 }

@@ -18,13 +18,13 @@ pub mod topics;
 mod vocabulary;
 mod wall_clock;
 
-pub use network::DISCOVERY_GROUP;
+pub use network::{AddressError, DISCOVERY_GROUP, SeedError, check_address, check_seed};
 pub use node::{
     Acknowledgements, Change, DigestInfo, Direction, FactChange, FactFilter, FactWatch, Heard,
     ListenEvent, LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo, NetworkInfo,
     Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome,
     Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo,
-    Update, Updated, VersionToken, Watch, WatchEvent, WatchToken, init,
+    Update, Updated, VersionToken, WaitsFor, Watch, WatchEvent, WatchToken, init,
 };
 /// Who may publish and subscribe in which topics.
 pub mod access {

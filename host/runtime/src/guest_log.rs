@@ -66,11 +66,19 @@ impl LogGate {
 
 /// Offers the log to components that import it.
 pub(crate) fn add_to_linker(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    linker
-        .instance(LOG_INTERFACE)?
-        .func_wrap("write", |store, (level, message): (u8, WasmStr)| {
-            write(store, level, &message)
-        })
+    let mut log = linker.instance(LOG_INTERFACE)?;
+    log.func_wrap("write", |store, (level, message): (u8, WasmStr)| {
+        write(store, level, &message)
+    })?;
+    log.func_wrap("unread", |store, (ops,): (u32,)| unread(store, ops))
+}
+
+/// Takes note of ops that the guest could not read.
+fn unread(mut store: StoreContextMut<'_, GuestState>, ops: u32) -> wasmtime::Result<()> {
+    charge(&mut store, 0)?;
+    let state = store.data_mut();
+    state.ops_unread = state.ops_unread.saturating_add(ops.into());
+    Ok(())
 }
 
 fn write(

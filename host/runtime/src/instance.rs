@@ -28,6 +28,7 @@ pub struct Instance {
     state: State,
     handles: Handles<Object>,
     fuel_used: u64,
+    ops_unread: u64,
 }
 
 /// An object in the guest, and its size as far as fuel is concerned (see [`crate::Limits`]).
@@ -62,6 +63,7 @@ impl Instance {
     pub(crate) fn new(module: Module, sandbox: Sandbox) -> Self {
         Self {
             fuel_used: sandbox.fuel_used(),
+            ops_unread: 0,
             handles: Handles::new(module.limits().objects_max),
             state: State::Live(Box::new(sandbox)),
             module,
@@ -150,6 +152,7 @@ impl Instance {
     pub fn apply(&mut self, handle: Handle, run: &Run, events: bool) -> Result<Packed, Fault> {
         let export = self.module.world().apply();
         let object = self.object(export, handle)?;
+        self.ops_unread = 0;
         let checked = check::run(run, self.module.description());
         self.check_arguments(export, checked)?;
         let bytes = run.ops.size_bytes();
@@ -161,6 +164,7 @@ impl Instance {
         let found = check::events(found, events, self.module.limits());
         let found = found.map_err(|kind| self.end(export, kind))?;
         self.resize(handle, object.bytes, bytes);
+        self.note_unread(run.ops.len() as u64);
         Ok(found)
     }
 
@@ -268,6 +272,21 @@ impl Instance {
     #[must_use]
     pub fn fuel_used(&self) -> u64 {
         self.fuel_used
+    }
+
+    /// Ops of the last [`Instance::apply`] that the type says it could not read; they have no
+    /// effect. Never more than the run had.
+    #[must_use]
+    pub fn ops_unread(&self) -> u64 {
+        self.ops_unread
+    }
+
+    /// Takes over what the guest said in a call with so many ops.
+    fn note_unread(&mut self, ops: u64) {
+        if let State::Live(sandbox) = &self.state {
+            self.ops_unread = sandbox.ops_unread().min(ops);
+        }
+        self.module.note_unread(self.ops_unread);
     }
 
     /// Whether a fault ended this instance.

@@ -1,6 +1,7 @@
 //! A component that was checked and compiled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::LOG_INTERFACE;
 use crate::describe;
@@ -35,6 +36,8 @@ struct Inner {
     limits: Limits,
     label: Arc<str>,
     engine: Arc<Engine>,
+    /// Ops that its instances could not read.
+    ops_unread: AtomicU64,
 }
 
 /// What depends on nothing but a component's bytes.
@@ -135,6 +138,7 @@ impl Module {
                 limits,
                 label: Arc::from(label),
                 engine,
+                ops_unread: AtomicU64::new(0),
             }),
         })
     }
@@ -185,6 +189,17 @@ impl Module {
     #[must_use]
     pub fn exports(&self) -> &[String] {
         &self.inner.compiled.shape.exports
+    }
+
+    /// Ops that its instances could not read, in all calls since it was loaded. An op that is
+    /// applied again counts again.
+    #[must_use]
+    pub fn ops_unread(&self) -> u64 {
+        self.inner.ops_unread.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_unread(&self, ops: u64) {
+        self.inner.ops_unread.fetch_add(ops, Ordering::Relaxed);
     }
 
     /// Makes an instance without objects. Takes some microseconds.

@@ -32,6 +32,8 @@ pub(crate) struct GuestState {
     pub(crate) module: Arc<str>,
     /// The last error that the guest logged in this call: what it says of a panic.
     pub(crate) last_error: Option<String>,
+    /// Ops that the guest says it could not read in this call.
+    pub(crate) ops_unread: u64,
 }
 
 /// A store with its instance.
@@ -81,6 +83,11 @@ impl Sandbox {
         self.fuel_used
     }
 
+    /// Ops that the guest said it could not read, in the last call.
+    pub(crate) fn ops_unread(&self) -> u64 {
+        self.store.data().ops_unread
+    }
+
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.store.data().limiter.memory_bytes()
     }
@@ -108,6 +115,7 @@ fn new_store(
         log: LogGate::new(),
         module,
         last_error: None,
+        ops_unread: 0,
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
@@ -125,6 +133,7 @@ fn handles_max(limits: &Limits) -> usize {
 fn prepare(store: &mut Store<GuestState>, fuel: u64, engine: &Engine) -> Result<(), FaultKind> {
     store.set_fuel(fuel).map_err(|error| host(&error))?;
     store.data_mut().last_error = None;
+    store.data_mut().ops_unread = 0;
     store.set_epoch_deadline(engine.deadline_ticks(fuel));
     Ok(())
 }

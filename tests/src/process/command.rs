@@ -68,16 +68,16 @@ impl Replicant {
     pub fn run_with<A: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = A>,
-        input: &str,
+        input: impl AsRef<[u8]>,
     ) -> Ran {
         let mut command = self.command(arguments);
         let mut child = command
             .stdin(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_owned());
+        let (mut stdin, input) = (child.stdin.take().unwrap(), input.as_ref().to_owned());
         // It may end before it has read everything.
-        let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
         let ran = Ran::from(child.wait_with_output().unwrap());
         writer.join().unwrap();
         ran

@@ -148,6 +148,11 @@ fn a_revoked_node_loses_its_sessions_and_is_kept_out() {
         sessions(&cluster.nodes[0]) == 1 && sessions(&cluster.nodes[1]) == 1
     });
     assert_eq!(sessions(&cluster.nodes[2]), 0);
+    until("its log says what happened and what to do", || {
+        let log = cluster.folder.path().join("2/node.log");
+        let log = std::fs::read_to_string(log).unwrap();
+        log.contains("this node is revoked") || log.contains("a fact revokes this node")
+    });
     let told = ["fact", "publish", "price", "\"for members\""];
     cluster.nodes[0].run(told).succeeds();
     until("the other member knows the price", || {

@@ -194,6 +194,57 @@ fn members_are_told_as_they_come_and_go() {
     assert_eq!(left["state"], "left");
 }
 
+/// Whether there is a session was never told, and one and the same line came again and again.
+#[test]
+fn a_member_is_told_once_for_each_state_with_whether_there_is_a_session() {
+    let first = NodeProcess::alone();
+    let mut watch = first.replicant.start(["members", "--watch"]);
+    let mut second = NodeProcess::fresh(&joining(&first));
+    let id = second.id()[..8].to_owned();
+    let mut told: Vec<String> = Vec::new();
+    let mut until = |what: &str| loop {
+        let line = watch.line().trim_end().to_owned();
+        let of_it = told.iter().rev().find(|before| before[..8] == line[..8]);
+        assert_ne!(of_it, Some(&line), "{told:?}");
+        told.push(line.clone());
+        if line.starts_with(&id) && line.ends_with(what) {
+            return;
+        }
+    };
+    until("alive, session: open");
+    second.terminate();
+    until("left, session: none");
+}
+
+#[test]
+fn a_message_can_come_from_standard_input_and_be_any_bytes() {
+    let node = NodeProcess::alone();
+    let mut listener = listen(&node, "shop");
+    until("it listens", || subscribers(&node, "shop") == 1);
+    let say = |more: &[&str], input: &[u8]| {
+        let said = ["topic", "publish", "shop", "-"];
+        node.replicant.run_with(said.iter().chain(more), input)
+    };
+    // More than a shell lets one write as an argument.
+    let large = json!("x".repeat(500_000)).to_string();
+    say(&[], large.as_bytes()).succeeds();
+    assert_eq!(payload(&mut listener).to_string(), large);
+    let bytes: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+    say(&["--bytes"], &bytes[..(1 << 20) - 16]).succeeds();
+    let heard = payload(&mut listener)["$bytes"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(heard.starts_with("AAECAwQ"), "{}", &heard[..20]);
+    assert_eq!(heard.len(), ((1 << 20) - 16_usize).div_ceil(3) * 4);
+    say(&[], &[0xff, 0xfe]).fails(2, &["--bytes"]);
+    say(&[], b"no json").fails(2, &["not JSON"]);
+    say(&["--bytes"], &[7; (1 << 20) + 1]).fails(2, &["1048576", "nothing was sent"]);
+    node.replicant
+        .run_with(["send", node.id(), "-"], "1")
+        .fails(1, &["session"]);
+}
+
 #[test]
 fn who_has_a_message_is_told_and_who_is_cut_off_is_named() {
     // Nobody is given up while the test looks.

@@ -150,10 +150,10 @@ fn failures_say_what_happened_and_what_to_do() {
     let node = NodeProcess::alone();
     node.run(["get", "t", "none"])
         .fails(1, &["error:", "none", "hint:", "--type"]);
-    let ran = node.run(["get", "../x", "y"]).fails(1, &["topic", ".."]);
+    let ran = node.run(["get", "../x", "y"]).fails(2, &["topic", ".."]);
     assert!(!ran.stderr.contains("%2F"), "{}", ran.stderr);
     node.run(["get", "t", "x", "--after", "nonsense"])
-        .fails(1, &["version"]);
+        .fails(2, &["version"]);
     node.run(["objects", "t", "--after", "nonsense"])
         .fails(1, &["cursor"]);
     for type_name in ["g-counter", "or-set"] {

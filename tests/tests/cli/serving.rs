@@ -85,7 +85,7 @@ fn the_api_stays_on_this_machine_unless_told_otherwise() {
     ];
     Replicant::new()
         .run(serve)
-        .fails(1, &["0.0.0.0:0", "--api-insecure-any-address"]);
+        .fails(2, &["0.0.0.0:0", "--api-insecure-any-address"]);
     let told = Start {
         addresses: Some(("127.0.0.1:0".to_owned(), "0.0.0.0:0".to_owned())),
         arguments: vec!["--api-insecure-any-address".to_owned()],
@@ -284,4 +284,46 @@ fn a_limit_on_the_size_of_files_refuses_writes_and_ends_nothing() {
     let length = node.run(["query", "t", "x", r#"{"contains": "first"}"#]);
     assert!(length.succeeds().stdout.contains("true"));
     assert!(node.terminate().success());
+}
+
+#[test]
+fn arguments_that_contradict_each_other_or_cannot_be_are_refused_before_anything_is_begun() {
+    let folder = initialised();
+    let data = folder.path().join("data");
+    let parameter = ["--parameter", "swim.confirmations=1"];
+    let authority = ["--authority", &"ab".repeat(32)];
+    let twice = |argument: [&'static str; 2]| [argument, argument].concat();
+    for (arguments, said) in [
+        (vec!["--join", "foo"], "HOST:PORT"),
+        (vec!["--advertise", "foo"], "HOST:PORT"),
+        (
+            twice(["--join", "127.0.0.1:1"]),
+            "--join 127.0.0.1:1 is given twice",
+        ),
+        (
+            twice(["--topic-rule", "news/** publish=none"]),
+            "two --topic-rule",
+        ),
+        (twice(parameter), "swim.confirmations is given twice"),
+        (vec!["--dns-server", "127.0.0.1:53"], "--dns-server"),
+        (
+            vec!["--membership", "hyparview", "--probe-interval-ms", "500"],
+            "swim",
+        ),
+        (vec!["--parameter", "hyparview.passive_view=9"], "hyparview"),
+        (
+            vec!["--listen", "127.0.0.1:7", "--api", "127.0.0.1:7"],
+            "--listen and --api",
+        ),
+        (
+            vec!["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
+            "--listen",
+        ),
+        ([authority, authority].concat(), "is given twice"),
+    ] {
+        let serve = ["serve", "--data", data.to_str().unwrap()];
+        Replicant::new()
+            .run(serve.iter().chain(&arguments))
+            .fails(2, &[said]);
+    }
 }

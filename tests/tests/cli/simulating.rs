@@ -72,3 +72,12 @@ fn a_file_is_run_or_told_what_is_wrong_in_which_line() {
         Replicant::new().run(arguments).fails(2, &[said]);
     }
 }
+
+#[test]
+fn a_plot_that_cannot_be_written_is_told_before_the_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("none/x.svg");
+    let ran = Replicant::new().run([&FEW[..], &["--plot", plot.to_str().unwrap()]].concat());
+    let ran = ran.fails(2, &["cannot write", "x.svg"]);
+    assert_eq!(ran.stdout, "");
+}

@@ -17,12 +17,12 @@ const OBJECTS: [&str; 3] = ["x", "y", "z"];
 const SOME: u64 = 10;
 
 /// The file of a version of the type: 1.0.0 writes and reads encoding 1; 1.1.0 reads 2 too; 2.0.0
-/// writes 2 and has other commands, values and saved bytes.
+/// writes 2 and has other commands, values and saved bytes; 3.0.0 says that it reads 1, and cannot.
 pub(crate) fn tally(version: &str) -> &'static str {
     static BUILT: OnceLock<Vec<Component>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("versions");
-        let packages = ["tally-1-0", "tally-1-1", "tally-2-0"];
+        let packages = ["tally-1-0", "tally-1-1", "tally-2-0", "tally-3-0"];
         build(&folder, &packages, &Options::detect().unwrap()).unwrap()
     });
     let package = format!("tally-{}", version[..3].replace('.', "-"));
@@ -259,4 +259,71 @@ fn a_second_component_under_a_name_and_version_is_refused_by_name_of_who_has_it(
         .filter(|line| line.contains("tally"))
         .collect();
     assert_eq!(tallies.len(), 2, "{listed}");
+}
+
+/// They had no effect, and only the log said so.
+#[test]
+fn ops_that_a_version_cannot_read_are_told_with_the_object_the_module_and_the_counters() {
+    let mut node = NodeProcess::alone();
+    node.run(["module", "load", tally("1.1.0")]).succeeds();
+    let update = |node: &NodeProcess, command: &str| {
+        let update = ["update", TOPIC, "x", command, "--type", "tally"];
+        node.run(update).succeeds();
+    };
+    update(&node, r#"{"add":1}"#);
+    update(&node, r#"{"add":2}"#);
+    let read = node.run(["get", TOPIC, "x"]).prints("3\n");
+    assert_eq!(read.stderr, "");
+    assert!(
+        node.run(["get", TOPIC, "x", "--json"])
+            .json()
+            .get("ops_unread")
+            .is_none()
+    );
+
+    node.run(["module", "load", tally("3.0.0")]).succeeds();
+    node.run(["module", "upgrade", "tally@3.0.0"]).succeeds();
+    update(&node, r#"{"add":5,"by":"b"}"#);
+    for _ in 0..2 {
+        let read = node.run(["get", TOPIC, "x"]).mentions(&["\"b\": 5"]);
+        for part in ["2 ops of x", "tally", "module show tally"] {
+            assert!(read.stderr.contains(part), "{}", read.stderr);
+        }
+        let read = node.run(["get", TOPIC, "x", "--json"]).json();
+        assert_eq!(
+            (&read["ops_unread"], &read["value"]),
+            (&json!(2), &json!({"b": 5}))
+        );
+        node.run(["status"]).mentions(&["ops_unread_total"]);
+        for command in [&["module", "list"][..], &["module", "show", "tally"]] {
+            let told = node.replicant.run(command);
+            told.mentions(&["tally@3.0.0 could not read ops 2 times"]);
+        }
+        assert!(node.terminate().success());
+        node.restart();
+    }
+
+    // Nothing is lost: a version that reads them shows them.
+    node.run(["module", "rollback", "tally@1.1.0"]).succeeds();
+    let read = node.run(["get", TOPIC, "x"]).prints("8\n");
+    assert_eq!(read.stderr, "");
+}
+
+#[test]
+fn a_forced_switch_to_a_version_that_does_not_read_all_ops_says_what_waits() {
+    let node = NodeProcess::alone();
+    for version in ["2.0.0", "1.0.0"] {
+        node.run(["module", "load", tally(version)]).succeeds();
+    }
+    let back = ["module", "rollback", "tally@1.0.0", "--force"];
+    let ran = node.run(back).prints("tally runs on tally@1.0.0\n");
+    assert!(
+        ran.stderr.contains("does not read op encoding 2"),
+        "{}",
+        ran.stderr
+    );
+    let shown = node.run(["module", "show", "tally"]);
+    shown.mentions(&["does not read op encoding 2"]);
+    let shown = node.run(["module", "show", "tally", "--json"]).json();
+    assert_eq!(shown["unread_encodings"], json!([2]));
 }

@@ -139,3 +139,46 @@ fn a_folder_is_made_a_nodes_once() {
         .run(["init", below.to_str().unwrap()])
         .fails(1, &["file"]);
 }
+
+#[test]
+fn arguments_that_are_wrong_in_themselves_are_found_before_anything_is_sent() {
+    let nobody = Replicant::at("127.0.0.1:1");
+    let id = "ab".repeat(32);
+    for (arguments, said) in [
+        (vec!["get", "a//b", "x"], "a//b"),
+        (vec!["get", "t", "x", "--type", "No Type"], "--type"),
+        (vec!["get", "t", "x", "--after", "!"], "--after"),
+        (vec!["update", "a//b", "x", "1"], "a//b"),
+        (vec!["watch", "a//b"], "a//b"),
+        (vec!["watch", "t", "--from", "!"], "--from"),
+        (vec!["objects", "a//b"], "a//b"),
+        (vec!["digest", "a//b"], "a//b"),
+        (vec!["topic", "publish", "a//b", "1"], "a//b"),
+        (vec!["topic", "subscribe", "a//b"], "a//b"),
+        (vec!["send", "somebody", "1"], "0-9 and a-f"),
+        (vec!["fact", "revoke", "zz"], "<NODE>"),
+        (vec!["fact", "revoke", &id[1..]], "<NODE>"),
+        (vec!["fact", "show", "1234567"], "8 to 64"),
+        (vec!["fact", "show", &id, &id], "unexpected argument"),
+        (vec!["fact", "publish", "No Kind", "1"], "<KIND>"),
+        (vec!["fact", "list", "--issuer", "zz"], "--issuer"),
+        (vec!["fact", "list", "--kind", "No Kind"], "--kind"),
+        (vec!["fact", "list", "--after", "zz"], "--after"),
+        (vec!["module", "show", "no such"], "no such"),
+        (vec!["module", "upgrade", "tally@"], "NAME@VERSION"),
+        (
+            vec!["module", "load", "x.wasm", "--fuel-per-call", "0"],
+            "100000",
+        ),
+        (
+            vec!["module", "load", "x.wasm", "--memory-bytes", "0"],
+            "65536",
+        ),
+        (
+            vec!["module", "load", "x.wasm", "--output-bytes", "0"],
+            "4096",
+        ),
+    ] {
+        nobody.run(&arguments).fails(2, &[said]);
+    }
+}

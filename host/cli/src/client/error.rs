@@ -84,25 +84,59 @@ impl ClientError {
                 outcomes,
                 ..
             } => match code.as_str() {
-                "unknown-object" => Some("`replicant update` creates it with --type NAME"),
-                "ambiguous-type" => Some("say which one with --type NAME"),
-                "unknown-type" => {
-                    Some("see `replicant module list`, or load it with `replicant module load`")
-                }
-                "unknown-module" => Some("see `replicant module list` for what is loaded"),
-                "unknown-fact" => Some("see `replicant fact list`"),
-                "fact-refused" => {
-                    Some("see --fact-kind and --authority of `replicant serve`, and docs/facts.md")
-                }
                 "refused" if outcomes.is_empty() => {
                     Some("`replicant module show TYPE` prints what the type answers")
                 }
-                // The API's hint is about URLs, and the message says what is accepted.
-                "bad-name" => None,
-                _ => Some(hint.as_str()).filter(|hint| !hint.is_empty()),
+                code => of_commands(code).or_else(|| as_said(hint)),
             },
         }
     }
+}
+
+/// What to do next in terms of commands, where the API speaks of paths and parameters.
+fn of_commands(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "unknown-object" => "`replicant update` creates it with --type NAME",
+        "ambiguous-type" => "say which one with --type NAME",
+        "unknown-type" => "see `replicant module list`, or load it with `replicant module load`",
+        "unknown-module" => "see `replicant module list` for what is loaded",
+        "unknown-fact" => "see `replicant fact list`",
+        "fact-refused" => "see --fact-kind and --authority of `replicant serve`, and docs/facts.md",
+        "forbidden" => "see --topic-rule of `replicant serve`",
+        "switch-refused" => {
+            "nothing was changed; `replicant module list` has the versions, and `replicant module \
+             show NAME@VERSION` what each reads"
+        }
+        "newer-type-needed" => {
+            "its ops are kept; see `replicant module list`, and switch the type to a version that \
+             reads them with `replicant module upgrade`"
+        }
+        "unreachable" => "see `replicant members` for the members and the sessions",
+        "not-neighbour" => {
+            "say it in a topic that the node listens to, or ask that node itself with --api; \
+             `replicant members` has the neighbours"
+        }
+        "needs-full-view" => {
+            "wait for a number (--acks 3), or for as many as come until the deadline (--acks count)"
+        }
+        _ => return None,
+    })
+}
+
+/// The API's own hint, unless it is about requests: who typed a command has sent none.
+fn as_said(hint: &str) -> Option<&str> {
+    const OF_REQUESTS: [&str; 8] = [
+        "GET ",
+        "POST ",
+        "PUT ",
+        "/v1",
+        "?",
+        "Content-Type",
+        "percent-encoded",
+        "request",
+    ];
+    let is_of_requests = OF_REQUESTS.iter().any(|word| hint.contains(word));
+    (!hint.is_empty() && !is_of_requests).then_some(hint)
 }
 
 #[cfg(test)]
@@ -128,7 +162,8 @@ mod tests {
         };
         assert!(hint("unknown-object").unwrap().contains("--type"));
         assert_eq!(hint("bad-name"), None);
-        assert_eq!(hint("anything-else").unwrap(), "use `?type=`");
+        assert_eq!(hint("anything-else"), None);
+        assert_eq!(as_said("raise the version"), Some("raise the version"));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use anyhow::Result;
 use clap::Args;
+use replicant::ids::TopicName;
 use serde_json::Value;
 
-use crate::arguments::ReadArguments;
+use crate::arguments::{ReadArguments, written};
 use crate::client::topic_path;
 use crate::output::Table;
 
 #[derive(Args)]
 pub(crate) struct DigestArguments {
     /// The topic
+    #[arg(value_parser = written::<TopicName>)]
     topic: String,
     #[command(flatten)]
     read: ReadArguments,

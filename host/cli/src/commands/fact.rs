@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use replicant::ids::{FactKind, Hash, NodeId};
 use serde_json::{Value, json};
 
-use crate::arguments::ReadArguments;
+use crate::arguments::{ReadArguments, digits, written};
 use crate::client::{Event, fact_path, with_query};
 use crate::exit::WrongArgument;
 use crate::output::{self, Table, number, one_line, short, text};
@@ -29,6 +30,7 @@ pub(crate) enum FactCommand {
 #[derive(Args)]
 pub(crate) struct PublishArguments {
     /// Its kind, as declared with `replicant serve --fact-kind`
+    #[arg(value_parser = written::<FactKind>)]
     kind: String,
     /// What it says, in JSON
     #[arg(allow_hyphen_values = true)]
@@ -43,6 +45,7 @@ pub(crate) struct PublishArguments {
 #[derive(Args)]
 pub(crate) struct RevokeArguments {
     /// The node's id, all of it
+    #[arg(value_parser = written::<NodeId>)]
     node: String,
     /// Why, for people
     #[arg(long, default_value = "")]
@@ -57,13 +60,13 @@ pub(crate) struct RevokeArguments {
 #[derive(Args)]
 pub(crate) struct ListArguments {
     /// Only of this kind
-    #[arg(long)]
+    #[arg(long, value_parser = written::<FactKind>)]
     kind: Option<String>,
-    /// Only of this issuer: a node's id
-    #[arg(long, value_name = "ID")]
+    /// Only of this issuer: a node's id, all of it
+    #[arg(long, value_name = "ID", value_parser = written::<NodeId>)]
     issuer: Option<String>,
     /// Only behind this: the `next` of an earlier page, as `--json` prints it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = written::<Hash>)]
     after: Option<String>,
     #[command(flatten)]
     read: ReadArguments,
@@ -72,6 +75,7 @@ pub(crate) struct ListArguments {
 #[derive(Args)]
 pub(crate) struct ShowArguments {
     /// Its id, or the first 8 digits of it or more
+    #[arg(value_parser = digits::<8>)]
     id: String,
     #[command(flatten)]
     read: ReadArguments,

@@ -1,5 +1,6 @@
 //! `replicant members`: the cluster, as the node sees it.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use anyhow::Result;
@@ -7,7 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::arguments::ReadArguments;
-use crate::output::{self, Table, number, short, text};
+use crate::output::{self, Table, number, printable, short, text};
 
 #[derive(Args)]
 pub(crate) struct MembersArguments {
@@ -28,18 +29,13 @@ pub(crate) fn run(arguments: &MembersArguments) -> Result<()> {
 fn print(members: &Value) -> io::Result<()> {
     let mut table = Table::new(&["node", "address", "state", "incarnation", "session"]);
     for member in members.as_array().into_iter().flatten() {
-        let session = match (member["self"] == true, member["connected"] == true) {
-            (true, _) => "this node",
-            (false, true) => "open",
-            (false, false) => "none",
-        };
         let incarnation = number(member, "incarnation").to_string();
         let (id, address, state) = (
             text(member, "id"),
             text(member, "address"),
             text(member, "state"),
         );
-        table.row(&[short(id), address, state, &incarnation, session]);
+        table.row(&[short(id), address, state, &incarnation, session(member)]);
     }
     table.print("no members")
 }
@@ -47,6 +43,8 @@ fn print(members: &Value) -> io::Result<()> {
 fn watch(arguments: &MembersArguments) -> Result<()> {
     let client = arguments.read.client()?;
     let mut events = client.events("/v1/members/watch")?;
+    // What people see of a member may be the same although something about it has changed.
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let event = events.next()?;
         if arguments.read.json {
@@ -54,11 +52,29 @@ fn watch(arguments: &MembersArguments) -> Result<()> {
             continue;
         }
         let member = client.parse(&event.data)?;
-        let (id, address, state) = (
-            text(&member, "id"),
-            text(&member, "address"),
-            text(&member, "state"),
-        );
-        output::line(&format!("{} {address} {state}", short(id)))?;
+        let (id, line) = (text(&member, "id"), told_of(&member));
+        let is_new = match text(&member, "state") {
+            "forgotten" => told.remove(id).is_some(),
+            _ => told.insert(id.to_owned(), line.clone()).as_ref() != Some(&line),
+        };
+        if is_new {
+            output::line(&line)?;
+        }
+    }
+}
+
+/// A member in a line.
+fn told_of(member: &Value) -> String {
+    let (id, address) = (short(text(member, "id")), text(member, "address"));
+    let (state, session) = (text(member, "state"), session(member));
+    printable(&format!("{id} {address} {state}, session: {session}"))
+}
+
+/// Whether there is a session with a member, for people.
+fn session(member: &Value) -> &'static str {
+    match (member["self"] == true, member["connected"] == true) {
+        (true, _) => "this node",
+        (false, true) => "open",
+        (false, false) => "none",
     }
 }

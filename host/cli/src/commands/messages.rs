@@ -3,10 +3,9 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 
-use super::json_argument;
-use crate::arguments::ReadArguments;
+use super::said::SaidArguments;
+use crate::arguments::{ReadArguments, digits};
 use crate::client::{Client, Event, member_path};
 use crate::exit::WrongArgument;
 use crate::output::{self, printable, short, text};
@@ -24,11 +23,10 @@ pub(crate) struct FollowArguments {
 #[derive(Args)]
 pub(crate) struct SendArguments {
     /// The node's id, or its first digits
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = digits::<1>)]
     node: String,
-    /// What to say, in JSON
-    #[arg(value_name = "MESSAGE_JSON", allow_hyphen_values = true)]
-    message: String,
+    #[command(flatten)]
+    said: SaidArguments,
     #[command(flatten)]
     read: ReadArguments,
 }
@@ -40,13 +38,13 @@ pub(crate) struct ReceiveArguments {
 }
 
 pub(crate) fn send(arguments: &SendArguments) -> Result<()> {
-    let message = json_argument("message", &arguments.message)?;
+    let message = arguments.said.json()?;
     let client = arguments.read.client()?;
     let path = format!(
         "{}/messages",
         member_path(&member(&client, &arguments.node)?)
     );
-    let answer = client.post_text(&path, message.get())?;
+    let answer = client.post_text(&path, &message)?;
     arguments.read.print(&client, &answer, |sent| {
         output::line(&format!("said to {}", short(text(sent, "to"))))
     })

@@ -17,6 +17,7 @@ pub(crate) mod network;
 pub(crate) mod new;
 pub(crate) mod objects;
 pub(crate) mod query;
+mod said;
 pub(crate) mod serve;
 pub(crate) mod sim;
 pub(crate) mod status;

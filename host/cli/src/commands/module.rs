@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use replicant::LoadLimits;
+use replicant::ids::TypeName;
 use serde_json::Value;
 
-use crate::arguments::ReadArguments;
+use crate::arguments::{ReadArguments, digits, written};
 use crate::client::{module_path, with_query};
 use crate::files;
 use crate::output::{Table, line, number, printable, short, size, text, yes};
@@ -31,13 +33,16 @@ pub(crate) struct LoadArguments {
     /// The component (.wasm)
     file: PathBuf,
     /// Fuel of one call, before what its items and bytes add [default: 200000000]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u64).range(LoadLimits::FUEL_PER_CALL_MIN..))]
     fuel_per_call: Option<u64>,
     /// Memory of one instance [default: 268435456]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(LoadLimits::MEMORY_BYTES_MIN..))]
     memory_bytes: Option<u64>,
     /// Output of one call [default: 67108864]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(LoadLimits::OUTPUT_BYTES_MIN..))]
     output_bytes: Option<u64>,
     #[command(flatten)]
     read: ReadArguments,
@@ -52,6 +57,7 @@ pub(crate) struct ListArguments {
 #[derive(Args)]
 pub(crate) struct ShowArguments {
     /// The type's name, name@version, or the first digits of a hash
+    #[arg(value_parser = module_name)]
     name: String,
     #[command(flatten)]
     read: ReadArguments,
@@ -61,12 +67,28 @@ pub(crate) struct ShowArguments {
 pub(crate) struct SwitchArguments {
     /// The type's name, or name@version; without a version: the highest that is loaded, or the one
     /// that ran before
+    #[arg(value_parser = type_and_version)]
     name: String,
     /// Also if there may be ops that the version does not read; their objects wait then
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     read: ReadArguments,
+}
+
+/// A type's name, and perhaps `@` and a version.
+fn type_and_version(text: &str) -> Result<String, String> {
+    let (name, version) = text.split_once('@').unwrap_or((text, "0"));
+    written::<TypeName>(name)?;
+    match version.starts_with(|first: char| first.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("write NAME or NAME@VERSION, as in poll@1.2.0".to_owned()),
+    }
+}
+
+/// The same, or the first digits of a hash.
+fn module_name(text: &str) -> Result<String, String> {
+    digits::<8>(text).or_else(|_| type_and_version(text))
 }
 
 pub(crate) fn run(command: &ModuleCommand) -> Result<()> {
@@ -118,7 +140,11 @@ fn switch(arguments: &SwitchArguments, direction: &str) -> Result<()> {
     let answer = client.post_text(&path, "")?;
     arguments.read.print(&client, &answer, |module| {
         let (name, version) = (text(module, "name"), text(module, "version"));
-        line(&format!("{name} runs on {name}@{version}"))
+        line(&format!("{name} runs on {name}@{version}"))?;
+        if let Some(unread) = unread_encodings(module) {
+            eprintln!("warning: {unread}");
+        }
+        Ok(())
     })
 }
 
@@ -144,6 +170,7 @@ fn list(modules: &Value) -> io::Result<()> {
             short(text(module, "publisher")),
         ]);
         notes.extend(module["waits"].as_str().map(printable));
+        notes.extend(unread_ops(module));
         notes.extend(others(module));
     }
     table.print("no modules")?;
@@ -153,10 +180,37 @@ fn list(modules: &Value) -> io::Result<()> {
 /// How a module came to this node, if it did.
 fn here(module: &Value) -> &'static str {
     match (module["loaded"].as_bool(), module["built_in"].as_bool()) {
+        (Some(false), _) if module["waits_for"] == "compilation" => "compiling",
         (Some(false), _) => "waits",
         (_, Some(true)) => "built in",
         _ => "loaded",
     }
+}
+
+/// Which objects wait for another version than this one, if it runs or is to run.
+fn unread_encodings(module: &Value) -> Option<String> {
+    let unread = module["unread_encodings"].as_array()?;
+    let unread: Vec<String> = unread.iter().map(Value::to_string).collect();
+    let label = format!("{}@{}", text(module, "name"), text(module, "version"));
+    (!unread.is_empty()).then(|| {
+        printable(&format!(
+            "{label} does not read op encoding {}, in which there may be ops: objects that have \
+             such ops wait for a version that reads them",
+            unread.join(", ")
+        ))
+    })
+}
+
+/// How many ops a module could not read.
+fn unread_ops(module: &Value) -> Option<String> {
+    let label = format!("{}@{}", text(module, "name"), text(module, "version"));
+    let count = number(module, "ops_unread");
+    (count > 0).then(|| {
+        printable(&format!(
+            "{label} could not read ops {count} times: they have no effect; `replicant get` says \
+             of an object how many of its ops that concerns"
+        ))
+    })
 }
 
 /// What else is announced under a module's name and version, a line each.
@@ -189,6 +243,7 @@ fn show(module: &Value) -> io::Result<()> {
     table.row(&["publisher", text(module, "publisher")]);
     table.row(&["writes op encoding", &module["writes"].to_string()]);
     table.row(&["reads op encodings", &module["reads"].to_string()]);
+    table.row(&["ops not read", &number(module, "ops_unread").to_string()]);
     for list in ["imports", "exports"] {
         let items = module[list]
             .as_array()
@@ -212,8 +267,9 @@ fn show(module: &Value) -> io::Result<()> {
     if let Some(waits) = module["waits"].as_str() {
         line(&printable(waits))?;
     }
-    for other in others(module) {
-        line(&printable(&other))?;
+    let notes = unread_ops(module).into_iter().chain(others(module));
+    for note in unread_encodings(module).into_iter().chain(notes) {
+        line(&printable(&note))?;
     }
     for (name, schema) in module["schemas"].as_object().into_iter().flatten() {
         line(&format!(

@@ -2,14 +2,16 @@
 
 use anyhow::Result;
 use clap::Args;
+use replicant::ids::TopicName;
 
-use crate::arguments::ReadArguments;
+use crate::arguments::{ReadArguments, written};
 use crate::client::{topic_path, with_query};
 use crate::output::{Table, line, text};
 
 #[derive(Args)]
 pub(crate) struct ObjectsArguments {
     /// The topic
+    #[arg(value_parser = written::<TopicName>)]
     topic: String,
     /// How many objects at most
     #[arg(long, value_name = "COUNT", default_value_t = 1_000,

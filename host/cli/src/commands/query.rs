@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
+use replicant::VersionToken;
 
 use super::json_argument;
-use crate::arguments::{ObjectArguments, ReadArguments};
+use crate::arguments::{ObjectArguments, ReadArguments, written};
 use crate::client::{ReadOptions, object_path};
 use crate::output;
 
@@ -16,7 +17,8 @@ pub(crate) struct QueryArguments {
     #[arg(value_name = "QUERY_JSON", allow_hyphen_values = true)]
     query: String,
     /// Wait until the node has this version (the `version` of an earlier answer)
-    #[arg(long, value_name = "VERSION", allow_hyphen_values = true)]
+    #[arg(long, value_name = "VERSION", allow_hyphen_values = true,
+          value_parser = written::<VersionToken>)]
     after: Option<String>,
     #[command(flatten)]
     read: ReadArguments,

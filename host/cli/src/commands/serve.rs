@@ -7,9 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
-use replicant::api::{ApiConfig, ApiServer, BoundApi};
+use replicant::api::{ApiConfig, ApiError, ApiServer, BoundApi};
 use replicant::ids::NodeId;
-use replicant::{DISCOVERY_GROUP, Node, NodeConfig, StrategyKind};
+use replicant::{
+    AddressError, DISCOVERY_GROUP, Node, NodeConfig, SeedError, StrategyKind, check_address,
+    check_seed,
+};
 use serde::Serialize;
 
 use super::fact;
@@ -34,7 +37,7 @@ pub(crate) struct ServeArguments {
     api: SocketAddr,
     /// A node to join, as host:port; dns:NAME:PORT for a node at each address of the name;
     /// srv:_SERVICE._PROTOCOL.NAME for those that service records name. May be given more than once
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = seed)]
     join: Vec<String>,
     /// Find nodes on the local network, and be found: a new node joins the first that it hears
     #[arg(long)]
@@ -50,7 +53,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "ADDR")]
     dns_server: Option<SocketAddr>,
     /// Where other nodes find this one, if that is not where it listens
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     advertise: Option<String>,
     /// Serve the API where other machines reach it. Nobody is asked who they are: whoever reaches
     /// it may do everything
@@ -76,13 +79,13 @@ pub(crate) struct ServeArguments {
     /// (each of some, for very many or unreliable ones). The same on all nodes: others are refused
     #[arg(long, value_name = "STRATEGY", default_value_t = StrategyKind::Swim)]
     membership: StrategyKind,
-    /// How often members are probed, in milliseconds; shorter notices failures sooner. Not together
-    /// with --profile and the other numbers of the environment
-    #[arg(long, value_name = "MS", default_value_t = 1_000,
+    /// How often members are probed, in milliseconds; shorter notices failures sooner. With swim,
+    /// and not together with --profile and the other numbers of the environment [default: 1000]
+    #[arg(long, value_name = "MS",
           conflicts_with_all = ["profile", "reliability", "round_trip_ms", "loss", "nodes",
                                 "worst_loss", "miss", "parameter"],
           value_parser = clap::value_parser!(u64).range(50..=60_000))]
-    probe_interval_ms: u64,
+    probe_interval_ms: Option<u64>,
     /// A node that may revoke others, by its whole id; may be given more than once. The same on all
     /// nodes
     #[arg(long, value_name = "ID")]
@@ -111,6 +114,14 @@ pub(crate) struct ServeArguments {
     log: LogArguments,
 }
 
+fn seed(text: &str) -> Result<String, SeedError> {
+    check_seed(text).map(|()| text.to_owned())
+}
+
+fn address(text: &str) -> Result<String, AddressError> {
+    check_address(text).map(|()| text.to_owned())
+}
+
 /// What is told once the node is ready.
 #[derive(Serialize)]
 struct Ready {
@@ -136,11 +147,13 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
     if arguments.stop_with_stdin {
         signals = signals.or_end_of_input();
     }
+    arguments.check()?;
     let config = arguments.node_config()?;
     // Before a cluster is begun or joined: a node that nobody can talk to should do neither.
     let api = ApiServer::bind(arguments.api_config()).map_err(|error| match error {
-        replicant::api::ApiError::NotLoopback { .. } => anyhow::Error::new(error)
-            .context("start it with --api-insecure-any-address if that is what you want"),
+        ApiError::NotLoopback { .. } => anyhow::Error::new(error).context(WrongArgument(
+            "start it with --api-insecure-any-address if that is what you want".to_owned(),
+        )),
         error => error.into(),
     })?;
     let node = tokio::select! {
@@ -161,7 +174,7 @@ async fn until_signalled(
     node: &Node,
     signals: &mut Signals,
 ) -> Result<()> {
-    let api = api.start(node.clone())?;
+    let api = api.start(node.clone());
     let ready = Ready {
         node: node.id().to_string(),
         cluster: node.cluster().to_string(),
@@ -199,6 +212,12 @@ fn announce(arguments: &ServeArguments, ready: &Ready) -> Result<()> {
     Ok(output::line(&line)?)
 }
 
+/// The first item that stood there before.
+fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
+    let mut all = items.iter().enumerate();
+    all.find_map(|(index, item)| items[..index].contains(item).then_some(item))
+}
+
 /// Whoever looks sees the whole file or none.
 fn write_at_once(path: &Path, text: &str) -> std::io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
@@ -208,6 +227,43 @@ fn write_at_once(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 impl ServeArguments {
+    /// Looks for arguments that contradict each other, or of which one would be passed over.
+    fn check(&self) -> Result<(), WrongArgument> {
+        let wrong = |what: String| Err(WrongArgument(what));
+        if self.listen == self.api && self.api.port() != 0 {
+            return wrong(format!("--listen and --api are both {}", self.api));
+        }
+        if let Some(seed) = repeated(&self.join) {
+            return wrong(format!("--join {seed} is given twice"));
+        }
+        if let Some(node) = repeated(&self.authority) {
+            return wrong(format!("--authority {node} is given twice"));
+        }
+        let patterns: Vec<_> = self.topic_rule.iter().map(|rule| &rule.topics).collect();
+        if let Some(pattern) = repeated(&patterns) {
+            return wrong(format!(
+                "two --topic-rule are about {pattern}, and only the first would count"
+            ));
+        }
+        let is_asked = |seed: &String| seed.starts_with("dns:") || seed.starts_with("srv:");
+        if self.dns_server.is_some() && !self.join.iter().any(is_asked) {
+            return wrong(
+                "--dns-server is asked about --join dns:… and srv:…, and there is none".to_owned(),
+            );
+        }
+        let (other, passed_over) = match self.membership {
+            StrategyKind::Swim => ("hyparview", false),
+            StrategyKind::HyParView => ("swim", self.probe_interval_ms.is_some()),
+        };
+        if passed_over || self.environment.sets(other) {
+            return wrong(format!(
+                "with --membership {} nothing of {other} can be set: there is none of it",
+                self.membership
+            ));
+        }
+        Ok(())
+    }
+
     fn node_config(&self) -> Result<NodeConfig> {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
@@ -221,7 +277,9 @@ impl ServeArguments {
         config.topic_rules = Rules::new(self.topic_rule.clone())
             .with_context(|| WrongArgument(format!("more than {RULES_MAX} topic rules")))?;
         config.membership = self.membership;
-        config.probe_interval = Duration::from_millis(self.probe_interval_ms);
+        if let Some(interval) = self.probe_interval_ms {
+            config.probe_interval = Duration::from_millis(interval);
+        }
         config.authorities = self.authority.iter().copied().collect();
         config.fact_interval = Duration::from_millis(self.fact_interval_ms);
         for kind in &self.fact_kind {

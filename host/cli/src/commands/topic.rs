@@ -3,14 +3,14 @@
 use std::io;
 
 use anyhow::{Result, bail};
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
-use replicant::messages::{DEADLINE_MAX, Wanted, WantedError};
+use replicant::ids::TopicName;
+use replicant::messages::{DEADLINE_MAX, Wanted};
 use serde_json::Value;
 
-use super::json_argument;
 use super::messages::{self, FollowArguments};
-use crate::arguments::ReadArguments;
+use super::said::SaidArguments;
+use crate::arguments::{ReadArguments, written};
 use crate::client::{messages_path, with_query};
 use crate::exit::Unfit;
 use crate::output::{self, Table, number, one_line, short, text, yes};
@@ -37,13 +37,12 @@ pub(crate) struct ListArguments {
 #[derive(Args)]
 pub(crate) struct PublishArguments {
     /// The topic, as in shop/eu/carts
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = written::<TopicName>)]
     topic: String,
-    /// What to say, in JSON
-    #[arg(value_name = "MESSAGE_JSON", allow_hyphen_values = true)]
-    message: String,
+    #[command(flatten)]
+    said: SaidArguments,
     /// Wait until all that listen have it, or so many, or count them until the deadline
-    #[arg(long, value_name = "all|NUMBER|count", value_parser = wanted)]
+    #[arg(long, value_name = "all|NUMBER|count", value_parser = written::<Wanted>)]
     acks: Option<String>,
     /// How long to wait for that [default: 5000]
     #[arg(long, value_name = "MS", requires = "acks",
@@ -57,15 +56,10 @@ pub(crate) struct PublishArguments {
     read: ReadArguments,
 }
 
-/// Passed on as it is, once it is right.
-fn wanted(text: &str) -> std::result::Result<String, WantedError> {
-    text.parse::<Wanted>().map(|_| text.to_owned())
-}
-
 #[derive(Args)]
 pub(crate) struct SubscribeArguments {
     /// The topic, as in shop/eu
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_parser = written::<TopicName>)]
     topic: String,
     #[command(flatten)]
     follow: FollowArguments,
@@ -93,7 +87,7 @@ fn list(arguments: &ListArguments) -> Result<()> {
 }
 
 fn publish(arguments: &PublishArguments) -> Result<()> {
-    let message = json_argument("message", &arguments.message)?;
+    let message = arguments.said.json()?;
     let client = arguments.read.client()?;
     let deadline = arguments.deadline_ms.map(|deadline| deadline.to_string());
     let path = with_query(
@@ -104,7 +98,7 @@ fn publish(arguments: &PublishArguments) -> Result<()> {
             ("rapid", arguments.rapid.then_some("true")),
         ],
     );
-    let answer = client.post_text(&path, message.get())?;
+    let answer = client.post_text(&path, &message)?;
     arguments.read.print(&client, &answer, |published| {
         match published.get("acknowledged") {
             Some(acknowledged) => {

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use replicant::WatchToken;
+use replicant::ids::{ObjectId, TopicName};
 use serde_json::Value;
 
-use crate::arguments::ReadArguments;
+use crate::arguments::{ReadArguments, written};
 use crate::client::{Client, ClientError, Event};
 use crate::output::{self, printable, text};
 
@@ -17,14 +19,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Args)]
 pub(crate) struct WatchArguments {
     /// The topic
+    #[arg(value_parser = written::<TopicName>)]
     topic: String,
     /// Only this object
+    #[arg(value_parser = written::<ObjectId>)]
     id: Option<String>,
     /// End after this many changes
     #[arg(long, value_name = "COUNT")]
     count: Option<u64>,
     /// Go on behind an earlier event: its `token`, as `--json` prints it
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true,
+          value_parser = written::<WatchToken>)]
     from: Option<String>,
     /// Go on when the node goes away: try to reach it again until it is back, and go on from the
     /// last event

@@ -51,7 +51,7 @@ codes! {
     UnknownType = NOT_FOUND "unknown-type",
     /// No module has this name.
     UnknownModule = NOT_FOUND "unknown-module",
-    /// No fact has this id, or several have.
+    /// No fact has this id.
     UnknownFact = NOT_FOUND "unknown-fact",
     /// The path does not take this method.
     NoSuchMethod = METHOD_NOT_ALLOWED "no-such-method",
@@ -59,6 +59,8 @@ codes! {
     NotAcceptable = NOT_ACCEPTABLE "not-acceptable",
     /// The body did not come in time.
     SlowBody = REQUEST_TIMEOUT "slow-body",
+    /// Several facts have an id that begins like this.
+    AmbiguousFact = CONFLICT "ambiguous-fact",
     /// Several objects of different types have the id.
     AmbiguousType = CONFLICT "ambiguous-type",
     /// The object needs a newer version of its type than the node has.

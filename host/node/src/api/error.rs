@@ -188,7 +188,18 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
             Code::BadRequest,
             "`after` takes the `next` of an earlier page",
         ),
+        other => classify_module(other),
+    }
+}
+
+/// Errors in loading a module.
+fn classify_module(error: &NodeError) -> (Code, &'static str) {
+    match error {
         NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
+        NodeError::LimitTooSmall { .. } => (
+            Code::BadRequest,
+            "nothing was loaded; raise the limit, or leave it out for the default",
+        ),
         NodeError::ModuleConflict { .. } | NodeError::LimitsConflict { .. } => (
             Code::ModuleConflict,
             "raise the version in the type's description",
@@ -204,6 +215,7 @@ fn classify_fact(error: &NodeError) -> (Code, &'static str) {
             Code::UnknownFact,
             "see `GET /v1/facts`; 8 digits of an id or more name it",
         ),
+        NodeError::AmbiguousFact { .. } => (Code::AmbiguousFact, "give more digits of the id"),
         NodeError::FactInvalid { .. } => (
             Code::BadRequest,
             "nothing was published; docs/facts.md says what each kind demands",

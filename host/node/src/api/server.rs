@@ -59,8 +59,9 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Takes the address, and nobody's connections yet: to find out whether it can be had before
-    /// the node starts.
+    /// Takes the address and accepts nobody yet: to find out whether it can be had before the node
+    /// starts. It listens, since only one program can; who connects meanwhile waits. Within the
+    /// running tokio runtime.
     ///
     /// # Errors
     ///
@@ -79,10 +80,18 @@ impl ApiServer {
             // Windows it would mean that others may take it.
             socket.set_reuseaddr(cfg!(not(windows)))?;
             socket.bind(address)?;
-            Ok(socket)
+            // Two programs can bind one address; only one can listen.
+            let listener = socket.listen(BACKLOG)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
         };
-        let socket = bound().map_err(|error| listen_error(address, &error))?;
-        Ok(BoundApi { config, socket })
+        let bound: std::io::Result<_> = bound();
+        let (listener, address) = bound.map_err(|error| listen_error(address, &error))?;
+        Ok(BoundApi {
+            config,
+            listener,
+            address,
+        })
     }
 
     /// Starts to serve the API of `node`, within the running tokio runtime.
@@ -91,7 +100,7 @@ impl ApiServer {
     ///
     /// [`ApiError`], before anything listens.
     pub async fn start(node: Node, config: ApiConfig) -> Result<Self, ApiError> {
-        Self::bind(config)?.start(node)
+        Ok(Self::bind(config)?.start(node))
     }
 
     /// Where it listens, with the real port if 0 was configured.
@@ -115,27 +124,30 @@ fn listen_error(address: SocketAddr, error: &std::io::Error) -> ApiError {
     }
 }
 
-/// An address for the API that is taken and does not listen yet.
+/// An address for the API that is taken; nobody is accepted there yet.
 #[derive(Debug)]
 pub struct BoundApi {
     config: ApiConfig,
-    socket: TcpSocket,
+    listener: TcpListener,
+    address: SocketAddr,
 }
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: u32 = 1_024;
 
 impl BoundApi {
+    /// Where it will be served, with the real port if 0 was configured.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Starts to serve the API of `node`, within the running tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::Listen`].
-    pub fn start(self, node: Node) -> Result<ApiServer, ApiError> {
-        let Self { config, socket } = self;
-        let failed = |error: std::io::Error| listen_error(config.listen, &error);
-        let listener = socket.listen(BACKLOG).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+    pub fn start(self, node: Node) -> ApiServer {
+        let Self {
+            config,
+            listener,
+            address,
+        } = self;
         let (stop, stopped) = watch::channel(false);
         let api = Arc::new(Api::new(node, config, address, stopped));
         let connections = Connections::new(&api);
@@ -148,11 +160,11 @@ impl BoundApi {
                  may do everything"
             );
         }
-        Ok(ApiServer {
+        ApiServer {
             address,
             stop,
             serving,
-        })
+        }
     }
 }
 

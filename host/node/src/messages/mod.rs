@@ -21,6 +21,9 @@ pub use replicant_protocol::broadcast::acknowledgement::{
     Ask, AskError, DEADLINE_DEFAULT, DEADLINE_MAX, Wanted, WantedError,
 };
 
+/// Bytes of a message, in CBOR.
+pub const MESSAGE_BYTES_MAX: usize = replicant_protocol::topics::PUBLISHED_BYTES_MAX;
+
 /// How many messages wait for one listener.
 pub const MESSAGES_MAX: usize = 1_024;
 

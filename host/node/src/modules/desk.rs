@@ -16,7 +16,7 @@ use super::backlog::Backlog;
 use super::fetched::Fetched;
 use super::librarian::{ModuleNetwork, Request, Resources};
 use super::limits;
-use super::versions::Versions;
+use super::versions::{Entry, Versions};
 use super::wanted::Wanted;
 use crate::network::ModuleEvent;
 use crate::storage::{General, Job, StorageError};
@@ -103,7 +103,7 @@ impl Desk {
         if !job.general.is_empty()
             && let Err(error) = self.resources.writer.commit(job)
         {
-            tracing::warn!(%error, "the types of this release are not stored");
+            tell_unstored(&error, "the types of this release are not stored");
         }
         Ok(())
     }
@@ -185,7 +185,7 @@ impl Desk {
         let bytes = statement.as_bytes().to_vec();
         let job = Job::general(General::Announcement(statement.id(), bytes));
         if let Err(error) = self.resources.writer.commit(job) {
-            tracing::warn!(%error, "an announcement is not stored; peers have it");
+            tell_unstored(&error, "an announcement is not stored; peers have it");
         }
         match statement {
             Statement::Announcement(announcement) => self.record(&announcement),
@@ -231,7 +231,7 @@ impl Desk {
         }
         let job = Job::general(General::Module(module, bytes));
         if let Err(error) = self.resources.writer.commit(job) {
-            tracing::warn!(%module, %error, "a fetched module is not stored; fetching it again");
+            tell_unstored(&error, "a fetched module is not stored; fetching it again");
             return self.ask_for(module);
         }
         for announcement in announced {
@@ -280,6 +280,7 @@ impl Desk {
         let label = format!("{}@{}", said.name.name, said.name.version);
         match self.archive.find(&said.module) {
             Ok(Some(bytes)) => {
+                self.note_compiling(&said.name, true);
                 let taken = self.compile(&bytes, limits).and_then(|module| {
                     if module_name(&module)? == said.name {
                         return self.insert(&said.name, module, false);
@@ -291,6 +292,7 @@ impl Desk {
                     tracing::error!(module = label, %error, "an announced module is not usable");
                     self.refuse(&said.name, error.to_string());
                 }
+                self.note_compiling(&said.name, false);
             }
             Ok(None) => {
                 self.wanted.insert(announcement);
@@ -302,6 +304,7 @@ impl Desk {
 
     /// What a user gave: checked, durable, announced, active; in this order.
     fn load(&mut self, bytes: Vec<u8>, given: &LoadLimits) -> Result<ModuleInfo, NodeError> {
+        given.check()?;
         let hash = ModuleHash::of(&bytes);
         let registered = self.resources.registry.announcement_of(&hash);
         let registered = registered.map(|of| limits::of_announcement(&of.announcement().limits));
@@ -357,13 +360,20 @@ impl Desk {
 
     /// Notes why an announced module cannot be loaded here.
     fn refuse(&self, name: &ModuleName, problem: String) {
+        self.note(name, |entry| entry.problem = Some(problem));
+    }
+
+    /// Notes that an announced module is being compiled, or not any more.
+    fn note_compiling(&self, name: &ModuleName, is_compiling: bool) {
+        self.note(name, |entry| entry.is_compiling = is_compiling);
+    }
+
+    fn note(&self, name: &ModuleName, note: impl FnOnce(&mut Entry)) {
         let Ok(version) = Version::parse(name.version.as_str()) else {
             return;
         };
         self.change(&name.name, |versions| {
-            if let Some(entry) = versions.entry_mut(&version) {
-                entry.problem = Some(problem);
-            }
+            versions.entry_mut(&version).map(note);
         });
     }
 
@@ -438,6 +448,14 @@ fn check_same(known: &SignedAnnouncement, module: &Module) -> Result<(), NodeErr
         });
     }
     Ok(())
+}
+
+/// Tells that something is not stored. While the node ends, that is no news: it comes again.
+fn tell_unstored(error: &StorageError, what: &str) {
+    match error {
+        StorageError::Closed => tracing::debug!(%error, "{what}"),
+        _ => tracing::warn!(%error, "{what}"),
+    }
 }
 
 pub(super) fn now() -> Hlc {

@@ -182,7 +182,11 @@ fn info(name: &TypeName, versions: &Versions, version: &Version, entry: &Entry) 
         described.map_or_else(String::new, |described| field(described).clone())
     };
     let announced = limits::of_announcement(&said.limits);
-    let waits = (!entry.is_current()).then(|| versions.waits(name, version).to_string());
+    let waits = (!entry.is_current()).then(|| versions.waits(name, version));
+    let waits_for = match &waits {
+        Some(NodeError::WaitsForModule { waits_for, .. }) => Some(*waits_for),
+        _ => None,
+    };
     let others = entry.others.iter().map(|other| OtherModule {
         hash: other.announcement().module,
         publisher: other.announcement().publisher,
@@ -210,7 +214,10 @@ fn info(name: &TypeName, versions: &Versions, version: &Version, entry: &Entry) 
         built_in: entry.is_built_in,
         active: versions.running().as_ref() == Some(version),
         loaded: module.is_some(),
-        waits,
+        waits: waits.map(|waits| waits.to_string()),
+        waits_for,
+        unread_encodings: module.map_or_else(Vec::new, |module| versions.unread_by(module)),
+        ops_unread: module.map_or(0, Module::ops_unread),
         publisher: said.publisher,
         others: others.collect(),
         switches: switches.collect(),

@@ -137,11 +137,8 @@ fn plan(versions: &Versions, switching: &Switching) -> Result<Option<Plan>, Node
         )));
     }
     let mut schemas = versions.schemas();
-    let unread: Vec<String> = schemas
-        .iter()
-        .filter(|schema| !said.reads.contains(schema))
-        .map(u32::to_string)
-        .collect();
+    let unread = versions.unread_by(module);
+    let unread: Vec<String> = unread.iter().map(u32::to_string).collect();
     if !unread.is_empty() && !switching.force {
         return Err(refused(format!(
             "it does not read op encoding {}, in which there may be ops; their objects would wait \

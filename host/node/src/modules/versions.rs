@@ -12,7 +12,7 @@ use replicant_protocol::ids::{ModuleHash, TypeName};
 use replicant_runtime::{Limits, Module};
 use semver::Version;
 
-use crate::vocabulary::NodeError;
+use crate::vocabulary::{NodeError, WaitsFor};
 
 /// Announcements that contradict the active one and are remembered, and switches: as many as the
 /// protocol keeps.
@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) module: Option<Module>,
     /// Why the announced module cannot be loaded.
     pub(super) problem: Option<String>,
+    /// Whether its bytes are here and are being compiled.
+    pub(super) is_compiling: bool,
     pub(super) is_built_in: bool,
 }
 
@@ -74,6 +76,7 @@ impl Versions {
                 others: Vec::new(),
                 module: None,
                 problem: None,
+                is_compiling: false,
                 is_built_in: false,
             };
             self.entries.insert(version, entry);
@@ -160,22 +163,18 @@ impl Versions {
     /// Why a version has no module here.
     pub(super) fn waits(&self, name: &TypeName, version: &Version) -> NodeError {
         let module = format!("{name}@{version}");
-        let reason = match self.entries.get(version) {
-            None => "no node has announced it here yet".to_owned(),
-            Some(Entry {
-                problem: Some(problem),
-                ..
-            }) => problem.clone(),
-            Some(entry) => {
-                let said = entry.announcement.announcement();
-                format!(
-                    "no connected node has given its bytes (hash {}) yet; node {} announced it",
-                    said.module.short(),
-                    said.publisher
-                )
-            }
+        let (waits_for, reason) = match self.entries.get(version) {
+            None => (
+                WaitsFor::Announcement,
+                "no node has announced it here yet".to_owned(),
+            ),
+            Some(entry) => entry.waits(),
         };
-        NodeError::WaitsForModule { module, reason }
+        NodeError::WaitsForModule {
+            module,
+            waits_for,
+            reason,
+        }
     }
 
     /// The op encodings in which there may be ops somewhere: those that versions write that run,
@@ -189,6 +188,13 @@ impl Versions {
             Some(module.description().writes)
         });
         said.chain(modules).collect()
+    }
+
+    /// Those of [`schemas`](Self::schemas) that a module does not read.
+    pub(super) fn unread_by(&self, module: &Module) -> Vec<u32> {
+        let reads = &module.description().reads;
+        let schemas = self.schemas().into_iter();
+        schemas.filter(|schema| !reads.contains(schema)).collect()
     }
 
     /// The version below the running one that ran last.
@@ -210,6 +216,26 @@ impl Versions {
 }
 
 impl Entry {
+    /// Why it has no module here.
+    fn waits(&self) -> (WaitsFor, String) {
+        let said = self.announcement.announcement();
+        let hash = said.module.short();
+        match &self.problem {
+            _ if self.is_compiling => (
+                WaitsFor::Compilation,
+                format!("its bytes (hash {hash}) are here and are being compiled"),
+            ),
+            Some(problem) => (WaitsFor::Operator, problem.clone()),
+            None => (
+                WaitsFor::Bytes,
+                format!(
+                    "no connected node has given its bytes (hash {hash}) yet; node {} announced it",
+                    said.publisher
+                ),
+            ),
+        }
+    }
+
     /// Whether what is announced is what is loaded.
     pub(super) fn is_current(&self) -> bool {
         self.module.as_ref().is_some_and(|of| self.announces(of))
@@ -379,6 +405,10 @@ mod tests {
         announce(&mut versions, "2.0.0", b"two", 1, 1);
         assert!(waits(&versions).contains("bytes"));
         let entry = versions.entry_mut(&Version::new(2, 0, 0)).unwrap();
+        entry.is_compiling = true;
+        assert!(waits(&versions).contains("are being compiled"));
+        let entry = versions.entry_mut(&Version::new(2, 0, 0)).unwrap();
+        entry.is_compiling = false;
         entry.problem = Some("too much fuel".to_owned());
         assert!(waits(&versions).contains("too much fuel"));
     }

@@ -257,6 +257,10 @@ impl Connection<'_> {
                 counters.add(Count::SessionsDuplicate);
                 CloseReason::Duplicate
             }
+            End::PeerClosed(CloseReason::Refused) => {
+                self.note_refusal();
+                CloseReason::Shutdown
+            }
             End::PeerClosed(_) => CloseReason::Shutdown,
             End::Told | End::Closed | End::Killed => {
                 let reason = self.link.outbox.closing();
@@ -284,6 +288,21 @@ impl Connection<'_> {
                 CloseReason::Shutdown
             }
             End::Malicious(error) => misbehaved(error),
+        }
+    }
+
+    /// The peer does not want this session.
+    fn note_refusal(&self) {
+        self.shared.counters.add(Count::RefusedByPeer);
+        // It comes again with every attempt.
+        let count = self.shared.counters.get(Count::RefusedByPeer);
+        if count.is_power_of_two() {
+            tracing::warn!(
+                peer = %self.link.peer.node.short(),
+                count,
+                "a peer refuses sessions with this node: it has as many as it may, or a fact \
+                 revokes this node (ask the peer: `replicant fact list --kind node-revocation`)"
+            );
         }
     }
 

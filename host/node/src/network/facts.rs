@@ -45,7 +45,6 @@ impl Driver {
             facts::OutEvent::Revoked(node) => {
                 self.shared.set_revoked(node, true);
                 self.overlays.topics.handle_revoked(node, true);
-                tracing::warn!(node = %node, "a node is revoked");
                 FactEvent::Revoked(node)
             }
             facts::OutEvent::Reinstated(node) => {
@@ -56,7 +55,7 @@ impl Driver {
                 return;
             }
             facts::OutEvent::Learned(fact) => {
-                warn_of(&fact);
+                warn_of(self.shared.id(), &fact);
                 FactEvent::Learned(fact)
             }
             facts::OutEvent::Forgotten { id, end } => FactEvent::Forgotten { id, end },
@@ -92,7 +91,7 @@ pub(super) fn restored_facts(
 }
 
 /// Says in the log what a person has to act on.
-fn warn_of(fact: &facts::SignedFact) {
+fn warn_of(own: NodeId, fact: &facts::SignedFact) {
     match fact.statement() {
         facts::Statement::Equivocation(found) => {
             let (author, topic) = (found.place.author, &found.place.topic);
@@ -101,6 +100,20 @@ fn warn_of(fact: &facts::SignedFact) {
         facts::Statement::PublisherRevocation { publisher, reason } => {
             tracing::warn!(%publisher, reason, "a publisher of modules is revoked");
         }
-        facts::Statement::NodeRevocation { .. } | facts::Statement::Declared => {}
+        facts::Statement::NodeRevocation { node, reason } if *node == own => {
+            tracing::error!(
+                reason,
+                by = %fact.fact().issuer,
+                "this node is revoked: the others close their sessions with it and keep it out \
+                 for as long as the fact counts; what it holds can still be read here, and what \
+                 it writes reaches nobody; to take part again, make a new node with \
+                 `replicant init` and join the cluster with it",
+            );
+        }
+        facts::Statement::NodeRevocation { node, reason } => {
+            let by = fact.fact().issuer;
+            tracing::warn!(%node, reason, %by, "a node is revoked, and kept out from now on");
+        }
+        facts::Statement::Declared => {}
     }
 }

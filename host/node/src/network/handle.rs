@@ -363,6 +363,11 @@ impl NetworkHandle {
         self.inner.shared.members_watch()
     }
 
+    /// The nodes that there are sessions with, by id, and each time that these change.
+    pub fn peers_watch(&self) -> watch::Receiver<Arc<[NodeId]>> {
+        self.inner.shared.sessions.watch()
+    }
+
     /// The nodes that there are sessions with, by id.
     pub fn peers(&self) -> Vec<NodeId> {
         self.inner.shared.sessions.peers()

@@ -2,6 +2,32 @@
 
 use std::fmt;
 
+/// Text that names no node to join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; write HOST:PORT, dns:NAME:PORT or srv:_SERVICE._PROTOCOL.NAME")]
+pub struct SeedError(&'static str);
+
+/// Checks that a node to join can be given like this. Nothing is looked up.
+///
+/// # Errors
+/// [`SeedError`] says what is wrong.
+pub fn check_seed(text: &str) -> Result<(), SeedError> {
+    SeedName::parse(text).map(drop).map_err(SeedError)
+}
+
+/// Text that is not where a node can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; write HOST:PORT")]
+pub struct AddressError(&'static str);
+
+/// Checks that a node can be found like this: at a host and a port. Nothing is looked up.
+///
+/// # Errors
+/// [`AddressError`] says what is wrong.
+pub fn check_address(text: &str) -> Result<(), AddressError> {
+    host_and_port(text).map(drop).map_err(AddressError)
+}
+
 /// Where nodes to join are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SeedName {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use replicant_protocol::ids::NodeId;
 use replicant_protocol::session::{CloseReason, Peer, kept_initiator};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
@@ -88,6 +88,8 @@ pub(super) struct Sessions {
     limits: NetworkLimits,
     rooms: Rooms,
     table: Mutex<Table>,
+    /// Peers by id, kept up to date as long as somebody follows them.
+    peers: watch::Sender<Arc<[NodeId]>>,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,23 @@ impl Sessions {
                 next: 0,
                 is_open: true,
             }),
+            peers: watch::Sender::default(),
+        }
+    }
+
+    /// Follows who there are sessions with, by id. Whoever looks late sees the latest.
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<[NodeId]>> {
+        let table = self.lock();
+        let watch = self.peers.subscribe();
+        self.tell(&table);
+        watch
+    }
+
+    /// Tells who follows the peers that they changed.
+    fn tell(&self, table: &Table) {
+        if self.peers.receiver_count() > 0 {
+            let peers = table.links.keys().copied();
+            self.peers.send_replace(peers.collect());
         }
     }
 
@@ -162,6 +181,7 @@ impl Sessions {
             since: now,
         });
         table.links.insert(peer.node, link.clone());
+        self.tell(&table);
         Ok(link)
     }
 
@@ -171,6 +191,7 @@ impl Sessions {
         let current = table.links.get(&link.peer.node);
         if current.is_some_and(|current| current.number == link.number) {
             table.links.remove(&link.peer.node);
+            self.tell(&table);
         }
     }
 
@@ -226,6 +247,7 @@ impl Sessions {
         for link in std::mem::take(&mut table.links).into_values() {
             link.close_at_once(reason);
         }
+        self.tell(&table);
     }
 
     /// Closes all sessions after what waits, and admits no more.

@@ -190,6 +190,8 @@ counts! {
     RefusedDisabled = "connections_refused_disabled_total",
     /// Connections refused: their source or node is being punished.
     RefusedPenalty = "connections_refused_penalty_total",
+    /// Sessions that peers refused: they have as many as they may, or this node is revoked.
+    RefusedByPeer = "sessions_refused_by_peer_total",
     /// Connections refused: a fact revokes the node.
     RefusedRevoked = "connections_refused_revoked_total",
     /// Connections refused: there are as many sessions as there may be.

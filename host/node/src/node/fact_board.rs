@@ -191,8 +191,9 @@ impl FactBoard {
     /// The fact whose id is, or alone begins with, this.
     ///
     /// # Errors
-    /// [`NodeError::UnknownFact`].
+    /// [`NodeError::UnknownFact`], [`NodeError::AmbiguousFact`].
     pub(super) fn find(&self, name: &str) -> Result<Arc<SignedFact>, NodeError> {
+        let name = &name.to_ascii_lowercase();
         let unknown = || NodeError::UnknownFact {
             id: name.to_owned(),
         };
@@ -205,7 +206,10 @@ impl FactBoard {
         let is_named = |fact: &&Arc<SignedFact>| fact.id().to_string().starts_with(name);
         match (found.next().filter(is_named), found.next().filter(is_named)) {
             (Some(fact), None) => Ok(fact.clone()),
-            _ => Err(unknown()),
+            (None, _) => Err(unknown()),
+            (Some(_), Some(_)) => Err(NodeError::AmbiguousFact {
+                id: name.to_owned(),
+            }),
         }
     }
 

@@ -37,6 +37,7 @@ impl Node {
         let mut members = network.members_watch();
         members.mark_changed();
         Ok(MemberWatch {
+            peers: network.peers_watch(),
             own: self.id(),
             strategy: network.strategy(),
             known_nodes: network.known_watch(),
@@ -94,25 +95,33 @@ pub struct MemberWatch {
     own: NodeId,
     strategy: StrategyKind,
     members: watch::Receiver<Arc<[Member]>>,
+    /// Who there are sessions with.
+    peers: watch::Receiver<Arc<[NodeId]>>,
     known_nodes: watch::Receiver<Arc<[Entry]>>,
     known: BTreeMap<NodeId, MemberInfo>,
     changed: VecDeque<MemberInfo>,
 }
 
 impl MemberWatch {
-    /// Waits for the next change; `connected` is never set. None once the node has shut down. May
-    /// be dropped while it waits without losing a change.
+    /// Waits for the next change. None once the node has shut down. May be dropped while it waits
+    /// without losing a change.
     pub async fn next(&mut self) -> Option<MemberInfo> {
         loop {
             if let Some(member) = self.changed.pop_front() {
                 return Some(member);
             }
-            self.members.changed().await.ok()?;
+            let changed = tokio::select! {
+                changed = self.members.changed() => changed,
+                changed = self.peers.changed() => changed,
+            };
+            changed.ok()?;
             let members = self.members.borrow_and_update().clone();
             let known = self.known_nodes.borrow_and_update().clone();
+            let peers = self.peers.borrow_and_update().clone();
             let all = describe(self.own, self.strategy, &members, &known);
             self.forget(&all);
-            for info in all {
+            for mut info in all {
+                info.connected = peers.binary_search(&info.id).is_ok();
                 if self.known.get(&info.id) != Some(&info) {
                     self.known.insert(info.id, info.clone());
                     self.changed.push_back(info);

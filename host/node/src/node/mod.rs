@@ -23,7 +23,7 @@ pub use crate::vocabulary::{
     Acknowledgements, Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo,
     MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState,
     OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo,
-    Switching, TopicInfo, Update, Updated, VersionToken, WatchEvent, WatchToken,
+    Switching, TopicInfo, Update, Updated, VersionToken, WaitsFor, WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
 pub use fact_board::{FactChange, FactFilter, FactWatch};

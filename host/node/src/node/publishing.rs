@@ -121,7 +121,7 @@ impl Node {
     /// The fact whose id begins so (8 digits or more).
     ///
     /// # Errors
-    /// [`NodeError::UnknownFact`] if there is none, or more than one.
+    /// [`NodeError::UnknownFact`] if there is none, [`NodeError::AmbiguousFact`] if there are more.
     pub fn fact(&self, id: &str) -> Result<Arc<SignedFact>, NodeError> {
         self.running()?.facts.find(id)
     }

@@ -186,6 +186,33 @@ pub struct Checkpoint {
     pub module: ModuleHash,
     /// What the type saved.
     pub saved: Vec<u8>,
+    /// Ops behind it that the type could not read; they have no effect.
+    pub ops_unread: u64,
+}
+
+/// A checkpoint as it is read; one of an earlier release has no count.
+#[derive(minicbor::Decode)]
+#[cbor(array)]
+pub(super) struct StoredCheckpoint {
+    #[n(0)]
+    sequence: Sequence,
+    #[n(1)]
+    module: ModuleHash,
+    #[n(2)]
+    saved: minicbor::bytes::ByteVec,
+    #[n(3)]
+    ops_unread: Option<u64>,
+}
+
+impl From<StoredCheckpoint> for Checkpoint {
+    fn from(stored: StoredCheckpoint) -> Self {
+        Self {
+            sequence: stored.sequence,
+            module: stored.module,
+            saved: stored.saved.into(),
+            ops_unread: stored.ops_unread.unwrap_or_default(),
+        }
+    }
 }
 
 /// The commands behind one bundle of this node's own.

@@ -6,6 +6,7 @@ use replicant_protocol::ids::{
     Counter, Dot, Hash, ModuleHash, NodeId, ObjectId, ObjectKey, ReplicaId, TopicName, TypeName,
 };
 
+use super::job::StoredCheckpoint;
 use super::record::{Part, Place};
 use super::tables::*;
 use super::{
@@ -266,13 +267,8 @@ impl Storage for RedbStorage {
                 table: "checkpoints",
                 key: &checkpoint_key(topic, object),
             };
-            let (sequence, module, saved) =
-                place.decode::<(Sequence, ModuleHash, minicbor::bytes::ByteVec)>(value.value())?;
-            Ok(Some(Checkpoint {
-                sequence,
-                module,
-                saved: saved.into(),
-            }))
+            let stored: StoredCheckpoint = place.decode(value.value())?;
+            Ok(Some(stored.into()))
         })
     }
 

@@ -137,6 +137,7 @@ fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
         checkpoint.sequence,
         checkpoint.module,
         <&minicbor::bytes::ByteSlice>::from(checkpoint.saved.as_slice()),
+        checkpoint.ops_unread,
     ))
 }
 

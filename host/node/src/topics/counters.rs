@@ -56,6 +56,9 @@ counts! {
     ObjectsRebuilt => "objects_rebuilt_total",
     /// Ops applied that other nodes made.
     OpsApplied => "remote_ops_applied_total",
+    /// Ops without effect, since the type says it cannot read them; again each time that their
+    /// object is made anew with them.
+    OpsUnread => "ops_unread_total",
     /// Ops that have no effect here, since the type fails on them.
     OpsVoid => "ops_void_total",
     /// Inputs of peers that were dropped since a shard's queue was full.

@@ -74,6 +74,7 @@ impl Slot {
         let Ok(loaded) = self.attempt(bench, key, Some(number), &mut way) else {
             return;
         };
+        let ops_unread = loaded.ops_unread;
         let saved = match way.reached {
             Some(sequence) => self
                 .save_loaded(&key.id, loaded.handle)
@@ -86,6 +87,7 @@ impl Slot {
                 sequence,
                 module: self.saved_by(),
                 saved,
+                ops_unread,
             };
             self.progress.keep(&key.id, number, checkpoint);
             self.voids.keep_only(&key.id, &way.stopped_at);

@@ -86,8 +86,10 @@ impl Engine {
         type_name: Option<TypeName>,
     ) -> Result<ObjectRead, NodeError> {
         let (key, value) = self.ask(tools, id, type_name, None)?;
+        let slot = self.slots.get(&key.type_name);
         Ok(ObjectRead {
             topic: self.name.clone(),
+            ops_unread: slot.map_or(0, |slot| slot.ops_unread(&key.id)),
             id: key.id,
             type_name: key.type_name,
             value,

@@ -221,7 +221,7 @@ impl Slot {
     ) -> Result<Loaded, Attempt> {
         let Some(number) = number else {
             let handle = self.instance()?.create()?;
-            return Ok(self.fresh(handle, None, 0));
+            return Ok(self.fresh(handle, None));
         };
         let known = Some(number).filter(|number| bench.is_stored(*number));
         let checkpoint = match bench.topic {
@@ -237,8 +237,11 @@ impl Slot {
             let version = self.module.description().version.clone();
             match self.instance()?.restore(&checkpoint.saved, &version) {
                 Ok(handle) => {
-                    let saved_bytes = checkpoint.saved.len() as u64;
-                    let loaded = self.fresh(handle, known, saved_bytes);
+                    let loaded = Loaded {
+                        saved_bytes: checkpoint.saved.len() as u64,
+                        ops_unread: checkpoint.ops_unread,
+                        ..self.fresh(handle, known)
+                    };
                     let after = checkpoint.sequence;
                     return self.replay(bench, key, (number, after), loaded, way);
                 }
@@ -254,17 +257,18 @@ impl Slot {
             }
         }
         let handle = self.instance()?.create()?;
-        let loaded = self.fresh(handle, known, 0);
+        let loaded = self.fresh(handle, known);
         self.replay(bench, key, (number, Sequence(0)), loaded, way)
     }
 
-    fn fresh(&self, handle: Handle, number: Option<ObjectNumber>, saved_bytes: u64) -> Loaded {
+    fn fresh(&self, handle: Handle, number: Option<ObjectNumber>) -> Loaded {
         Loaded {
             handle,
             number,
             ops_since: 0,
             bytes_since: 0,
-            saved_bytes,
+            saved_bytes: 0,
+            ops_unread: 0,
             used_at: self.uses,
         }
     }
@@ -280,6 +284,7 @@ impl Slot {
     ) -> Result<Loaded, Attempt> {
         let reads = self.module.description().reads.clone();
         let voids = self.voids.of(&key.id);
+        let counters = self.counters.clone();
         let instance = self.instance()?;
         let mut failure = None;
         let mut visit = |sequence: Option<Sequence>, run: Run| {
@@ -299,6 +304,8 @@ impl Slot {
                     failure = Some(Attempt::Fault(fault, op));
                     return false;
                 }
+                loaded.ops_unread += instance.ops_unread();
+                counters.add(Count::OpsUnread, instance.ops_unread());
             }
             way.reached = sequence.or(way.reached);
             true

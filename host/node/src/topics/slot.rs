@@ -30,6 +30,8 @@ pub(super) struct Loaded {
     pub(super) bytes_since: u64,
     /// How large it was when it was last saved.
     pub(super) saved_bytes: u64,
+    /// Ops without effect, since the type cannot read them: all that it has.
+    pub(super) ops_unread: u64,
     /// When it was last used: the slot's own count.
     pub(super) used_at: u64,
 }
@@ -164,9 +166,20 @@ impl Slot {
         run: &Run,
         events: bool,
     ) -> Result<Packed, Fault> {
-        let told = self.instance()?.apply(handle, run, events)?;
+        let instance = self.instance()?;
+        let told = instance.apply(handle, run, events)?;
+        let unread = instance.ops_unread();
         self.note(&key.id, run.ops.len() as u64, run.ops.bytes().len() as u64);
+        if let Some(loaded) = self.loaded.get_mut(&key.id) {
+            loaded.ops_unread += unread;
+        }
+        self.counters.add(Count::OpsUnread, unread);
         Ok(told)
+    }
+
+    /// How many ops of a loaded object its type could not read.
+    pub(super) fn ops_unread(&self, id: &ObjectId) -> u64 {
+        self.loaded.get(id).map_or(0, |loaded| loaded.ops_unread)
     }
 
     /// The number of a loaded object that is stored.
@@ -228,13 +241,14 @@ impl Slot {
             sequence,
             module: self.saved_by(),
             saved,
+            ops_unread: self.ops_unread(id),
         })
     }
 
     /// What a checkpoint was saved by: the component and its limits, since an op that goes over
     /// one of them has no effect.
     pub(super) fn saved_by(&self) -> ModuleHash {
-        let mut of = blake3::Hasher::new_derive_key("replicant checkpoint: module and limits 1");
+        let mut of = blake3::Hasher::new_derive_key("replicant checkpoint: module and limits 2");
         of.update(&self.module.hash());
         let limits = self.module.limits();
         for limit in [

@@ -8,6 +8,8 @@ use replicant_protocol::facts::Refusal;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::topics::TopicsError;
 
+use super::WaitsFor;
+
 /// Why a node did not do what it was asked. The message is for a person; what a program needs
 /// stands in the fields. Unless a variant says otherwise, nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,6 +56,8 @@ pub enum NodeError {
     WaitsForModule {
         /// The module, as `name@version`.
         module: String,
+        /// What it waits for.
+        waits_for: WaitsFor,
         /// What stands in the way.
         reason: String,
     },
@@ -145,9 +149,15 @@ pub enum NodeError {
     /// The caller sent no command.
     #[error("the update has no command")]
     NoCommand,
-    /// The caller asked for a fact that is not known here, or whose id's beginning several have.
-    #[error("no fact, or more than one, has an id that begins with {id}")]
+    /// The caller asked for a fact that is not known here.
+    #[error("no fact that this node knows has an id that begins with {id}")]
     UnknownFact {
+        /// What was asked for.
+        id: String,
+    },
+    /// The caller asked for a fact by the beginning of an id that several have.
+    #[error("several facts have an id that begins with {id}")]
+    AmbiguousFact {
         /// What was asked for.
         id: String,
     },
@@ -236,6 +246,17 @@ pub enum NodeError {
         known: String,
         /// The limits that were given.
         given: String,
+    },
+    /// A module was to be registered with a limit under which no type can work. Nothing is
+    /// registered.
+    #[error("{limit} is {value}, and no type works with less than {least}")]
+    LimitTooSmall {
+        /// The limit, as it is named when a module is loaded.
+        limit: &'static str,
+        /// What was given.
+        value: u64,
+        /// The least that is accepted.
+        least: u64,
     },
     /// The type stays on the version that it runs on.
     #[error("no switch to {module}: {reason}")]

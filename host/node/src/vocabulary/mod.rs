@@ -13,6 +13,7 @@ pub(crate) use message::Strategy;
 pub use message::{Acknowledgements, Heard, ListenEvent, Published, Subscription};
 pub use report::{
     MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, Status, StorageInfo, SwitchInfo,
+    WaitsFor,
 };
 pub use request::{
     DigestInfo, Direction, LoadLimits, ObjectPage, ObjectRead, Outcome, QueryAnswer, Switching,

@@ -141,12 +141,45 @@ pub struct ModuleInfo {
     pub loaded: bool,
     /// Why what is announced is not loaded here.
     pub waits: Option<String>,
+    /// What it waits for, if it is not loaded here.
+    pub waits_for: Option<WaitsFor>,
+    /// Op encodings in which there may be ops of the type, and which it does not read: objects
+    /// with such ops wait for a version that does.
+    pub unread_encodings: Vec<u32>,
+    /// Ops without effect, since it says it cannot read them, as often as they were applied since
+    /// it was loaded here.
+    pub ops_unread: u64,
     /// The node whose announcement counts.
     pub publisher: NodeId,
     /// What else is announced under the same name and version.
     pub others: Vec<OtherModule>,
     /// The latest switches of the type, the one that counts first.
     pub switches: Vec<SwitchInfo>,
+}
+
+/// What a module that is not loaded waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// No node has announced it here.
+    Announcement,
+    /// Its bytes: no connected node has given them yet.
+    Bytes,
+    /// This node, which is compiling its bytes.
+    Compilation,
+    /// Somebody: it cannot be loaded here as it is.
+    Operator,
+}
+
+impl WaitsFor {
+    /// The lower-case word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Announcement => "announcement",
+            Self::Bytes => "bytes",
+            Self::Compilation => "compilation",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// A module that is announced under a name and version that another one has.

@@ -2,7 +2,7 @@
 
 use replicant_protocol::ids::{Dot, ObjectId, TopicName, TypeName};
 
-use super::VersionToken;
+use super::{NodeError, VersionToken};
 
 /// Commands for one object, carried out together and in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,37 @@ pub struct LoadLimits {
     pub memory_bytes: Option<u64>,
     /// Output of one call, in bytes.
     pub output_bytes: Option<u64>,
+}
+
+impl LoadLimits {
+    /// The least fuel of a call: as much as each command adds. With less, reading an empty object
+    /// fails.
+    pub const FUEL_PER_CALL_MIN: u64 = 100_000;
+    /// The least memory: one page of WebAssembly.
+    pub const MEMORY_BYTES_MIN: u64 = 64 << 10;
+    /// The least output: a value or saved bytes of one small object.
+    pub const OUTPUT_BYTES_MIN: u64 = 4 << 10;
+
+    /// Checks that a type could work under them at all. They are registered for ever.
+    ///
+    /// # Errors
+    /// [`NodeError::LimitTooSmall`] names the limit and the least.
+    pub fn check(&self) -> Result<(), NodeError> {
+        for (limit, given, least) in [
+            ("fuel_per_call", self.fuel_per_call, Self::FUEL_PER_CALL_MIN),
+            ("memory_bytes", self.memory_bytes, Self::MEMORY_BYTES_MIN),
+            ("output_bytes", self.output_bytes, Self::OUTPUT_BYTES_MIN),
+        ] {
+            if let Some(value) = given.filter(|value| *value < least) {
+                return Err(NodeError::LimitTooSmall {
+                    limit,
+                    value,
+                    least,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which version a type is to run on.
@@ -86,6 +117,8 @@ pub struct ObjectRead {
     pub value: Vec<u8>,
     /// The version of the topic that was read.
     pub version: VersionToken,
+    /// Ops of the object without effect, since its type says it cannot read them.
+    pub ops_unread: u64,
 }
 
 /// The answer to a query at a version.

@@ -243,3 +243,54 @@ fn requests_that_two_servers_would_read_differently_are_refused() {
         .get("/v1/topics/t/objects/c")
         .refused(404, "unknown-object");
 }
+
+#[test]
+fn a_fact_whose_body_is_not_what_its_kind_says_is_refused_and_nothing_is_published() {
+    let server = Server::start();
+    let id = server.node.id().to_string();
+    let other = "ab".repeat(32);
+    for (draft, code) in [
+        ("[]".to_owned(), "bad-request"),
+        (r#"{"kind": "price"}"#.to_owned(), "bad-request"),
+        (
+            r#"{"kind": "price", "body": 1, "ttl": 1}"#.to_owned(),
+            "bad-request",
+        ),
+        (
+            r#"{"kind": "price", "body": 1, "ttl_seconds": -1}"#.to_owned(),
+            "bad-request",
+        ),
+        (r#"{"kind": "No Kind", "body": 1}"#.to_owned(), "bad-name"),
+        (
+            r#"{"kind": "equivocation", "body": 1}"#.to_owned(),
+            "bad-request",
+        ),
+        (revocation("1"), "bad-request"),
+        (revocation("{}"), "bad-request"),
+        (revocation(r#"{"node": "zz"}"#), "bad-request"),
+        (
+            revocation(&format!(r#"{{"x": 1, "node": "{id}"}}"#)),
+            "bad-request",
+        ),
+        (
+            revocation(&format!(r#"{{"reason": 1, "node": "{id}"}}"#)),
+            "bad-request",
+        ),
+        (
+            revocation(&format!(r#"{{"publisher": "{id}"}}"#)),
+            "bad-request",
+        ),
+        (
+            revocation(&format!(r#"{{"publisher": "{other}", "node": "{id}"}}"#)),
+            "bad-request",
+        ),
+    ] {
+        server.post("/v1/facts", &draft).refused(400, code);
+    }
+    let facts = server.get("/v1/facts").ok();
+    assert_eq!(facts["facts"].as_array().unwrap().len(), 0);
+}
+
+fn revocation(body: &str) -> String {
+    format!(r#"{{"kind": "node-revocation", "body": {body}}}"#)
+}

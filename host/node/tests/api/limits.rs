@@ -193,3 +193,35 @@ async fn an_address_that_others_reach_needs_to_be_allowed() {
     taken.shutdown().await;
     node.shutdown().await;
 }
+
+/// They were registered for ever, and nothing of the type worked.
+#[test]
+fn limits_under_which_no_type_works_are_refused_with_the_least() {
+    let server = Server::start();
+    for (limit, value, least) in [
+        ("fuel_per_call", 99_999, "100000"),
+        ("memory_bytes", 0, "65536"),
+        ("output_bytes", 0, "4096"),
+    ] {
+        let path = format!("/v1/modules?{limit}={value}");
+        let reply = server.send("POST", &path, &[("Content-Type", "application/wasm")], b"x");
+        let reply = reply.refused(400, "bad-request");
+        let message = reply["error"]["message"].as_str().unwrap();
+        assert!(
+            message.contains(limit) && message.contains(least),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn an_address_is_taken_by_one_before_either_serves() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    let _within = runtime.enter();
+    let bound = ApiServer::bind(ApiConfig::new("127.0.0.1:0".parse().unwrap())).unwrap();
+    let second = ApiServer::bind(ApiConfig::new(bound.address()));
+    assert!(matches!(second, Err(ApiError::Listen { .. })), "{second:?}");
+}

@@ -1,8 +1,10 @@
 //! A sum that grows, in versions that differ in ops, saved state, commands and value.
 
+mod forgetful;
 mod named;
 mod plain;
 
+pub use forgetful::Forgetful;
 pub use named::Named;
 pub use plain::Plain;
 

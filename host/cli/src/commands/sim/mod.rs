@@ -4,6 +4,8 @@ mod memory;
 mod plot;
 mod report;
 
+use std::fs::File;
+use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -84,6 +86,7 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<()> {
     let nodes = arguments.nodes.unwrap_or(scenario.nodes());
     let seeds = arguments.seeds.clone();
     let seeds = seeds.unwrap_or(arguments.seed..arguments.seed.saturating_add(1));
+    let plot = arguments.plot.as_deref().map(writable).transpose()?;
     let mut runs = Vec::new();
     for seed in seeds {
         let ran = run_one(name, &scenario, nodes, seed);
@@ -96,14 +99,25 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<()> {
     if !arguments.json {
         report::table(&runs)?;
     }
-    if let Some(file) = &arguments.plot {
+    if let (Some(mut file), Some(path)) = (plot, &arguments.plot) {
         let text = plot::svg(&runs);
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.write_all(text.as_bytes()));
+        written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     match runs.iter().all(|ran| ran.outcome.holds()) {
         true => Ok(()),
         false => Err(Unfit::Told.into()),
     }
+}
+
+/// Opens the file of the plots, as it is: whether it can be written is known before the runs, which
+/// take long.
+fn writable(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    let opened = options.write(true).create(true).truncate(false).open(path);
+    opened.with_context(|| WrongArgument(format!("cannot write {}", path.display())))
 }
 
 fn list() -> Result<()> {

@@ -15,11 +15,13 @@ use tokio::sync::watch;
 use super::events::{OpenStream, text};
 use crate::api::Api;
 use crate::api::body::Document;
+use crate::api::code::Code;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
 use crate::api::names::{InPath, NoParameters, Query};
 use crate::api::views::{ErrorView, FactDraft, FactView, FactsView};
 use crate::facts::{EQUIVOCATION, NODE_REVOCATION, PUBLISHER_REVOCATION};
+use crate::ids::{IdError, NodeId};
 use crate::{FactChange, FactFilter, FactWatch};
 
 /// Facts of a page, where the client does not say, and at most.
@@ -76,7 +78,8 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "Its id, or the first 8 digits of it or more")),
     responses(
         (status = 200, description = "The fact", body = FactView),
-        (status = 404, description = "No fact has it, or several", body = ErrorView)))]
+        (status = 404, description = "No fact has it", body = ErrorView),
+        (status = 409, description = "Several begin like this", body = ErrorView)))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     _: Query<NoParameters>,
@@ -100,19 +103,21 @@ pub(super) async fn publish(
     format: Format,
     document: Document,
 ) -> Result<Response, ErrorReply> {
-    let draft: Draft = ciborium::from_reader(&document.cbor[..]).map_err(|_| {
+    let draft: Draft = ciborium::from_reader(&document.cbor[..]).map_err(|error| {
+        let reason = match error {
+            ciborium::de::Error::Semantic(_, reason) => format!(": {reason}"),
+            _ => String::new(),
+        };
         ErrorReply::bad_request(
-            "the body is not a fact to publish",
+            format!("this is not a fact to publish{reason}"),
             "send `{\"kind\": …, \"body\": …}`, and `ttl_seconds` if you like",
         )
     })?;
     let ttl = draft.ttl_seconds.map(Duration::from_secs);
     let published = match draft.kind.as_str() {
         NODE_REVOCATION | PUBLISHER_REVOCATION => {
-            let (subject, reason) = revocation(&draft.body)?;
-            api.node
-                .revoke(&draft.kind, subject.parse()?, &reason, ttl)
-                .await?
+            let (subject, reason) = revocation(&draft.kind, &draft.body)?;
+            api.node.revoke(&draft.kind, subject, &reason, ttl).await?
         }
         EQUIVOCATION => {
             return Err(ErrorReply::bad_request(
@@ -124,9 +129,10 @@ pub(super) async fn publish(
             let mut body = Vec::new();
             ciborium::into_writer(&draft.body, &mut body)
                 .map_err(|_| ErrorReply::bad_request("the body cannot be written", ""))?;
-            api.node
-                .publish_fact(draft.kind.parse()?, body, ttl)
-                .await?
+            let kind = draft.kind.parse().map_err(|error: IdError| {
+                ErrorReply::new(Code::BadName, error.to_string(), "nothing was published")
+            })?;
+            api.node.publish_fact(kind, body, ttl).await?
         }
     };
     format.reply(StatusCode::CREATED, &FactView::from(&*published))
@@ -141,23 +147,37 @@ struct Draft {
     ttl_seconds: Option<u64>,
 }
 
-/// Whom a revocation is about, and why.
-fn revocation(body: &Value) -> Result<(String, String), ErrorReply> {
-    let (mut subject, mut reason) = (None, String::new());
+/// Whom a revocation is about, and why. Anything else in its body is refused: what is signed for
+/// ten years says what was meant.
+fn revocation(kind: &str, body: &Value) -> Result<(NodeId, String), ErrorReply> {
+    let who = match kind {
+        NODE_REVOCATION => "node",
+        _ => "publisher",
+    };
+    let wrong = |message: String| {
+        let hint = format!(
+            "nothing was published; send `{{\"{who}\": \"…\", \"reason\": \"…\"}}` with the \
+             node's whole id"
+        );
+        ErrorReply::bad_request(message, &hint)
+    };
+    let (mut subject, mut reason) = (None, None);
     for (key, value) in body.as_map().into_iter().flatten() {
         match (key.as_text(), value.as_text()) {
-            (Some("node" | "publisher"), Some(id)) => subject = Some(id.to_owned()),
-            (Some("reason"), Some(why)) => why.clone_into(&mut reason),
-            _ => subject = None,
+            (Some(key), Some(id)) if key == who && subject.is_none() => subject = Some(id),
+            (Some("reason"), Some(why)) if reason.is_none() => reason = Some(why),
+            _ => {
+                return Err(wrong(format!(
+                    "the body of a {kind} says more than whom and why"
+                )));
+            }
         }
     }
-    let subject = subject.ok_or_else(|| {
-        ErrorReply::bad_request(
-            "the body does not say who is revoked",
-            "send `{\"node\": \"…\", \"reason\": \"…\"}` with the node's whole id",
-        )
-    })?;
-    Ok((subject, reason))
+    let subject =
+        subject.ok_or_else(|| wrong("the body does not say who is revoked".to_owned()))?;
+    let subject = subject.parse();
+    let subject = subject.map_err(|error: IdError| wrong(error.to_string()))?;
+    Ok((subject, reason.unwrap_or_default().to_owned()))
 }
 
 /// Follows facts as they come and go, from now on.

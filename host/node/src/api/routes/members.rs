@@ -16,8 +16,8 @@ use crate::api::views::{ErrorView, MemberView};
 
 /// Follows the members: first each that is known, then each about which something changes.
 ///
-/// A stream of server-sent events: `member`, with a `MemberView` as data (`connected` is always
-/// false in it). Whoever reads late gets the latest of each member.
+/// A stream of server-sent events: `member`, with a `MemberView` as data. Whoever reads late gets
+/// the latest of each member.
 #[utoipa::path(get, path = "/v1/members/watch", operation_id = "watch_members", tag = "node",
     responses(
         (status = 200, description = "Events until either side ends them",

@@ -13,7 +13,7 @@ use crate::api::body::Document;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
 use crate::api::names::{InObject, Query, ReadQuery, UpdateQuery};
-use crate::api::views::{AnswerView, ErrorView, ObjectView, UpdatedView};
+use crate::api::views::{AnswerView, ErrorView, ObjectView, UpdatedView, is_none};
 use crate::data::split_commands;
 
 /// An [`ObjectView`] without its value, which is written behind it as it is.
@@ -24,6 +24,8 @@ struct ObjectHead {
     #[serde(rename = "type")]
     type_name: String,
     version: String,
+    #[serde(skip_serializing_if = "is_none")]
+    ops_unread: u64,
 }
 
 /// An [`AnswerView`] without its answer.
@@ -61,6 +63,7 @@ pub(super) async fn read(
         id: object.id.to_string(),
         type_name: object.type_name.to_string(),
         version: object.version.to_string(),
+        ops_unread: object.ops_unread,
     };
     format.reply_with(&head, &object.type_name, ("value", &object.value))
 }

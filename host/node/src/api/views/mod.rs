@@ -244,6 +244,15 @@ pub struct ModuleView {
     pub loaded: bool,
     /// Why what is announced is not loaded here; null if it is.
     pub waits: Option<String>,
+    /// What it waits for, if it is not loaded here: `announcement`, `bytes`, `compilation` (its
+    /// bytes are here), or `operator` (it cannot be loaded as it is).
+    pub waits_for: Option<String>,
+    /// Op encodings in which there may be ops, and which it does not read: objects with such ops
+    /// wait for a version that does.
+    pub unread_encodings: Vec<u32>,
+    /// Ops without effect, since it says it cannot read them; as often as they were applied since
+    /// it was loaded here.
+    pub ops_unread: u64,
     /// The node whose announcement counts: it was the first.
     pub publisher: String,
     /// What else is announced under the same name and version. No node runs it: it needs a version
@@ -358,9 +367,19 @@ pub struct ObjectView {
     pub type_name: String,
     /// A version of the topic that the value contains; hand it to a read as `after`.
     pub version: String,
+    /// Ops of the object without effect, since its type says it cannot read them. Left out if there
+    /// are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub ops_unread: u64,
     /// The whole value, as the type's value schema says.
     #[schema(required)]
     pub value: serde_json::Value,
+}
+
+/// For a count that is left out where it is 0.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(crate) fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a query gave.

@@ -73,6 +73,7 @@ pub(crate) fn job(n: u64) -> Job {
             sequence: Sequence(n),
             module: ModuleHash::from_bytes([4; 32]),
             saved: bundle_bytes(n),
+            ops_unread: n,
         },
     ));
     write.commands.push(CommandsWrite {

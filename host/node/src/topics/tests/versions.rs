@@ -37,6 +37,13 @@ impl Bed {
         self.topics.handle_type_changed(&name);
     }
 
+    /// How many of an object's ops its type could not read.
+    async fn unread_of(&self, id: &str) -> u64 {
+        let id = id.parse().unwrap();
+        let read = self.topics.value(topic(), id, None, None).await;
+        read.unwrap().ops_unread
+    }
+
     async fn error_of(&self, id: &str) -> NodeError {
         let id = id.parse().unwrap();
         let read = self.topics.value(topic(), id, None, None).await;
@@ -128,5 +135,42 @@ async fn the_same_module_under_other_limits_is_another_one() {
     eventually(async || bed.value().await.is_none().then_some(())).await;
     bed.run_on(Some(module("g-counter")));
     bed.until_value(1).await;
+    bed.end();
+}
+
+#[tokio::test]
+async fn ops_that_a_type_cannot_read_are_counted_with_the_object_and_behind_a_checkpoint() {
+    let bed = bed(|_| {});
+    bed.topics.update(increment(1)).await.unwrap();
+    let like = bed.heard.broadcast.lock().unwrap()[0].clone();
+    let unreadable = Author::new(2).bundle_of(&like, 1, vec![0xff; 12]);
+    assert!(
+        bed.topics
+            .handle_bundle(NodeId::from_bytes([8; 32]), unreadable)
+    );
+    eventually(async || (bed.topics.digest(topic()).await.unwrap().ops == 2).then_some(())).await;
+    assert_eq!(
+        (bed.unread_of("x").await, bed.count("ops_unread_total")),
+        (1, 1)
+    );
+
+    // It is made again from the log.
+    let bed = bed.restart(test_config(), 1, &["g-counter"]);
+    assert_eq!(
+        (bed.unread_of("x").await, bed.count("ops_unread_total")),
+        (1, 1)
+    );
+
+    // And from a checkpoint, which has the op behind it.
+    let mut many = increment(1);
+    many.commands = vec![many.commands.remove(0); 1_100];
+    bed.topics.update(many).await.unwrap();
+    eventually(async || (bed.count("checkpoints_total") > 0).then_some(())).await;
+    let bed = bed.restart(test_config(), 1, &["g-counter"]);
+    assert_eq!(
+        (bed.unread_of("x").await, bed.count("ops_unread_total")),
+        (1, 0)
+    );
+    assert_eq!(bed.value().await, Some(1_101));
     bed.end();
 }
