@@ -6,7 +6,7 @@
 // What the class must have stands in `Crdt`, below. Everything else, such as batches, refusals and
 // CBOR, is done here.
 
-import { write } from "replicant:crdt/log@0.1.0";
+import { unread, write } from "replicant:crdt/log@0.1.0";
 
 import { BUILD } from "./build.js";
 import { decode, encode } from "./cbor.js";
@@ -15,6 +15,29 @@ export { decode, encode };
 
 /** The level of the log for what went wrong. */
 const ERROR = 0;
+
+/** Ends the call: what is asked for differs from node to node, and would part the replicas. */
+function refuse(what) {
+  throw new Error(
+    `${what}: a type has no clock and no chance, since its replicas would part; what every node ` +
+      "has alike is the context of an op: timestamp, replica, counter",
+  );
+}
+
+// The component has none of these behind it: they would be a trap without words, or a generator
+// that goes on from call to call.
+const SystemDate = Date;
+globalThis.Date = class extends SystemDate {
+  constructor(...given) {
+    if (given.length === 0) refuse("new Date()");
+    super(...given);
+  }
+
+  static now() {
+    refuse("Date.now()");
+  }
+};
+Math.random = () => refuse("Math.random()");
 
 /** Throw it in `prepare` or `query`: whoever sent the command or the query reads the message. */
 export class Refusal extends Error {}
@@ -262,7 +285,8 @@ class ObjectOf {
     try {
       op = decode(bytes);
     } catch {
-      return; // Damaged: it has no effect, here as elsewhere.
+      unread(1); // Damaged: it has no effect, here as elsewhere.
+      return;
     }
     const event = this.state.effect(context, op) ?? null;
     if (event !== null) events.push(encode(event));

@@ -35,7 +35,8 @@ fn a_component_that_imports_a_system_gets_one_that_answers_always_alike() {
     let code = fs::read_to_string(&source).unwrap();
     let clock = code.replace(
         "return Object.fromEntries(this.best);",
-        "return { ...Object.fromEntries(this.best), now: Date.now() };",
+        // The SDK's own `Date` has no clock; the one below it asks the system.
+        "return { ...Object.fromEntries(this.best), now: Object.getPrototypeOf(Date).now() };",
     );
     assert_ne!(code, clock);
     fs::write(&source, clock).unwrap();
@@ -52,4 +53,39 @@ fn a_component_that_imports_a_system_gets_one_that_answers_always_alike() {
     assert!(bytes.windows(clock.len()).any(|window| window == clock));
     let checked = replicant().run(["check", text(&component), "--runs", "10"]);
     checked.mentions(&["holds in every history"]);
+}
+
+/// It was a trap without words, or a number that other replicas do not have.
+#[test]
+fn a_type_that_asks_for_the_time_or_for_chance_is_told_what_it_asked_for() {
+    if !Tools::JavaScript.are_there() {
+        return;
+    }
+    let folder = place("js-clock").join("marble-run");
+    scaffold(&folder, "js");
+    let source = folder.join("type.js");
+    let code = fs::read_to_string(&source).unwrap();
+    let prepare = "prepare(_context, command) {";
+    assert!(code.contains(prepare));
+    for asked in ["Date.now()", "new Date()", "Math.random()"] {
+        let asking = format!("{prepare}\n    globalThis.asked = {asked};");
+        fs::write(&source, code.replace(prepare, &asking)).unwrap();
+        let build = replicant().run(["build", text(&folder)]);
+        build.succeeds();
+        let component = folder.join("marble-run.wasm");
+        let script = folder.join("broken.json");
+        let check = [
+            "check",
+            text(&component),
+            "--runs",
+            "1",
+            "--save",
+            text(&script),
+        ];
+        let checked = replicant().run(check);
+        assert_eq!(checked.code, Some(1), "{checked:#?}");
+        for part in [asked, "no clock and no chance"] {
+            assert!(checked.stdout.contains(part), "{checked:#?}");
+        }
+    }
 }
