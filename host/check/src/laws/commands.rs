@@ -39,10 +39,12 @@ fn try_samples(world: &World) -> Outcome {
             next,
             mut chance,
         } = place;
+        let saved = object.save()?;
         for _ in 0..TRIES {
             let seed = chance.number();
             let command = object.sample(seed)?;
-            let updated = object.copy()?.update(next, &single(&command), false)?;
+            let mut copy = Object::load(&world.subject, &saved)?;
+            let updated = copy.update(next, &single(&command), false)?;
             if let Some(refusal) = updated.refusals.into_iter().next() {
                 let what = format!("`sample` with seed {seed} makes a command that is refused");
                 return Err(Stop::broken(Law::SamplesAreValid, what)
@@ -79,7 +81,7 @@ pub(super) fn refusals_change_nothing(world: &World) -> Outcome {
             if chance.percent(70) {
                 chance.damage(&mut command);
             }
-            let mut copy = object.copy()?;
+            let mut copy = Object::load(&world.subject, &before)?;
             let updated = copy.update(next, &single(&command), true)?;
             if !updated.ops.is_empty() {
                 continue;
@@ -92,15 +94,21 @@ pub(super) fn refusals_change_nothing(world: &World) -> Outcome {
                     .with("after", Evidence::State(after)));
             }
             let valid = object.sample(chance.number())?;
-            check_in_batch(object, next, &valid, &command)?;
+            let copies = [(); 2].map(|()| Object::load(&world.subject, &before));
+            check_in_batch(copies, next, &valid, &command)?;
         }
         Ok(())
     })
 }
 
 /// Checks that a command without an op leaves no trace in a batch either.
-fn check_in_batch(object: &mut Object, next: Context, valid: &[u8], void: &[u8]) -> Outcome {
-    let (mut with, mut without) = (object.copy()?, object.copy()?);
+fn check_in_batch(
+    [with, without]: [Outcome<Object>; 2],
+    next: Context,
+    valid: &[u8],
+    void: &[u8],
+) -> Outcome {
+    let (mut with, mut without) = (with?, without?);
     let between = with.update(next, &packed([valid, void, valid]), false)?;
     if between.commands.contains(&1) {
         // After the first command it makes sense.
@@ -133,7 +141,9 @@ pub(super) fn update_is_apply(world: &World) -> Outcome {
         for _ in 0..=chance.below(3) {
             commands.push(object.sample(chance.number())?);
         }
-        let (mut batch, mut single, mut remote) = (object.copy()?, object.copy()?, object.copy()?);
+        let saved = object.save()?;
+        let copy = || Object::load(&world.subject, &saved);
+        let (mut batch, mut single, mut remote) = (copy()?, copy()?, copy()?);
         let updated = batch.update(next, &packed(commands.iter().map(Vec::as_slice)), true)?;
         let mut context = next;
         for command in &commands {
