@@ -94,7 +94,7 @@ fn both_sides_learn_who_the_other_is() {
     let expected = |number| Peer {
         node: local(number, None).identity.id(),
         address: local(number, None).address,
-        version: 3,
+        version: config.versions.max,
         cluster: cluster(9).unwrap(),
         is_cluster_adopted: false,
     };
