@@ -63,7 +63,7 @@ fn what_is_no_place_to_look_for_nodes_is_refused() {
             "--join",
             join,
         ];
-        Replicant::new().run(serve).fails(1, &[join, words]);
+        Replicant::new().run(serve).fails(2, &[join, words]);
     }
 }
 

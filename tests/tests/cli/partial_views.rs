@@ -131,7 +131,7 @@ fn seven_nodes_of_which_none_knows_all_load_write_converge_and_survive_a_crash()
         first.sort_unstable();
         assert_eq!(first, [1, 2]);
     }
-    say(&["3", "--acks", "all"]).fails(1, &["partial views", "acks=3"]);
+    say(&["3", "--acks", "all"]).fails(1, &["partial views", "--acks 3"]);
     let known = of_state(&nodes[6], "known");
     let neighbour = &of_state(&nodes[6], "neighbour")[0];
     nodes[6].run(["send", neighbour, "\"hello\""]).succeeds();

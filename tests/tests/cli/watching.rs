@@ -159,5 +159,5 @@ fn a_token_of_before_a_restart_leads_to_the_state() {
     increment(&node, "visits");
     assert!(watch.line().starts_with("g-counter visits  "));
     let refused = node.run(["watch", "t", "--from", "yesterday"]);
-    refused.fails(1, &["not the token of a watch"]);
+    refused.fails(2, &["not the token of a watch"]);
 }

@@ -137,6 +137,7 @@ impl MemberWatch {
         let told = gone.filter(|_| self.strategy == StrategyKind::HyParView);
         self.changed.extend(told.map(|(_, info)| MemberInfo {
             state: MemberState::Forgotten,
+            connected: false,
             ..info
         }));
     }

@@ -149,10 +149,9 @@ impl Circles {
     }
 
     pub(super) fn on_taken(&mut self, path: &TopicName, from: NodeId, id: &Hash) {
-        match self.hand_ins.on_taken(id, path, &from) {
-            true => self.known.prove(path, &from),
-            // The other one was faster, or nobody handed it anything.
-            false => self.counts.ignored_count += 1,
+        // Otherwise the other one was faster.
+        if self.hand_ins.on_taken(id, path, &from) {
+            self.known.prove(path, &from);
         }
     }
 
