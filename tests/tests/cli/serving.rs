@@ -44,6 +44,31 @@ fn a_ready_node_says_where_it_is() {
 }
 
 #[test]
+fn a_node_that_cannot_say_where_it_is_begins_no_cluster() {
+    let folder = initialised();
+    let (data, ready) = (
+        folder.path().join("data"),
+        folder.path().join("none/ready.json"),
+    );
+    let files = || std::fs::read_dir(&data).unwrap().count();
+    let before = files();
+    let serve = [
+        "serve",
+        "--data",
+        data.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--api",
+        "127.0.0.1:0",
+        "--ready-file",
+        ready.to_str().unwrap(),
+    ];
+    let refused = Replicant::new().run(serve);
+    refused.fails(1, &["cannot write", ready.to_str().unwrap()]);
+    assert_eq!(files(), before, "only what `init` made is there");
+}
+
+#[test]
 fn a_node_needs_a_folder_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");

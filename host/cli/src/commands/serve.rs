@@ -156,6 +156,9 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
         )),
         error => error.into(),
     })?;
+    if let Some(path) = &arguments.ready_file {
+        try_to_write(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let node = tokio::select! {
         node = Node::start(config) => node?,
         () = signals.next() => return Ok(()),
@@ -220,10 +223,22 @@ fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
 
 /// Whoever looks sees the whole file or none.
 fn write_at_once(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    let beside = beside(path);
     std::fs::write(&beside, text)?;
     std::fs::rename(&beside, path)
+}
+
+/// Finds out whether [`write_at_once`] could begin.
+fn try_to_write(path: &Path) -> std::io::Result<()> {
+    let beside = beside(path);
+    std::fs::write(&beside, "")?;
+    std::fs::remove_file(&beside)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
 }
 
 impl ServeArguments {

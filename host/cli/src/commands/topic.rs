@@ -82,7 +82,7 @@ fn list(arguments: &ListArguments) -> Result<()> {
             let subscribers = number(topic, "subscribers").to_string();
             table.row(&[text(topic, "topic"), &subscribers, yes(topic, "own")]);
         }
-        table.print("nobody listens to any topic")
+        table.print("nobody that this node knows of listens to a topic")
     })
 }
 
