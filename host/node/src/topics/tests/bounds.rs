@@ -26,7 +26,7 @@ async fn small_requests_that_make_large_ops_do_not_all_go_into_one_batch() {
     let requests = (100..100 + REQUESTS).map(|n| bed.topics.update(update(n)));
     let mut all = Box::pin(futures::future::join_all(requests));
     {
-        // While the disk is held, all of them wait: some with the disk, the rest for the next batch.
+        // While the disk is held, some of them wait with it, the others for the next batch.
         let _held = bed.disk.state();
         assert!(all.as_mut().now_or_never().is_none());
     }
