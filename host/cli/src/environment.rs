@@ -67,10 +67,10 @@ impl EnvironmentArguments {
             || !self.parameter.is_empty()
     }
 
-    /// Whether a parameter of this protocol is given.
-    pub(crate) fn sets(&self, protocol: &str) -> bool {
-        let mut given = self.parameter.iter();
-        given.any(|given| given.split('.').next() == Some(protocol))
+    /// The first parameter of this protocol that is given.
+    pub(crate) fn of_protocol(&self, protocol: &str) -> Option<&str> {
+        let mut given = self.parameter.iter().map(String::as_str);
+        given.find(|given| given.split('.').next() == Some(protocol))
     }
 
     /// The environment; `lan` unless another profile is named.

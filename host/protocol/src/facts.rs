@@ -49,7 +49,7 @@ use crate::ids::{Hash, NodeId};
 pub use body::{
     EQUIVOCATION, NODE_REVOCATION, PUBLISHER_REVOCATION, REASON_BYTES_MAX, Statement, is_built_in,
 };
-pub use config::{CERTIFICATE_LIFE_MAX, Config, Issuers, KindRule, TTL_MAX};
+pub use config::{CERTIFICATE_LIFE_MAX, Config, Issuers, KINDS_MAX, KindRule, TTL_MAX};
 pub use fact::{BODY_BYTES_MAX, Fact, FactError, SIGNED_BYTES_MAX, SignedFact};
 pub use message::{MESSAGE_BYTES_MAX, Message, MessageError};
 pub use state::{Counts, State};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod checking;
+mod contradictions;
 mod demo;
 mod discovering;
 mod facts;

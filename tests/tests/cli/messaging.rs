@@ -239,7 +239,9 @@ fn a_message_can_come_from_standard_input_and_be_any_bytes() {
     assert_eq!(heard.len(), ((1 << 20) - 16_usize).div_ceil(3) * 4);
     say(&[], &[0xff, 0xfe]).fails(2, &["--bytes"]);
     say(&[], b"no json").fails(2, &["not JSON"]);
-    say(&["--bytes"], &[7; (1 << 20) + 1]).fails(2, &["1048576", "nothing was sent"]);
+    say(&["--bytes"], &[7; (1 << 20) - 4]).fails(2, &["1,048,571 bytes", "nothing was sent"]);
+    let large = json!("x".repeat(1 << 20)).to_string();
+    say(&[], large.as_bytes()).fails(2, &["1,048,578 bytes of JSON", "1,048,581 as CBOR"]);
     node.replicant
         .run_with(["send", node.id(), "-"], "1")
         .fails(1, &["session"]);

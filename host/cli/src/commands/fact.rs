@@ -1,5 +1,6 @@
 //! `replicant fact`: signed statements that everybody comes to know.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
@@ -222,7 +223,7 @@ pub(super) fn time(given: &str) -> Result<Duration, String> {
 pub(super) fn declaration(
     given: &str,
 ) -> Result<(replicant::ids::FactKind, replicant::facts::KindRule)> {
-    use replicant::facts::{BODY_BYTES_MAX, Issuers, KindRule, is_built_in};
+    use replicant::facts::{BODY_BYTES_MAX, Issuers, KindRule, TTL_MAX, is_built_in};
     let wrong = |why: &str| WrongArgument(format!("--fact-kind {given}: {why}"));
     let (name, rest) = given
         .split_once('=')
@@ -231,18 +232,21 @@ pub(super) fn declaration(
     let issuers = parts.next().unwrap_or_default();
     let mut rule = KindRule::default();
     if issuers != "any" {
-        let ids = issuers.split(',').map(str::parse).collect::<Result<_, _>>();
-        rule.issuers = Issuers::Listed(ids.with_context(|| wrong("an issuer is no node's id"))?);
+        rule.issuers = Issuers::Listed(listed(issuers).map_err(|why| wrong(&why))?);
     }
     if let Some(ttl) = parts.next() {
         rule.ttl_max = time(ttl).map_err(|why| wrong(&why))?;
+        if rule.ttl_max > TTL_MAX {
+            let days = TTL_MAX.as_secs() / 86_400;
+            return Err(wrong(&format!("the longest time that a fact counts is {days}d")).into());
+        }
     }
     if let Some(bytes) = parts.next() {
         rule.body_bytes_max = bytes
             .parse()
             .with_context(|| wrong("the size is no number"))?;
-        if rule.body_bytes_max > BODY_BYTES_MAX {
-            return Err(wrong(&format!("the size is above {BODY_BYTES_MAX}")).into());
+        if !(1..=BODY_BYTES_MAX).contains(&rule.body_bytes_max) {
+            return Err(wrong(&format!("the size has to be 1 to {BODY_BYTES_MAX}")).into());
         }
     }
     if parts.next().is_some() {
@@ -256,6 +260,19 @@ pub(super) fn declaration(
         return Err(wrong(why).into());
     }
     Ok((kind, rule))
+}
+
+/// Nodes that may issue a kind, each once.
+fn listed(ids: &str) -> Result<BTreeSet<NodeId>, String> {
+    let mut listed = BTreeSet::new();
+    for id in ids.split(',') {
+        let node = id.parse();
+        let node = node.map_err(|_| format!("`{id}` is no node's id; write any, or ids"))?;
+        if !listed.insert(node) {
+            return Err(format!("node {node} is named twice; name each once"));
+        }
+    }
+    Ok(listed)
 }
 
 #[cfg(test)]
@@ -298,6 +315,9 @@ mod tests {
             "price=any:1d:x",
             "p=any:1d:1:1",
             "p=any:1d:65537",
+            "p=any:1d:0",
+            "p=any:36526d",
+            &format!("p={id},{id}"),
             "node-revocation=any",
             "later-revocation=any",
             "equivocation=any",

@@ -17,7 +17,7 @@ pub enum NetworkError {
     },
     /// The advertised address is missing, malformed, or cannot be reached by anybody. The
     /// caller's choice, or its name service.
-    #[error("cannot advertise {address}: {reason}")]
+    #[error("cannot advertise {address} (--advertise): {reason}")]
     Advertise {
         /// The address, as it was given.
         address: String,
@@ -25,7 +25,7 @@ pub enum NetworkError {
         reason: String,
     },
     /// A seed is not of the form `host:port`. The caller's mistake.
-    #[error("cannot join {seed:?}: {reason}")]
+    #[error("cannot join {seed:?} (--join): {reason}")]
     Seed {
         /// The seed, as it was given.
         seed: String,
@@ -33,7 +33,7 @@ pub enum NetworkError {
         reason: &'static str,
     },
     /// Beacons cannot be sent or heard. The caller's choice of a group, or this machine's network.
-    #[error("cannot discover nodes through {group}: {reason}")]
+    #[error("cannot discover nodes through {group} (--discover-group): {reason}")]
     Discover {
         /// The multicast group and port.
         group: SocketAddrV4,

@@ -127,7 +127,7 @@ fn check_size(payload: &[u8]) -> Result<(), NodeError> {
         return Ok(());
     }
     Err(NodeError::TooLarge {
-        what: "a message in bytes",
+        what: "the size of the message as CBOR, in bytes,",
         size: payload.len() as u64,
         max: PUBLISHED_BYTES_MAX as u64,
     })

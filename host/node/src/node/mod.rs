@@ -187,7 +187,11 @@ impl Node {
         }
         let longest = update.commands.iter().map(Vec::len).max().unwrap_or(0);
         if longest > config.command_bytes_max {
-            return too_large("a command in bytes", longest, config.command_bytes_max);
+            return too_large(
+                "the size of a command as CBOR, in bytes,",
+                longest,
+                config.command_bytes_max,
+            );
         }
         self.topics_layer()?.update(update).await
     }
@@ -229,7 +233,7 @@ impl Node {
         if query.len() > max {
             let (size, max) = (query.len() as u64, max as u64);
             return Err(NodeError::TooLarge {
-                what: "a query in bytes",
+                what: "the size of the query as CBOR, in bytes,",
                 size,
                 max,
             });

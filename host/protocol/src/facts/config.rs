@@ -54,8 +54,8 @@ impl Default for KindRule {
 pub struct Config {
     /// Who may revoke others: nodes and publishers. Default nobody.
     pub authorities: BTreeSet<NodeId>,
-    /// The declared kinds; names of built-in kinds count for nothing here, and at most 64 are
-    /// taken. Default none.
+    /// The declared kinds; names of built-in kinds count for nothing here, and at most
+    /// [`KINDS_MAX`] are taken. Default none.
     pub kinds: BTreeMap<FactKind, KindRule>,
     /// How far a time of issue may be ahead of this node's clock. Default 60 s, as for updates.
     pub ahead_max: Duration,
@@ -82,7 +82,7 @@ pub struct Config {
 }
 
 /// How many kinds can be declared.
-pub(super) const KINDS_MAX: usize = 64;
+pub const KINDS_MAX: usize = 64;
 
 impl Default for Config {
     fn default() -> Self {

@@ -38,6 +38,22 @@ impl Pattern {
         }
         self.is_open || segments.next().is_none()
     }
+
+    /// Whether every topic that fits another pattern fits this one too.
+    pub fn covers(&self, other: &Self) -> bool {
+        // A topic has a segment at least: `**` is `*/**`.
+        let theirs: &[Option<String>] = match other.segments.as_slice() {
+            [] => &[None],
+            segments => segments,
+        };
+        let mut ours = self.segments.iter().zip(theirs);
+        let is_deep_enough = match (self.is_open, other.is_open) {
+            (true, _) => theirs.len() >= self.segments.len(),
+            (false, true) => false,
+            (false, false) => theirs.len() == self.segments.len(),
+        };
+        is_deep_enough && ours.all(|(of, their)| of.is_none() || of == their)
+    }
 }
 
 impl FromStr for Pattern {
@@ -122,6 +138,20 @@ pub enum RuleError {
         /// What stands there.
         text: String,
     },
+    /// One of the two parts stands there twice, and only one could count.
+    #[error("{part}= is given twice; write all that may do it behind one, with commas between")]
+    PartTwice {
+        /// Which part.
+        part: &'static str,
+    },
+    /// A node is named twice in one part.
+    #[error("node {node} is named twice in {part}=; name each node once")]
+    NodeTwice {
+        /// The node.
+        node: NodeId,
+        /// Which part.
+        part: &'static str,
+    },
 }
 
 impl FromStr for Rule {
@@ -131,39 +161,55 @@ impl FromStr for Rule {
     /// commas between them. What is left out is `any`.
     fn from_str(text: &str) -> Result<Self, RuleError> {
         let mut words = text.split_whitespace();
-        let mut rule = Self {
-            topics: words.next().unwrap_or_default().parse()?,
-            publish: Who::Everyone,
-            subscribe: Who::Everyone,
-        };
+        let topics = words.next().unwrap_or_default().parse()?;
+        let (mut publish, mut subscribe) = (None, None);
         for word in words {
             let wrong = || RuleError::Part {
                 text: word.chars().take(300).collect(),
             };
             let (what, who) = word.split_once('=').ok_or_else(wrong)?;
-            let who = who.parse().map_err(|()| wrong())?;
-            match what {
-                "publish" => rule.publish = who,
-                "subscribe" => rule.subscribe = who,
+            let (part, given) = match what {
+                "publish" => ("publish", &mut publish),
+                "subscribe" => ("subscribe", &mut subscribe),
                 _ => return Err(wrong()),
+            };
+            let who = Who::parse(who).map_err(|error| match error {
+                WhoError::NoNode => wrong(),
+                WhoError::Twice(node) => RuleError::NodeTwice { node, part },
+            })?;
+            if given.replace(who).is_some() {
+                return Err(RuleError::PartTwice { part });
             }
         }
-        Ok(rule)
+        Ok(Self {
+            topics,
+            publish: publish.unwrap_or(Who::Everyone),
+            subscribe: subscribe.unwrap_or(Who::Everyone),
+        })
     }
 }
 
-impl FromStr for Who {
-    type Err = ();
+/// Why a text does not say who.
+enum WhoError {
+    NoNode,
+    Twice(NodeId),
+}
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+impl Who {
+    fn parse(text: &str) -> Result<Self, WhoError> {
+        let mut nodes = BTreeSet::new();
         match text {
-            "any" => Ok(Self::Everyone),
-            "none" => Ok(Self::Only(BTreeSet::new())),
-            ids => {
-                let ids: Result<_, _> = ids.split(',').map(str::parse).collect();
-                ids.map(Self::Only).map_err(|_: IdError| ())
+            "any" => return Ok(Self::Everyone),
+            "none" => return Ok(Self::Only(nodes)),
+            _ => {}
+        }
+        for id in text.split(',') {
+            let node = id.parse().map_err(|_: IdError| WhoError::NoNode)?;
+            if !nodes.insert(node) {
+                return Err(WhoError::Twice(node));
             }
         }
+        Ok(Self::Only(nodes))
     }
 }
 
@@ -247,6 +293,46 @@ mod tests {
             "a//b",
         ] {
             assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
+        }
+    }
+
+    /// The last of two parts counted and the other was passed over.
+    #[test]
+    fn what_stands_twice_in_a_rule_is_refused() {
+        let one = NodeId::from_bytes([1; 32]);
+        let twice = format!("a publish={one},{one}").parse::<Rule>();
+        let part = "publish";
+        assert_eq!(twice, Err(RuleError::NodeTwice { node: one, part }));
+        let twice = "a subscribe=any subscribe=none".parse::<Rule>();
+        let part = "subscribe";
+        assert_eq!(twice, Err(RuleError::PartTwice { part }));
+    }
+
+    #[test]
+    fn a_pattern_covers_another_if_all_that_fits_that_fits_it_too() {
+        let patterns = [
+            "**", "*/**", "*", "a", "b", "a/**", "*/*", "a/b", "a/*", "*/b", "a/b/**", "*/b/**",
+            "a/*/**", "*/*/**", "a/b/c",
+        ];
+        let segments = ["a", "b", "c"];
+        let two = || {
+            segments
+                .iter()
+                .flat_map(|x| segments.map(|y| format!("{x}/{y}")))
+        };
+        let three = two().flat_map(|pair| segments.map(|z| format!("{pair}/{z}")));
+        let one = segments.iter().map(ToString::to_string);
+        let topics: Vec<String> = one.chain(two()).chain(three).collect();
+        let covers = |one: &str, other: &str| {
+            let pattern = |text: &str| text.parse::<Pattern>().unwrap();
+            pattern(one).covers(&pattern(other))
+        };
+        for one in patterns {
+            for other in patterns {
+                let mut fitting = topics.iter().filter(|topic| fits(other, topic));
+                let all = fitting.all(|topic| fits(one, topic));
+                assert_eq!(covers(one, other), all, "{one} and {other}");
+            }
         }
     }
 

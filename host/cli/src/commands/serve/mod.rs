@@ -1,13 +1,16 @@
 //! `replicant serve`: runs a node in this process.
 
+mod contradictions;
+
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
 use replicant::api::{ApiConfig, ApiError, ApiServer, BoundApi};
+use replicant::facts::KINDS_MAX;
 use replicant::ids::NodeId;
 use replicant::{
     AddressError, DISCOVERY_GROUP, Node, NodeConfig, SeedError, StrategyKind, check_address,
@@ -43,14 +46,15 @@ pub(crate) struct ServeArguments {
     #[arg(long)]
     discover: bool,
     /// The multicast group for --discover; the same on all nodes
-    #[arg(long, value_name = "ADDR", default_value_t = DISCOVERY_GROUP, requires = "discover")]
+    #[arg(long, value_name = "ADDR", default_value_t = DISCOVERY_GROUP, requires = "discover",
+          value_parser = contradictions::group)]
     discover_group: SocketAddrV4,
     /// Begin a cluster if the data folder has none yet, although there are nodes to join: for the
     /// first node
     #[arg(long)]
     new_cluster: bool,
     /// The name server to ask about dns: and srv:. Left out: as the system is configured
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = contradictions::server)]
     dns_server: Option<SocketAddr>,
     /// Where other nodes find this one, if that is not where it listens
     #[arg(long, value_name = "ADDR", value_parser = address)]
@@ -61,7 +65,7 @@ pub(crate) struct ServeArguments {
     api_insecure_any_address: bool,
     /// A host name that clients of the API use, besides localhost and plain addresses; may be
     /// given more than once
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = contradictions::host_name)]
     api_host: Vec<String>,
     /// Where compiled modules are kept, to share them between nodes of one user; what is in it
     /// becomes machine code. Left out: in the data folder
@@ -151,9 +155,11 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
     let config = arguments.node_config()?;
     // Before a cluster is begun or joined: a node that nobody can talk to should do neither.
     let api = ApiServer::bind(arguments.api_config()).map_err(|error| match error {
-        ApiError::NotLoopback { .. } => anyhow::Error::new(error).context(WrongArgument(
-            "start it with --api-insecure-any-address if that is what you want".to_owned(),
-        )),
+        ApiError::NotLoopback { address } => anyhow::Error::new(WrongArgument(format!(
+            "--api {address} is an address that other machines reach, and the API asks nobody who \
+             they are; write a loopback address, or add --api-insecure-any-address if that is \
+             what you want"
+        ))),
         error => error.into(),
     })?;
     if let Some(path) = &arguments.ready_file {
@@ -215,12 +221,6 @@ fn announce(arguments: &ServeArguments, ready: &Ready) -> Result<()> {
     Ok(output::line(&line)?)
 }
 
-/// The first item that stood there before.
-fn repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    let mut all = items.iter().enumerate();
-    all.find_map(|(index, item)| items[..index].contains(item).then_some(item))
-}
-
 /// Whoever looks sees the whole file or none.
 fn write_at_once(path: &Path, text: &str) -> std::io::Result<()> {
     let beside = beside(path);
@@ -242,43 +242,6 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 impl ServeArguments {
-    /// Looks for arguments that contradict each other, or of which one would be passed over.
-    fn check(&self) -> Result<(), WrongArgument> {
-        let wrong = |what: String| Err(WrongArgument(what));
-        if self.listen == self.api && self.api.port() != 0 {
-            return wrong(format!("--listen and --api are both {}", self.api));
-        }
-        if let Some(seed) = repeated(&self.join) {
-            return wrong(format!("--join {seed} is given twice"));
-        }
-        if let Some(node) = repeated(&self.authority) {
-            return wrong(format!("--authority {node} is given twice"));
-        }
-        let patterns: Vec<_> = self.topic_rule.iter().map(|rule| &rule.topics).collect();
-        if let Some(pattern) = repeated(&patterns) {
-            return wrong(format!(
-                "two --topic-rule are about {pattern}, and only the first would count"
-            ));
-        }
-        let is_asked = |seed: &String| seed.starts_with("dns:") || seed.starts_with("srv:");
-        if self.dns_server.is_some() && !self.join.iter().any(is_asked) {
-            return wrong(
-                "--dns-server is asked about --join dns:… and srv:…, and there is none".to_owned(),
-            );
-        }
-        let (other, passed_over) = match self.membership {
-            StrategyKind::Swim => ("hyparview", false),
-            StrategyKind::HyParView => ("swim", self.probe_interval_ms.is_some()),
-        };
-        if passed_over || self.environment.sets(other) {
-            return wrong(format!(
-                "with --membership {} nothing of {other} can be set: there is none of it",
-                self.membership
-            ));
-        }
-        Ok(())
-    }
-
     fn node_config(&self) -> Result<NodeConfig> {
         let mut config = NodeConfig::new(&self.data, self.listen);
         config.join.clone_from(&self.join);
@@ -290,7 +253,7 @@ impl ServeArguments {
         config.compiler = sandbox::compiler();
         config.advertise.clone_from(&self.advertise);
         config.topic_rules = Rules::new(self.topic_rule.clone())
-            .with_context(|| WrongArgument(format!("more than {RULES_MAX} topic rules")))?;
+            .with_context(|| WrongArgument(format!("--topic-rule: more than {RULES_MAX}")))?;
         config.membership = self.membership;
         if let Some(interval) = self.probe_interval_ms {
             config.probe_interval = Duration::from_millis(interval);
@@ -299,11 +262,22 @@ impl ServeArguments {
         config.fact_interval = Duration::from_millis(self.fact_interval_ms);
         for kind in &self.fact_kind {
             let (name, rule) = fact::declaration(kind)?;
-            let twice = || WrongArgument(format!("--fact-kind {kind}: it is declared twice"));
+            let twice = || {
+                WrongArgument(format!(
+                    "--fact-kind {kind}: this kind is declared before; declare it once"
+                ))
+            };
             if config.fact_kinds.insert(name, rule).is_some() {
                 bail!(twice());
             }
         }
+        let kinds = config.fact_kinds.len();
+        ensure!(
+            kinds <= KINDS_MAX,
+            WrongArgument(format!(
+                "--fact-kind is given {kinds} times; at most {KINDS_MAX} kinds are declared"
+            ))
+        );
         if self.environment.is_given() {
             let env = self.environment.environment();
             config.parameters = Some(self.environment.parameters(&env)?);
@@ -317,11 +291,7 @@ impl ServeArguments {
         // Clients must not take the files that the node needs for its disk and its peers.
         config.connections_max = config.connections_max.min(open_files::raise_limit() / 2);
         config.watches_max = config.watches_max.min(config.connections_max / 2);
-        config.host_names = self
-            .api_host
-            .iter()
-            .map(|name| name.to_lowercase())
-            .collect();
+        config.host_names.clone_from(&self.api_host);
         config
     }
 }

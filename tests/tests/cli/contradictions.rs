@@ -1,0 +1,205 @@
+//! Arguments of `replicant serve` that contradict each other, cannot be, or would be passed over.
+
+use replicant_tests::process::Replicant;
+
+/// Each is refused before anything is begun: there is not even a data folder.
+fn refused(cases: &[(&[&str], &[&str])]) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for (arguments, said) in cases {
+        let serve = ["serve", "--data", data.to_str().unwrap()];
+        let ran = Replicant::new().run(serve.iter().chain(*arguments));
+        ran.fails(2, said);
+    }
+    assert!(!data.exists());
+}
+
+const HYPARVIEW: [&str; 2] = ["--membership", "hyparview"];
+
+#[test]
+fn what_is_given_twice_is_refused() {
+    let id = "ab".repeat(32);
+    let same = |one: &str, by: &str| format!("{one}={id}{by}{id}");
+    let rule = format!("news/** {}", same("publish", ","));
+    let kind = same("price", ",");
+    refused(&[
+        (
+            &["--join", "127.0.0.1:1", "--join", "127.0.0.1:1"],
+            &["--join 127.0.0.1:1 is given twice"],
+        ),
+        (
+            &[
+                "--parameter",
+                "swim.confirmations=1",
+                "--parameter",
+                "swim.confirmations=1",
+            ],
+            &["swim.confirmations is given twice"],
+        ),
+        (
+            &["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
+            &["--listen"],
+        ),
+        (
+            &["--authority", &id, "--authority", &id],
+            &["--authority", "is given twice"],
+        ),
+        (
+            &["--topic-rule", &rule],
+            &["--topic-rule", &id, "twice in publish="],
+        ),
+        (
+            &["--topic-rule", "news publish=any publish=none"],
+            &["--topic-rule", "publish= is given twice"],
+        ),
+        (
+            &["--fact-kind", &kind],
+            &["--fact-kind", &id, "named twice"],
+        ),
+        (
+            &["--fact-kind", "price=any", "--fact-kind", "price=any:1d"],
+            &["--fact-kind price=any:1d", "declare it once"],
+        ),
+        (
+            &["--api-host", "node.example", "--api-host", "Node.example"],
+            &["--api-host node.example is given twice"],
+        ),
+    ]);
+}
+
+#[test]
+fn what_would_be_passed_over_is_refused() {
+    refused(&[
+        (
+            &[
+                "--topic-rule",
+                "news publish=none",
+                "--topic-rule",
+                "news publish=any",
+            ],
+            &["two --topic-rule are about news"],
+        ),
+        (
+            &[
+                "--topic-rule",
+                "news/**",
+                "--topic-rule",
+                "news/*/eu publish=none",
+            ],
+            &[
+                "--topic-rule news/*/eu would never count",
+                "news/**",
+                "before",
+            ],
+        ),
+        (&["--dns-server", "127.0.0.1:53"], &["--dns-server"]),
+        (
+            &["--api-insecure-any-address"],
+            &[
+                "--api-insecure-any-address",
+                "127.0.0.1:8080",
+                "0.0.0.0:8080",
+            ],
+        ),
+        (&["--api-host", "localhost"], &["--api-host", "without it"]),
+        (
+            &[&HYPARVIEW[..], &["--probe-interval-ms", "500"]].concat(),
+            &["--probe-interval-ms is about swim", "--membership swim"],
+        ),
+        (
+            &["--parameter", "hyparview.passive_view=9"],
+            &[
+                "hyparview.passive_view=9 is about hyparview",
+                "--membership hyparview",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn addresses_that_nobody_reaches_are_refused_with_the_option() {
+    refused(&[
+        (&["--join", "foo"], &["--join", "HOST:PORT"]),
+        (&["--advertise", "foo"], &["--advertise", "HOST:PORT"]),
+        (
+            &["--advertise", "0.0.0.0:7"],
+            &["--advertise 0.0.0.0:7", "find this machine"],
+        ),
+        (
+            &["--advertise", "127.0.0.1:8080"],
+            &["--advertise and --api are both 127.0.0.1:8080"],
+        ),
+        (
+            &["--listen", "0.0.0.0:0"],
+            &["--listen 0.0.0.0:0", "--advertise HOST:PORT"],
+        ),
+        (
+            &["--listen", "[::]:7001"],
+            &["--listen [::]:7001", "--advertise HOST:PORT"],
+        ),
+        (
+            &["--listen", "127.0.0.1:7", "--api", "127.0.0.1:7"],
+            &["--listen and --api"],
+        ),
+        (
+            &["--discover", "--discover-group", "127.0.0.1:7"],
+            &["--discover-group", "multicast"],
+        ),
+        (
+            &["--discover", "--discover-group", "239.1.1.1:0"],
+            &["--discover-group", "not 0"],
+        ),
+        (
+            &["--join", "dns:a:1", "--dns-server", "127.0.0.1:0"],
+            &["--dns-server", "a port"],
+        ),
+        (
+            &["--api-host", "http://node.example"],
+            &["--api-host", "without scheme"],
+        ),
+    ]);
+}
+
+#[test]
+fn limits_under_which_nothing_could_be_done_are_refused() {
+    refused(&[
+        (
+            &["--fact-kind", "price=any:1d:0"],
+            &["--fact-kind price=any:1d:0", "1 to 65536"],
+        ),
+        (
+            &["--fact-kind", "price=any:0d"],
+            &["--fact-kind price=any:0d", "90s"],
+        ),
+        (
+            &["--fact-kind", "price=any:40000d"],
+            &["--fact-kind price=any:40000d", "36525d"],
+        ),
+    ]);
+    let many: Vec<String> = (0..65).map(|number| format!("kind-{number}=any")).collect();
+    let many: Vec<&str> = many.iter().flat_map(|kind| ["--fact-kind", kind]).collect();
+    refused(&[(&many, &["--fact-kind is given 65 times", "at most 64"])]);
+}
+
+/// The hint stood before the error that it belongs to.
+#[test]
+fn an_api_that_others_reach_is_refused_with_what_to_write_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = [
+        "serve",
+        "--data",
+        data.to_str().unwrap(),
+        "--api",
+        "0.0.0.0:0",
+    ];
+    let said = Replicant::new()
+        .run(serve)
+        .fails(2, &["--api 0.0.0.0:0"])
+        .stderr;
+    assert!(
+        said.starts_with("error: --api 0.0.0.0:0 is an address"),
+        "{said}"
+    );
+    assert!(said.contains("or add --api-insecure-any-address"), "{said}");
+}
