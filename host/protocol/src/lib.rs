@@ -35,6 +35,7 @@ pub mod reconciliation;
 pub mod replication;
 mod seen;
 pub mod session;
+mod signed;
 pub mod topics;
 pub mod version;
 pub mod wire;

@@ -1,15 +1,15 @@
 //! What is said of circles along the shared tree, signed by who says it.
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::bounded;
-use crate::identity::{NodeIdentity, Signature};
+use crate::identity::NodeIdentity;
 use crate::ids::{NodeId, TopicName};
 use crate::membership::hyparview::Entry;
 use crate::membership::parse_address;
+use crate::signed::{self, Domain, Malformed, Signed};
 
-const CONTEXT: &str = "replicant 2026-11 call for a circle";
+const DOMAIN: Domain = Domain::of("replicant 2026-11 call for a circle");
 
 const FORMAT: u8 = 1;
 
@@ -69,13 +69,10 @@ pub enum CallError {
     },
 }
 
-#[derive(Encode, Decode)]
-#[cbor(array)]
-struct WireSigned {
-    #[n(0)]
-    body: ByteVec,
-    #[n(1)]
-    signature: Signature,
+impl From<Malformed> for CallError {
+    fn from(Malformed { what }: Malformed) -> Self {
+        Self::Malformed { what }
+    }
 }
 
 #[derive(Encode, Decode)]
@@ -100,10 +97,7 @@ struct WireCall {
 impl Call {
     /// Signs a call of this node; see `docs/overlay.md`.
     pub fn sign(&self, identity: &NodeIdentity) -> Vec<u8> {
-        let body = self.body();
-        let signature = identity.sign(CONTEXT, &body);
-        let body = body.into();
-        bounded::to_bytes(&WireSigned { body, signature })
+        Signed::sign(identity, &DOMAIN, &self.wire()).to_bytes()
     }
 
     /// Decodes a call and checks its signature. Total over any bytes.
@@ -111,21 +105,21 @@ impl Call {
     /// # Errors
     /// [`CallError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CallError> {
-        if bytes.len() > CALL_BYTES_MAX {
-            return Err(CallError::Malformed { what: "too long" });
-        }
-        let signed: WireSigned = decode(bytes)?;
-        let call = Self::from_body(&signed.body)?;
+        let signed = Signed::from_bytes(bytes, CALL_BYTES_MAX)?;
+        let call = Self::from_wire(signed.said()?)?;
         let caller = call.caller.node;
-        caller
-            .verify(CONTEXT, &signed.body, &signed.signature)
-            .map_err(|_| CallError::Signature { caller })?;
+        let verified = signed.verify(&DOMAIN, caller);
+        verified.map_err(|_| CallError::Signature { caller })?;
         Ok(call)
     }
 
     /// What is signed.
     pub fn body(&self) -> Vec<u8> {
-        bounded::to_bytes(&WireCall {
+        bounded::to_bytes(&self.wire())
+    }
+
+    fn wire(&self) -> WireCall {
+        WireCall {
             format: FORMAT,
             node: self.caller.node,
             address: self.caller.address.to_string(),
@@ -133,7 +127,7 @@ impl Call {
             number: self.number,
             wish: self.wish,
             paths: self.paths.clone(),
-        })
+        }
     }
 
     /// Decodes what is signed, without any signature: where nobody lies.
@@ -141,8 +135,11 @@ impl Call {
     /// # Errors
     /// [`CallError::Malformed`]: the sender's fault.
     pub fn from_body(body: &[u8]) -> Result<Self, CallError> {
+        Self::from_wire(signed::decode(body)?)
+    }
+
+    fn from_wire(wire: WireCall) -> Result<Self, CallError> {
         let malformed = |what| CallError::Malformed { what };
-        let wire: WireCall = decode(body)?;
         if wire.format != FORMAT {
             return Err(malformed("unknown format"));
         }
@@ -159,14 +156,6 @@ impl Call {
             paths: wire.paths,
         })
     }
-}
-
-fn decode<T>(bytes: &[u8]) -> Result<T, CallError>
-where
-    T: for<'b> Decode<'b, ()> + Encode<()>,
-{
-    let what = "not the expected CBOR in its one form";
-    bounded::from_bytes(bytes).map_err(|_| CallError::Malformed { what })
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
-use crate::bounded;
 use crate::clock::Hlc;
 use crate::identity::NodeIdentity;
 use crate::ids::{Hash, ModuleHash, NodeId, TypeName};
+use crate::signed::{Domain, Malformed, Signed};
 
-use super::statement::{decode, sign, unsigned, verify};
+use super::statement::{unsigned, verify};
 use super::{MODULE_BYTES_MAX, ModuleName};
 
-const CONTEXT: &str = "replicant 2026-11 module announcement";
+const DOMAIN: Domain = Domain::of("replicant 2026-11 module announcement");
 
 /// The format that is written and read.
 pub(super) const FORMAT: u8 = 1;
@@ -110,6 +110,12 @@ pub enum AnnouncementError {
     },
 }
 
+impl From<Malformed> for AnnouncementError {
+    fn from(Malformed { what }: Malformed) -> Self {
+        Self::Malformed { what }
+    }
+}
+
 #[derive(Encode, Decode)]
 #[cbor(array)]
 struct WireBody {
@@ -154,7 +160,7 @@ impl SignedAnnouncement {
             return Err(malformed("signed by another than its publisher"));
         }
         check_size(announcement.size_bytes)?;
-        let body = bounded::to_bytes(&WireBody {
+        let wire = WireBody {
             format: FORMAT,
             name: announcement.name.name.clone(),
             version: announcement.name.version.as_str().to_owned(),
@@ -163,12 +169,12 @@ impl SignedAnnouncement {
             limits: announcement.limits,
             publisher: announcement.publisher,
             hlc: announcement.hlc,
-        });
-        let (id, bytes) = sign(identity, CONTEXT, body);
+        };
+        let signed = Signed::sign(identity, &DOMAIN, &wire);
         Ok(Self {
             announcement,
-            bytes,
-            id,
+            bytes: signed.to_bytes().into(),
+            id: signed.id(),
         })
     }
 
@@ -179,7 +185,7 @@ impl SignedAnnouncement {
     /// [`AnnouncementError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, AnnouncementError> {
         let signed = unsigned(bytes)?;
-        let wire: WireBody = decode(&signed.body)?;
+        let wire: WireBody = signed.said()?;
         if wire.format != FORMAT {
             let what = "unknown format";
             return Err(AnnouncementError::Malformed { what });
@@ -196,9 +202,9 @@ impl SignedAnnouncement {
             publisher: wire.publisher,
             hlc: wire.hlc,
         };
-        verify(announcement.publisher, CONTEXT, &signed)?;
+        verify(&signed, &DOMAIN, announcement.publisher)?;
         Ok(Self {
-            id: Hash::of(&signed.body),
+            id: signed.id(),
             announcement,
             bytes: bytes.into(),
         })

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use minicbor::bytes::ByteVec;
 use minicbor::decode::Decoder;
-use minicbor::{Decode, Encode};
 
-use crate::bounded;
 use crate::clock::HybridClock;
-use crate::identity::{NodeIdentity, Signature};
 use crate::ids::{Hash, NodeId};
+use crate::signed::{Domain, Signed};
 
 use super::{
     ANNOUNCEMENT_BYTES_MAX, AnnouncementError, SignedAnnouncement, SignedSwitch, announcement,
@@ -32,7 +29,7 @@ impl Statement {
     /// # Errors
     /// [`AnnouncementError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, AnnouncementError> {
-        match format(&unsigned(bytes)?.body) {
+        match format(unsigned(bytes)?.body()) {
             Some(announcement::FORMAT) => Ok(SignedAnnouncement::from_bytes(bytes)?.into()),
             Some(switch::FORMAT) => Ok(SignedSwitch::from_bytes(bytes)?.into()),
             _ => Err(AnnouncementError::Malformed {
@@ -43,7 +40,7 @@ impl Statement {
 
     /// The id of a statement that is not checked yet, to see whether it is known.
     pub(super) fn id_of(bytes: &[u8]) -> Result<Hash, AnnouncementError> {
-        Ok(Hash::of(&unsigned(bytes)?.body))
+        Ok(unsigned(bytes)?.id())
     }
 
     /// Whether it has to wait for the clock. Announcements may be dated as they like: of them the
@@ -93,51 +90,19 @@ impl From<SignedSwitch> for Statement {
     }
 }
 
-#[derive(Encode, Decode)]
-#[cbor(array)]
-pub(super) struct WireSigned {
-    #[n(0)]
-    pub(super) body: ByteVec,
-    #[n(1)]
-    pub(super) signature: Signature,
-}
-
-/// A body with its signature, and the id that follows from it.
-pub(super) fn sign(identity: &NodeIdentity, context: &str, body: Vec<u8>) -> (Hash, Arc<[u8]>) {
-    let id = Hash::of(&body);
-    let signature = identity.sign(context, &body);
-    let bytes = bounded::to_bytes(&WireSigned {
-        body: body.into(),
-        signature,
-    });
-    (id, bytes.into())
-}
-
 /// Takes body and signature apart; neither is checked yet.
-pub(super) fn unsigned(bytes: &[u8]) -> Result<WireSigned, AnnouncementError> {
-    if bytes.len() > ANNOUNCEMENT_BYTES_MAX {
-        return Err(AnnouncementError::Malformed { what: "too long" });
-    }
-    decode(bytes)
+pub(super) fn unsigned(bytes: &[u8]) -> Result<Signed, AnnouncementError> {
+    Ok(Signed::from_bytes(bytes, ANNOUNCEMENT_BYTES_MAX)?)
 }
 
-/// Whether `signer` signed the body.
+/// Whether `publisher` signed the body.
 pub(super) fn verify(
-    signer: NodeId,
-    context: &str,
-    signed: &WireSigned,
+    signed: &Signed,
+    domain: &Domain,
+    publisher: NodeId,
 ) -> Result<(), AnnouncementError> {
-    signer
-        .verify(context, &signed.body, &signed.signature)
-        .map_err(|_| AnnouncementError::Signature { publisher: signer })
-}
-
-pub(super) fn decode<T>(bytes: &[u8]) -> Result<T, AnnouncementError>
-where
-    T: for<'b> Decode<'b, ()> + Encode<()>,
-{
-    let what = "not the expected CBOR in its one form";
-    bounded::from_bytes(bytes).map_err(|_| AnnouncementError::Malformed { what })
+    let verified = signed.verify(domain, publisher);
+    verified.map_err(|_| AnnouncementError::Signature { publisher })
 }
 
 /// The first element of a body, which says what the body is.

@@ -12,11 +12,12 @@ use crate::bounded;
 use crate::clock::Hlc;
 use crate::identity::NodeIdentity;
 use crate::ids::{Hash, NodeId};
+use crate::signed::{Domain, Signed};
 
-use super::statement::{decode, sign, unsigned, verify};
+use super::statement::{unsigned, verify};
 use super::{AnnouncementError, ModuleName, ModuleVersion};
 
-const CONTEXT: &str = "replicant 2026-11 module switch";
+const DOMAIN: Domain = Domain::of("replicant 2026-11 module switch");
 
 /// The format that is written and read. Another number than that of announcements.
 pub(super) const FORMAT: u8 = 2;
@@ -83,8 +84,12 @@ impl SignedSwitch {
         }
         check_schemas(&switch.schemas)?;
         check_version(&switch.name.version)?;
-        let (id, bytes) = sign(identity, CONTEXT, body(&switch));
-        Ok(Self { switch, bytes, id })
+        let signed = sign(&switch, identity);
+        Ok(Self {
+            switch,
+            bytes: signed.to_bytes().into(),
+            id: signed.id(),
+        })
     }
 
     /// Decodes a switch and checks it. Total over any bytes.
@@ -93,7 +98,7 @@ impl SignedSwitch {
     /// [`AnnouncementError`]: the sender's fault.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, AnnouncementError> {
         let signed = unsigned(bytes)?;
-        let wire: WireBody = decode(&signed.body)?;
+        let wire: WireBody = signed.said()?;
         if wire.format != FORMAT {
             let what = "unknown format";
             return Err(AnnouncementError::Malformed { what });
@@ -109,9 +114,9 @@ impl SignedSwitch {
             hlc: wire.hlc,
         };
         check_version(&switch.name.version)?;
-        verify(switch.issuer, CONTEXT, &signed)?;
+        verify(&signed, &DOMAIN, switch.issuer)?;
         Ok(Self {
-            id: Hash::of(&signed.body),
+            id: signed.id(),
             switch,
             bytes: bytes.into(),
         })
@@ -138,21 +143,22 @@ impl SignedSwitch {
     }
 }
 
-fn body(switch: &Switch) -> Vec<u8> {
-    bounded::to_bytes(&WireBody {
+fn sign(switch: &Switch, identity: &NodeIdentity) -> Signed {
+    let wire = WireBody {
         format: FORMAT,
         name: switch.name.name.clone(),
         version: switch.name.version.as_str().to_owned(),
         schemas: switch.schemas.clone(),
         issuer: switch.issuer,
         hlc: switch.hlc,
-    })
+    };
+    Signed::sign(identity, &DOMAIN, &wire)
 }
 
 /// What somebody sends who does not check.
 #[cfg(test)]
 pub(super) fn signed_unchecked(switch: &Switch, identity: &NodeIdentity) -> Arc<[u8]> {
-    sign(identity, CONTEXT, body(switch)).1
+    sign(switch, identity).to_bytes().into()
 }
 
 /// A switch that names nothing which can run would take the place of one that does.

@@ -6,15 +6,15 @@ use std::time::Duration;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::bounded;
-use crate::identity::{NodeIdentity, Signature};
+use crate::identity::NodeIdentity;
 use crate::ids::{FactKind, Hash, NodeId};
 use crate::reconciliation::Key;
+use crate::signed::{Domain, Malformed, Signed};
 
 use super::body::Statement;
 use super::config::TTL_MAX;
 
-const CONTEXT: &str = "replicant 2026-11 fact";
+const DOMAIN: Domain = Domain::of("replicant 2026-11 fact");
 const FORMAT: u8 = 1;
 
 /// The largest body, in bytes.
@@ -87,6 +87,12 @@ pub enum FactError {
     },
 }
 
+impl From<Malformed> for FactError {
+    fn from(Malformed { what }: Malformed) -> Self {
+        Self::Malformed { what }
+    }
+}
+
 #[derive(Encode, Decode)]
 #[cbor(array)]
 struct WireBody {
@@ -104,22 +110,12 @@ struct WireBody {
     ttl_ms: u64,
 }
 
-#[derive(Encode, Decode)]
-#[cbor(array)]
-struct WireSigned {
-    #[n(0)]
-    body: ByteVec,
-    #[n(1)]
-    signature: Signature,
-}
-
 /// A fact with its signature. It is well-formed; whether the signature holds and a proof proves
 /// says [`verify`](SignedFact::verify).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedFact {
     fact: Fact,
     statement: Statement,
-    signature: Signature,
     bytes: Arc<[u8]>,
     id: Hash,
 }
@@ -137,27 +133,22 @@ impl SignedFact {
         }
         fact.check()?;
         let statement = Statement::of(&fact)?;
-        let body = bounded::to_bytes(&WireBody {
+        statement.prove()?;
+        let wire = WireBody {
             format: FORMAT,
             kind: fact.kind.clone(),
             body: fact.body.clone().into(),
             issuer: fact.issuer,
             issued_at_ms: fact.issued_at_ms,
             ttl_ms: fact.ttl_ms,
-        });
-        let id = Hash::of(&body);
-        let signature = identity.sign(CONTEXT, &body);
-        let body = body.into();
-        let bytes = bounded::to_bytes(&WireSigned { body, signature });
-        let signed = Self {
+        };
+        let signed = Signed::sign(identity, &DOMAIN, &wire);
+        Ok(Self {
             fact,
             statement,
-            signature,
-            bytes: bytes.into(),
-            id,
-        };
-        signed.statement.prove()?;
-        Ok(signed)
+            bytes: signed.to_bytes().into(),
+            id: signed.id(),
+        })
     }
 
     /// Decodes a fact. Total over any bytes. The signature is not looked at.
@@ -166,12 +157,8 @@ impl SignedFact {
     /// [`FactError`]: the sender's fault.
     pub fn decode(bytes: &[u8]) -> Result<Self, FactError> {
         let malformed = |what| FactError::Malformed { what };
-        if bytes.len() > SIGNED_BYTES_MAX {
-            return Err(malformed("too long"));
-        }
-        let what = "not the expected CBOR in its one form";
-        let signed: WireSigned = bounded::from_bytes(bytes).map_err(|_| malformed(what))?;
-        let wire: WireBody = bounded::from_bytes(&signed.body).map_err(|_| malformed(what))?;
+        let signed = Signed::from_bytes(bytes, SIGNED_BYTES_MAX)?;
+        let wire: WireBody = signed.said()?;
         if wire.format != FORMAT {
             return Err(malformed("unknown format"));
         }
@@ -186,9 +173,8 @@ impl SignedFact {
         Ok(Self {
             statement: Statement::of(&fact)?,
             fact,
-            signature: signed.signature,
             bytes: bytes.into(),
-            id: Hash::of(&signed.body),
+            id: signed.id(),
         })
     }
 
@@ -198,11 +184,9 @@ impl SignedFact {
     /// [`FactError::Signature`], [`FactError::Proof`]: the fault of whoever sent it.
     pub fn verify(&self) -> Result<(), FactError> {
         let issuer = self.fact.issuer;
-        let signed: WireSigned =
-            bounded::from_bytes(&self.bytes).map_err(|_| FactError::Signature { issuer })?;
-        issuer
-            .verify(CONTEXT, &signed.body, &self.signature)
-            .map_err(|_| FactError::Signature { issuer })?;
+        let signed = Signed::from_bytes(&self.bytes, SIGNED_BYTES_MAX)?;
+        let verified = signed.verify(&DOMAIN, issuer);
+        verified.map_err(|_| FactError::Signature { issuer })?;
         self.statement.prove()
     }
 

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-use crate::bounded;
-use crate::identity::{NodeIdentity, Signature};
+use crate::identity::NodeIdentity;
 use crate::ids::{ClusterId, NodeId};
+use crate::signed::{Domain, Malformed, Signed};
 
-use super::{SessionError, VersionRange, View};
+use super::{HANDSHAKE_BYTES_MAX, SessionError, VersionRange, View};
 
 /// What who keeps a partial view says.
 const PARTIAL: u8 = 1;
@@ -43,8 +42,8 @@ pub(super) struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    /// All parts but the last have a fixed length, so no two inputs give the same bytes.
-    fn signed_bytes(&self, body: &[u8]) -> Vec<u8> {
+    /// All parts have a fixed length, so no two statements give the same bytes to sign.
+    fn domain(&self) -> Domain {
         let role = match self.role {
             Role::Initiator => 1,
             Role::Responder => 2,
@@ -52,8 +51,7 @@ impl Binding<'_> {
         let mut bytes = vec![role];
         bytes.extend_from_slice(self.handshake_hash);
         bytes.extend_from_slice(self.noise_static);
-        bytes.extend_from_slice(body);
-        bytes
+        Domain::bound(CONTEXT, bytes)
     }
 }
 
@@ -85,19 +83,16 @@ struct WireStatement {
     view: Option<u8>,
 }
 
-#[derive(Encode, Decode)]
-#[cbor(array)]
-struct WireSigned {
-    #[n(0)]
-    body: ByteVec,
-    #[n(1)]
-    signature: Signature,
+impl From<Malformed> for SessionError {
+    fn from(Malformed { what }: Malformed) -> Self {
+        Self::Statement { what }
+    }
 }
 
 impl Statement {
     /// Encodes and signs. The bytes are the payload of a handshake message.
     pub(super) fn sign(&self, identity: &NodeIdentity, binding: &Binding<'_>) -> Vec<u8> {
-        let body = bounded::to_bytes(&WireStatement {
+        let wire = WireStatement {
             version_min: self.versions.min,
             version_max: self.versions.max,
             cluster: self.cluster,
@@ -107,12 +102,8 @@ impl Statement {
                 View::Full => None,
                 View::Partial => Some(PARTIAL),
             },
-        });
-        let signature = identity.sign(CONTEXT, &binding.signed_bytes(&body));
-        bounded::to_bytes(&WireSigned {
-            body: body.into(),
-            signature,
-        })
+        };
+        Signed::sign(identity, &binding.domain(), &wire).to_bytes()
     }
 
     /// Decodes a payload and checks form and signature.
@@ -120,16 +111,11 @@ impl Statement {
     /// # Errors
     /// [`SessionError::Statement`] or [`SessionError::Signature`], both the peer's fault.
     pub(super) fn verify(payload: &[u8], binding: &Binding<'_>) -> Result<Self, SessionError> {
-        let signed: WireSigned = decode(payload)?;
-        let wire: WireStatement = decode(&signed.body)?;
-        let statement = Self::from_wire(&wire)?;
-        let message = binding.signed_bytes(&signed.body);
-        statement
-            .node
-            .verify(CONTEXT, &message, &signed.signature)
-            .map_err(|_| SessionError::Signature {
-                node: statement.node,
-            })?;
+        let signed = Signed::from_bytes(payload, HANDSHAKE_BYTES_MAX)?;
+        let statement = Self::from_wire(&signed.said()?)?;
+        let node = statement.node;
+        let verified = signed.verify(&binding.domain(), node);
+        verified.map_err(|_| SessionError::Signature { node })?;
         Ok(statement)
     }
 
@@ -167,12 +153,4 @@ impl Statement {
             address,
         })
     }
-}
-
-fn decode<T>(bytes: &[u8]) -> Result<T, SessionError>
-where
-    T: for<'b> Decode<'b, ()> + Encode<()>,
-{
-    let what = "not the expected CBOR in its one form";
-    bounded::from_bytes(bytes).map_err(|_| SessionError::Statement { what })
 }
