@@ -31,6 +31,7 @@ pub mod facts;
 pub mod identity;
 pub mod ids;
 pub mod membership;
+mod recent;
 pub mod reconciliation;
 pub mod replication;
 mod seen;

@@ -1,10 +1,10 @@
 //! Whose calls are taken: not too many of one, nor of all, and none twice.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::allowance::Allowance;
 use crate::ids::NodeId;
+use crate::recent::Recent;
 
 use super::Call;
 
@@ -38,7 +38,6 @@ struct Caller {
     /// Bit *n* stands for the number *n* below the highest.
     heard: u64,
     allowance: Allowance,
-    used: u64,
 }
 
 impl Caller {
@@ -68,32 +67,31 @@ impl Caller {
     }
 }
 
-/// Callers by id, at most [`CALLERS_MAX`].
-#[derive(Debug, Default)]
+/// Callers, at most [`CALLERS_MAX`].
+#[derive(Debug)]
 pub(super) struct Callers {
-    by_id: BTreeMap<NodeId, Caller>,
-    by_use: BTreeMap<u64, NodeId>,
-    clock: u64,
+    callers: Recent<NodeId, Caller>,
     all: Allowance,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self {
+            callers: Recent::new(CALLERS_MAX),
+            all: Allowance::default(),
+        }
+    }
 }
 
 impl Callers {
     pub(super) fn heed(&mut self, now: Duration, call: &Call) -> Heed {
-        let node = call.caller.node;
-        self.clock += 1;
-        let clock = self.clock;
-        let caller = self.by_id.entry(node).or_insert_with(|| Caller {
+        let (caller, _) = self.callers.touch(call.caller.node, || Caller {
             start: call.start,
             highest: call.number,
             heard: 0,
             allowance: Allowance::default(),
-            used: clock,
         });
-        self.by_use.remove(&caller.used);
-        caller.used = clock;
-        self.by_use.insert(clock, node);
-        let is_new = caller.hear(call.start, call.number);
-        let heed = if !is_new {
+        if !caller.hear(call.start, call.number) {
             Heed::Again
         } else if caller.allowance.take(now, OF_ONE.1, OF_ONE.0)
             && self.all.take(now, OF_ALL.1, OF_ALL.0)
@@ -101,18 +99,11 @@ impl Callers {
             Heed::Taken
         } else {
             Heed::TooMany
-        };
-        if self.by_id.len() > CALLERS_MAX
-            && let Some((_, oldest)) = self.by_use.pop_first()
-        {
-            self.by_id.remove(&oldest);
         }
-        heed
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.by_id.len(), self.by_use.len());
-        self.by_id.len()
+        self.callers.len()
     }
 }

@@ -1,8 +1,9 @@
 //! Whose publications are taken.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::ids::NodeId;
+use crate::recent::Recent;
 
 /// How many that are gone still count. What they said last is still on its way when membership
 /// gives them up, and whom this node cannot reach others may.
@@ -10,22 +11,26 @@ pub const GONE_MAX: usize = 1_024;
 
 /// Members, and those who were members lately.
 ///
-/// Invariant: nobody is both present and gone; `gone` and `since` hold the same nodes.
-#[derive(Debug, Default)]
+/// Invariant: nobody is both present and gone.
+#[derive(Debug)]
 pub(super) struct Authors {
     present: BTreeSet<NodeId>,
-    /// In the order in which they went.
-    gone: BTreeMap<u64, NodeId>,
-    since: BTreeMap<NodeId, u64>,
-    clock: u64,
+    gone: Recent<NodeId, ()>,
+}
+
+impl Default for Authors {
+    fn default() -> Self {
+        Self {
+            present: BTreeSet::new(),
+            gone: Recent::new(GONE_MAX),
+        }
+    }
 }
 
 impl Authors {
     /// A member is there.
     pub(super) fn come(&mut self, node: NodeId) {
-        if let Some(since) = self.since.remove(&node) {
-            self.gone.remove(&since);
-        }
+        self.gone.remove(&node);
         self.present.insert(node);
     }
 
@@ -34,19 +39,11 @@ impl Authors {
         if !self.present.remove(&node) {
             return None;
         }
-        self.clock += 1;
-        self.gone.insert(self.clock, node);
-        self.since.insert(node, self.clock);
-        if self.gone.len() <= GONE_MAX {
-            return None;
-        }
-        let (_, first) = self.gone.pop_first()?;
-        self.since.remove(&first);
-        Some(first)
+        self.gone.touch(node, || ()).1
     }
 
     pub(super) fn contains(&self, node: &NodeId) -> bool {
-        self.present.contains(node) || self.since.contains_key(node)
+        self.present.contains(node) || self.gone.contains(node)
     }
 }
 

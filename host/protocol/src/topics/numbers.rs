@@ -1,8 +1,7 @@
 //! Which publications of an author were heard: of each author a window over their numbers.
 
-use std::collections::BTreeMap;
-
 use crate::ids::NodeId;
+use crate::recent::Recent;
 
 /// So many numbers below an author's highest are told apart; what is older counts as heard. 4,096:
 /// half a minute of 128 publications a second.
@@ -27,7 +26,6 @@ struct Window {
     start: u64,
     highest: u64,
     bits: Box<[u64; WORDS]>,
-    used: u64,
 }
 
 impl Window {
@@ -36,7 +34,6 @@ impl Window {
             start,
             highest: number,
             bits: Box::new([0; WORDS]),
-            used: 0,
         }
     }
 
@@ -84,34 +81,22 @@ fn place(number: u64) -> (usize, u32) {
 }
 
 /// The windows of all authors; at the bound the one that was silent for longest is forgotten.
-///
-/// Invariant: `by_use` holds each author once, under its window's `used`.
 #[derive(Debug)]
-pub(super) struct Numbers {
-    authors: BTreeMap<NodeId, Window>,
-    by_use: BTreeMap<u64, NodeId>,
-    authors_max: usize,
-    clock: u64,
-}
+pub(super) struct Numbers(Recent<NodeId, Window>);
 
 impl Numbers {
     pub(super) fn new(authors_max: usize) -> Self {
-        Self {
-            authors: BTreeMap::new(),
-            by_use: BTreeMap::new(),
-            authors_max: authors_max.max(1),
-            clock: 0,
-        }
+        Self(Recent::new(authors_max))
     }
 
     /// Whether numbers of an author are remembered.
     pub(super) fn knows(&self, author: &NodeId) -> bool {
-        self.authors.contains_key(author)
+        self.0.contains(author)
     }
 
     /// Whether a number of an author's start would be new. Notes nothing.
     pub(super) fn look(&self, author: NodeId, start: u64, number: u64) -> Heard {
-        let window = self.authors.get(&author);
+        let window = self.0.get(&author);
         window.map_or(Heard::First, |window| window.look(start, number))
     }
 
@@ -121,36 +106,22 @@ impl Numbers {
         if heard != Heard::First {
             return heard;
         }
-        if !self.authors.contains_key(&author) && self.authors.len() >= self.authors_max {
-            let oldest = self.by_use.first_key_value().map(|(_, author)| *author);
-            if let Some(oldest) = oldest {
-                self.forget(&oldest);
-            }
-        }
-        self.clock += 1;
-        let window = self.authors.entry(author);
-        let window = window.or_insert_with(|| Window::new(start, number));
-        self.by_use.remove(&window.used);
+        let (window, _) = self.0.touch(author, || Window::new(start, number));
         if start > window.start {
             *window = Window::new(start, number);
         }
-        window.used = self.clock;
-        self.by_use.insert(self.clock, author);
         window.note(number);
         heard
     }
 
     /// Forgets an author: nothing is taken of it any more.
     pub(super) fn forget(&mut self, author: &NodeId) {
-        if let Some(window) = self.authors.remove(author) {
-            self.by_use.remove(&window.used);
-        }
+        self.0.remove(author);
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.by_use.len(), self.authors.len());
-        self.authors.len()
+        self.0.len()
     }
 }
 
