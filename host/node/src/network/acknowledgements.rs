@@ -71,8 +71,7 @@ impl Overlays {
         let is_changed = message.names.len() < named_count;
         self.acknowledging.on_message(now, message);
         if is_changed || self.acknowledging.counts().ignored_count > ignored_count {
-            let count = OverlayEvent::Counted(Count::AcknowledgementsIgnored);
-            self.events.push_back(count);
+            self.count(Count::AcknowledgementsIgnored);
         }
     }
 

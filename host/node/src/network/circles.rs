@@ -11,7 +11,7 @@ use replicant_protocol::broadcast::{Delivery, plumtree};
 use replicant_protocol::circles::{self, Call, Circles, Counts, OutEvent};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::membership::hyparview::Entry;
-use replicant_protocol::topics::{Passing, SignedPublication};
+use replicant_protocol::topics::SignedPublication;
 use replicant_protocol::wire::{self, Payload};
 
 use super::config::NetworkConfig;
@@ -19,6 +19,7 @@ use super::driver::Driver;
 use super::neighbours::Neighbourhood;
 use super::outbox::Lane;
 use super::overlays::OverlayEvent;
+use super::passing::Onward;
 use super::statistics::{Count, Counters};
 
 /// The circles of a node that keeps such views.
@@ -178,24 +179,14 @@ impl Driver {
 
     /// Somebody said something in a circle, and it came here for the first time that way.
     fn on_circle_delivery(&mut self, now: Duration, path: &TopicName, delivery: Delivery) {
-        let topics = &mut self.overlays.topics;
-        match topics.on_passing_in(now, path, &delivery.payload) {
-            Ok(Passing::On {
-                signed,
-                is_heard,
-                is_noted,
-            }) => {
-                if !is_noted {
-                    self.shared.counters.add(Count::PublicationsOfNewcomers);
-                }
-                if is_heard {
-                    // What is to be acknowledged takes the shared tree.
-                    self.overlays.events.push_back(OverlayEvent::Heard(signed));
-                }
-            }
-            Ok(Passing::AnotherWay) => {}
-            Ok(Passing::Again | Passing::Forbidden) => return,
-            Err(error) => return self.overlays.blame(delivery.from, error),
+        let overlays = &mut self.overlays;
+        let onward = overlays.look(now, delivery.from, Some(path), &delivery.payload);
+        let Some(onward) = onward else {
+            return;
+        };
+        if let Onward::Heard(signed) = onward {
+            // What is to be acknowledged takes the shared tree.
+            overlays.events.push_back(OverlayEvent::Heard(signed));
         }
         if let Some(circles) = self.circles() {
             circles.handle_accepted(now, path, delivery);

@@ -276,8 +276,7 @@ impl Overlays {
     pub(super) fn count_unopened(&mut self, error: OpenError) {
         if let OpenError::TooMany { peer } = error {
             tracing::debug!(peer = %peer.short(), "an overlay stays closed: {error}");
-            let count = OverlayEvent::Counted(Count::TopicOpeningsRefused);
-            self.events.push_back(count);
+            self.count(Count::TopicOpeningsRefused);
         }
     }
 
@@ -419,9 +418,12 @@ impl Overlays {
 
     fn count_strangers(&mut self, dropped: usize) {
         for _ in 0..dropped {
-            let count = OverlayEvent::Counted(Count::PublicationsOfStrangers);
-            self.events.push_back(count);
+            self.count(Count::PublicationsOfStrangers);
         }
+    }
+
+    pub(super) fn count(&mut self, count: Count) {
+        self.events.push_back(OverlayEvent::Counted(count));
     }
 
     /// The author of something that was held is known now.

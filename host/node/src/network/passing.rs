@@ -1,5 +1,5 @@
-//! Publications among nodes with partial views: they travel along the tree of everybody, and each
-//! node hears what it subscribes to.
+//! Publications among nodes with partial views: they travel in circles and along the tree of
+//! everybody, and each node hears what it subscribes to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,23 @@ use rand_chacha::ChaCha20Rng;
 use replicant_protocol::broadcast::acknowledgement::{Ask, AskError};
 use replicant_protocol::broadcast::acknowledging::Way;
 use replicant_protocol::broadcast::{BroadcastError, Delivery, plumtree, rapid};
-use replicant_protocol::ids::{Hash, NodeId};
+use replicant_protocol::ids::{Hash, NodeId, TopicName};
 use replicant_protocol::topics::{self, Passing, SignedPublication};
 use replicant_protocol::wire::Payload;
 
 use super::acknowledgements::id_of;
 use super::overlays::{OverlayEvent, Overlays};
 use super::statistics::Count;
+
+/// What is to be done with a publication that goes on.
+pub(super) enum Onward {
+    /// It is news, and somebody listens to it here.
+    Heard(SignedPublication),
+    /// It is news, and nobody listens.
+    Unheard(SignedPublication),
+    /// It came another way before.
+    AnotherWay,
+}
 
 impl Overlays {
     /// Starts where everything travels along the tree of everybody, which leads to the neighbours.
@@ -67,36 +77,57 @@ impl Overlays {
         }
     }
 
-    /// A publication came along the tree of everybody for the first time.
-    pub(super) fn on_passing(&mut self, now: Duration, bytes: &[u8], delivery: Delivery) {
-        let from = delivery.from;
-        match self.topics.on_passing(now, bytes) {
+    /// Looks at what `from` passed on for the first time, in the circle of `path` or along the tree
+    /// of everybody. `None` if it goes no further.
+    pub(super) fn look(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        path: Option<&TopicName>,
+        bytes: &[u8],
+    ) -> Option<Onward> {
+        match self.topics.on_passing(now, path, bytes) {
             Ok(Passing::On {
                 signed,
                 is_heard,
                 is_noted,
             }) => {
                 if !is_noted {
-                    let count = OverlayEvent::Counted(Count::PublicationsOfNewcomers);
-                    self.events.push_back(count);
+                    self.count(Count::PublicationsOfNewcomers);
                 }
-                self.accept(now, delivery);
-                if !is_heard {
-                    let count = OverlayEvent::Counted(Count::PublicationsPassedOn);
-                    self.events.push_back(count);
-                }
+                Some(match is_heard {
+                    true => Onward::Heard(signed),
+                    false => Onward::Unheard(signed),
+                })
+            }
+            Ok(Passing::AnotherWay) => Some(Onward::AnotherWay),
+            Ok(Passing::Again | Passing::Forbidden) => None,
+            Err(error) => {
+                self.blame(from, error);
+                None
+            }
+        }
+    }
+
+    /// A publication came along the tree of everybody for the first time.
+    pub(super) fn on_passing(&mut self, now: Duration, bytes: &[u8], delivery: Delivery) {
+        let from = delivery.from;
+        let Some(onward) = self.look(now, from, None, bytes) else {
+            return;
+        };
+        self.accept(now, delivery);
+        match onward {
+            Onward::Heard(signed) => self.hear(now, from, signed),
+            Onward::Unheard(signed) => {
+                self.count(Count::PublicationsPassedOn);
                 let said = signed.publication();
-                if is_heard {
-                    self.hear(now, from, signed);
-                } else if let Some(deadline) = said.acknowledge {
+                if let Some(deadline) = said.acknowledge {
                     let (id, author) = (id_of(&signed), said.author);
                     let way = Way { from, author };
                     self.acknowledging.handle_passed(now, id, way, deadline);
                 }
             }
-            Ok(Passing::AnotherWay) => self.accept(now, delivery),
-            Ok(Passing::Again | Passing::Forbidden) => {}
-            Err(error) => self.blame(from, error),
+            Onward::AnotherWay => {}
         }
     }
 }

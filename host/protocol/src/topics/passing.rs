@@ -59,28 +59,12 @@ impl State {
             .take(now, NEWCOMERS_PER_SECOND, NEWCOMERS_AT_ONCE)
     }
 
-    /// Takes a publication that travels to everybody. What is refused anyway costs no signature.
+    /// Takes a publication that travels among the subscribers of `path`, or to everybody. What is
+    /// refused anyway costs no signature.
     ///
     /// # Errors
     /// [`PublicationError`]: the sender's fault.
-    pub fn on_passing(&mut self, now: Duration, bytes: &[u8]) -> Result<Passing, PublicationError> {
-        self.pass(now, None, bytes)
-    }
-
-    /// The same for one that travels among the subscribers of `path`.
-    ///
-    /// # Errors
-    /// [`PublicationError`]: the sender's fault.
-    pub fn on_passing_in(
-        &mut self,
-        now: Duration,
-        path: &TopicName,
-        bytes: &[u8],
-    ) -> Result<Passing, PublicationError> {
-        self.pass(now, Some(path), bytes)
-    }
-
-    fn pass(
+    pub fn on_passing(
         &mut self,
         now: Duration,
         path: Option<&TopicName>,
@@ -159,7 +143,7 @@ mod tests {
 
     /// (heard, noted) of what is passed on.
     fn pass(state: &mut State, now: Duration, bytes: &[u8]) -> Option<(bool, bool)> {
-        match state.on_passing(now, bytes).unwrap() {
+        match state.on_passing(now, None, bytes).unwrap() {
             Passing::On {
                 is_heard, is_noted, ..
             } => Some((is_heard, is_noted)),
@@ -183,17 +167,17 @@ mod tests {
         let mut state = state(100);
         let (path, said) = ("shop".parse().unwrap(), said(1, "shop/eu", 1));
         state.handle_subscribe(&path).unwrap();
-        let first = state.on_passing_in(NOW, &path, &said).unwrap();
+        let first = state.on_passing(NOW, Some(&path), &said).unwrap();
         assert!(matches!(first, Passing::On { is_heard: true, .. }));
-        assert_eq!(state.on_passing(NOW, &said), Ok(Passing::AnotherWay));
+        assert_eq!(state.on_passing(NOW, None, &said), Ok(Passing::AnotherWay));
         let mut state = self::state(100);
         for number in 1..=3 * RECENT_MAX as u64 {
             pass(&mut state, NOW, &self::said(1, "shop", number));
         }
         let long_ago = self::said(1, "shop", 1);
-        assert_eq!(state.on_passing(NOW, &long_ago), Ok(Passing::Again));
+        assert_eq!(state.on_passing(NOW, None, &long_ago), Ok(Passing::Again));
         let beside = "news".parse().unwrap();
-        assert!(state.on_passing_in(NOW, &beside, &said).is_err());
+        assert!(state.on_passing(NOW, Some(&beside), &said).is_err());
     }
 
     #[test]
@@ -203,7 +187,7 @@ mod tests {
         assert_eq!(pass(&mut state, NOW, &said(1, "shop", 1)), None);
         let mut forged = said(2, "shop", 1);
         *forged.last_mut().unwrap() ^= 1;
-        assert!(state.on_passing(NOW, &forged).is_err());
+        assert!(state.on_passing(NOW, None, &forged).is_err());
         assert_eq!(
             pass(&mut state, NOW, &said(2, "shop", 1)),
             Some((false, true))
