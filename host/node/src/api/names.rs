@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ErrorReply;
 use crate::ids::{ObjectId, TopicName, TypeName};
-use crate::messages::{Ask, DEADLINE_DEFAULT, DEADLINE_MAX, WantedError};
+use crate::messages::{Ask, DEADLINE_DEFAULT, DEADLINE_MAX, Strategy, WantedError};
 use crate::{Direction, LoadLimits, Switching, VersionToken};
 
 /// `{topic}` of the path.
@@ -152,8 +152,11 @@ pub(crate) struct PublishQuery {
 }
 
 impl PublishQuery {
-    pub(crate) fn is_rapid(&self) -> bool {
-        self.rapid
+    pub(crate) fn strategy(&self) -> Strategy {
+        match self.rapid {
+            true => Strategy::Rapid,
+            false => Strategy::Tree,
+        }
     }
 
     pub(crate) fn ask(&self) -> Result<Option<Ask>, ErrorReply> {

@@ -21,6 +21,8 @@ pub use replicant_protocol::broadcast::acknowledgement::{
     Ask, AskError, DEADLINE_DEFAULT, DEADLINE_MAX, Wanted, WantedError,
 };
 
+pub use crate::vocabulary::Strategy;
+
 /// Bytes of a message, in CBOR.
 pub const MESSAGE_BYTES_MAX: usize = replicant_protocol::topics::PUBLISHED_BYTES_MAX;
 

@@ -12,7 +12,9 @@ use crate::vocabulary::{Acknowledgements, NodeError, Published, Strategy, Subscr
 impl Node {
     /// Says something in a topic, to all nodes where somebody listens to it or to a path above it.
     /// It is handed to the network and not stored: who is away does not hear it later. At most
-    /// [`PUBLISHED_BYTES_MAX`] bytes; listeners at the API expect CBOR.
+    /// [`PUBLISHED_BYTES_MAX`] bytes; listeners at the API expect CBOR. Rapidly it is heard after
+    /// a handful of steps, and most nodes get it, or hear of it, about as many times as the fan-out
+    /// is large: for what is rare and urgent.
     ///
     /// # Errors
     /// [`NodeError::Topics`], [`NodeError::TooLarge`], [`NodeError::Busy`],
@@ -21,24 +23,10 @@ impl Node {
         &self,
         topic: TopicName,
         payload: Vec<u8>,
+        strategy: Strategy,
     ) -> Result<Published, NodeError> {
         let network = self.network_for(&payload)?;
-        network.publish(topic, payload, Strategy::Tree).await
-    }
-
-    /// Says something in a topic, as [`publish`](Self::publish), to all at once: it is heard after
-    /// a handful of steps, and most nodes get it, or hear of it, about as many times as the fan-out
-    /// is large. For what is rare and urgent.
-    ///
-    /// # Errors
-    /// As [`publish`](Self::publish).
-    pub async fn publish_rapidly(
-        &self,
-        topic: TopicName,
-        payload: Vec<u8>,
-    ) -> Result<Published, NodeError> {
-        let network = self.network_for(&payload)?;
-        network.publish(topic, payload, Strategy::Rapid).await
+        network.publish(topic, payload, strategy).await
     }
 
     /// Says something in a topic, as [`publish`](Self::publish), and waits until those who listen
@@ -53,27 +41,11 @@ impl Node {
         &self,
         topic: TopicName,
         payload: Vec<u8>,
+        strategy: Strategy,
         ask: Ask,
     ) -> Result<Acknowledgements, NodeError> {
         let network = self.network_for(&payload)?;
-        let said = network.publish_acknowledged(topic, payload, Strategy::Tree, ask);
-        said.await
-    }
-
-    /// Says something in a topic to all at once, as [`publish_rapidly`](Self::publish_rapidly),
-    /// and waits until those who listen have it, as
-    /// [`publish_acknowledged`](Self::publish_acknowledged).
-    ///
-    /// # Errors
-    /// As [`publish_acknowledged`](Self::publish_acknowledged).
-    pub async fn publish_rapidly_acknowledged(
-        &self,
-        topic: TopicName,
-        payload: Vec<u8>,
-        ask: Ask,
-    ) -> Result<Acknowledgements, NodeError> {
-        let network = self.network_for(&payload)?;
-        let said = network.publish_acknowledged(topic, payload, Strategy::Rapid, ask);
+        let said = network.publish_acknowledged(topic, payload, strategy, ask);
         said.await
     }
 

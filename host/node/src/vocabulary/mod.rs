@@ -9,8 +9,7 @@ mod token;
 mod watch;
 
 pub use error::NodeError;
-pub(crate) use message::Strategy;
-pub use message::{Acknowledgements, Heard, ListenEvent, Published, Subscription};
+pub use message::{Acknowledgements, Heard, ListenEvent, Published, Strategy, Subscription};
 pub use report::{
     MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, Status, StorageInfo, SwitchInfo,
     WaitsFor,

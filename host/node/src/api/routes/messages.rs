@@ -60,12 +60,11 @@ pub(super) async fn publish(
     document: Document,
 ) -> Result<Response, ErrorReply> {
     let (node, said) = (&api.node, document.cbor);
-    let view: PublishedView = match (query.ask()?, query.is_rapid()) {
-        (None, false) => node.publish(topic, said).await?.into(),
-        (None, true) => node.publish_rapidly(topic, said).await?.into(),
-        (Some(ask), false) => node.publish_acknowledged(topic, said, ask).await?.into(),
-        (Some(ask), true) => {
-            let asked = node.publish_rapidly_acknowledged(topic, said, ask);
+    let strategy = query.strategy();
+    let view: PublishedView = match query.ask()? {
+        None => node.publish(topic, said, strategy).await?.into(),
+        Some(ask) => {
+            let asked = node.publish_acknowledged(topic, said, strategy, ask);
             asked.await?.into()
         }
     };
