@@ -1,11 +1,9 @@
 //! A sum that grows, in versions that differ in ops, saved state, commands and value.
 
-mod forgetful;
 mod named;
 mod plain;
 
-pub use forgetful::Forgetful;
-pub use named::Named;
+pub use named::{Forgetful, Named, Wrong};
 pub use plain::Plain;
 
 /// The encoding of ops of 1.x: a number.

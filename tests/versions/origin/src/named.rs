@@ -1,4 +1,4 @@
-//! Versions 2.x.
+//! Versions 2.x, and those that are wrong on purpose.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NAMED, PLAIN};
 
-/// A sum for each name; what was added without one stands under the empty name. Wrong on purpose: a
-/// sum of nothing is loaded as an entry, which no op makes.
+/// A sum for each name; what was added without one stands under the empty name.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Named<const WRONG: bool = false>(BTreeMap<String, u64>);
+pub struct Named<const WRONG: bool = false, const FORGETFUL: bool = false>(BTreeMap<String, u64>);
+
+/// A sum of nothing is loaded as an entry, which no op makes.
+pub type Wrong = Named<true>;
+
+/// Version 3.0: it says that it reads the ops of 1.x, and has forgotten how. It decodes them, and
+/// saved state, as if they were of 2.x.
+pub type Forgetful = Named<false, true>;
 
 /// Adds a number under a name.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,9 +35,12 @@ pub struct NamedOp {
     by: String,
 }
 
-impl<const WRONG: bool> Crdt for Named<WRONG> {
+impl<const WRONG: bool, const FORGETFUL: bool> Crdt for Named<WRONG, FORGETFUL> {
     const NAME: &'static str = "tally";
-    const VERSION: &'static str = "2.0.0";
+    const VERSION: &'static str = match FORGETFUL {
+        false => "2.0.0",
+        true => "3.0.0",
+    };
     const SUMMARY: &'static str = "A sum that grows, for each name.";
     const WRITES: u32 = NAMED;
     const READS: &'static [u32] = &[PLAIN, NAMED];
@@ -67,7 +76,7 @@ impl<const WRONG: bool> Crdt for Named<WRONG> {
     }
 
     fn load(saved: &[u8], from_version: &str) -> Result<Self, LoadError> {
-        let is_plain = from_version.starts_with("1.");
+        let is_plain = !FORGETFUL && from_version.starts_with("1.");
         let loaded = match is_plain {
             true => postcard_bytes::read(saved).map(|sum: u64| match sum {
                 0 if !WRONG => Self::default(),
@@ -85,7 +94,7 @@ impl<const WRONG: bool> Crdt for Named<WRONG> {
         events: &mut Events<()>,
     ) -> Result<(), Malformed> {
         let op = match context.schema {
-            PLAIN => NamedOp {
+            PLAIN if !FORGETFUL => NamedOp {
                 add: postcard_bytes::read(op)?,
                 by: String::new(),
             },
