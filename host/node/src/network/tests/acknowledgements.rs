@@ -4,18 +4,10 @@ use replicant_protocol::broadcast::acknowledgement::{
     Ask, AskError, DEADLINE_MAX, ShortId, Wanted,
 };
 
-use super::overlay_world::World;
-use super::topics::listening;
+use super::overlay_world::{ASKED_FOR, SETTLED, SOON, World, ask};
+use super::topics::three_that_listen;
 use super::*;
 use crate::vocabulary::Strategy;
-
-const SETTLED: Duration = Duration::from_secs(150);
-const DEADLINE: Duration = Duration::from_secs(5);
-
-fn ask(wanted: Wanted) -> Ask {
-    let deadline = DEADLINE;
-    Ask { wanted, deadline }
-}
 
 fn names(world: &World, indices: &[usize]) -> Vec<ShortId> {
     let ids = indices.iter().map(|index| world.id(*index));
@@ -27,7 +19,7 @@ fn all_of_the_audience_are_counted_on_the_way_back_along_the_tree() {
     let mut world = World::listening(12, "shop");
     world.run(SETTLED);
     let id = world.ask(3, "shop/eu", ask(Wanted::All)).unwrap();
-    world.run(Duration::from_secs(2));
+    world.run(SOON);
     let said = world.told(3);
     assert_eq!((said.id, said.count, said.is_enough), (id, 11, true));
     assert_eq!(said.missing, Some(vec![]));
@@ -43,7 +35,7 @@ fn all_of_the_audience_are_counted_on_the_way_back_along_the_tree() {
 fn what_does_not_ask_is_not_acknowledged() {
     let mut world = World::listening(4, "shop");
     world.publish(0, "shop", b"news");
-    world.run(DEADLINE);
+    world.run(ASKED_FOR);
     assert_eq!(world.acknowledgements_count, 0);
 }
 
@@ -62,13 +54,9 @@ fn a_quorum_is_told_as_soon_as_it_is_there_and_counts_who_says_it() {
     // Whoever does not listen does not count.
     world.stuck.clear();
     world.run(SETTLED);
-    world.nodes[0]
-        .overlays
-        .topics
-        .handle_unsubscribe(&"shop".parse().unwrap());
-    world.introduce_all();
+    world.unsubscribe(0, "shop");
     world.ask(0, "shop", ask(Wanted::Quorum(5))).unwrap();
-    world.run(Duration::from_secs(2));
+    world.run(SOON);
     let said = world.told(0);
     assert_eq!(
         (said.count, said.is_enough),
@@ -79,15 +67,9 @@ fn a_quorum_is_told_as_soon_as_it_is_there_and_counts_who_says_it() {
 
 #[test]
 fn from_outside_the_audience_it_comes_back_to_whoever_handed_it_in() {
-    let mut world = World::new(6);
-    for index in 1..6 {
-        world.subscribe(index, "shop");
-        world.connect(index, index % 5 + 1);
-    }
-    world.connect(0, 1);
-    world.introduce_all();
+    let mut world = World::outside(6, "shop");
     world.ask(0, "shop/eu", ask(Wanted::All)).unwrap();
-    world.run(Duration::from_secs(2));
+    world.run(SOON);
     let said = world.told(0);
     assert_eq!((said.count, said.is_enough), (5, true));
 }
@@ -96,11 +78,9 @@ fn from_outside_the_audience_it_comes_back_to_whoever_handed_it_in() {
 fn who_is_cut_off_is_missing_at_the_deadline_and_not_before() {
     let mut world = World::listening(4, "shop");
     world.run(SETTLED);
-    for other in 0..3 {
-        world.disconnect(3, other);
-    }
+    world.isolate(3);
     world.ask(0, "shop", ask(Wanted::All)).unwrap();
-    world.run(DEADLINE - Duration::from_millis(1));
+    world.run(ASKED_FOR - Duration::from_millis(1));
     assert!(world.nodes[0].acknowledged.is_empty());
     world.run(Duration::from_millis(1));
     let said = world.told(0);
@@ -112,9 +92,7 @@ fn who_is_cut_off_is_missing_at_the_deadline_and_not_before() {
 fn a_member_that_is_gone_is_missing_and_nobody_waits_for_it() {
     let mut world = World::listening(4, "shop");
     world.run(SETTLED);
-    for other in 0..3 {
-        world.disconnect(3, other);
-    }
+    world.isolate(3);
     world.ask(0, "shop", ask(Wanted::All)).unwrap();
     let (gone, now) = (world.id(3), world.now);
     world.nodes[0].overlays.handle_member_gone(now, gone);
@@ -180,15 +158,9 @@ fn forged_and_doubled_acknowledgements_count_only_members_of_the_audience_each_o
     let mut world = World::listening(4, "shop");
     world.run(SETTLED);
     // A member, but not of the audience.
-    let elsewhere = &mut world.nodes[3].overlays.topics;
-    elsewhere.handle_unsubscribe(&"shop".parse().unwrap());
-    elsewhere
-        .handle_subscribe(&"news".parse().unwrap())
-        .unwrap();
-    world.introduce_all();
-    for other in 1..4 {
-        world.disconnect(0, other);
-    }
+    world.subscribe(3, "news");
+    world.unsubscribe(3, "shop");
+    world.isolate(0);
     let id = world.ask(0, "shop", ask(Wanted::Count)).unwrap();
     for _ in 0..3 {
         let named = names(&world, &[0, 1, 3, 1]);
@@ -196,7 +168,7 @@ fn forged_and_doubled_acknowledgements_count_only_members_of_the_audience_each_o
         let invented = vec![ShortId::from_bytes([7; 8]); 9];
         world.acknowledge(0, id, invented);
     }
-    world.run(DEADLINE);
+    world.run(ASKED_FOR);
     let said = world.told(0);
     assert_eq!((said.count, said.missing), (1, Some(vec![world.id(2)])));
     assert_eq!(world.nodes[0].counted, [Count::AcknowledgementsIgnored; 3]);
@@ -233,16 +205,8 @@ fn what_is_asked_at_once_is_bounded_and_there_is_room_again_after_the_deadline()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_networks_tell_who_has_it_and_who_is_missing() {
-    let a = listening(1, &[], &["shop"]).await;
-    let b = listening(2, &[a.address()], &["shop"]).await;
-    let c = listening(3, &[a.address()], &["shop/eu"]).await;
-    converge(&[&a, &b, &c]).await;
-    eventually("all know who listens", || {
-        let knows = |node: &&TestNode| node.knows("shop", 2) && node.knows("shop/eu", 1);
-        [&a, &b, &c].iter().all(knows)
-    })
-    .await;
-    let topic: TopicName = "shop/eu/carts".parse().unwrap();
+    let [a, b, c] = three_that_listen().await;
+    let topic = topic("shop/eu/carts");
     let wanted = |wanted| Ask {
         wanted,
         deadline: Duration::from_secs(30),

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
-use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, AskError, ShortId};
+use replicant_protocol::broadcast::acknowledgement::{
+    Acknowledged, Ask, AskError, ShortId, Wanted,
+};
 use replicant_protocol::broadcast::{acknowledging, plumtree, rapid};
 use replicant_protocol::topics::{self, SignedPublication};
 
@@ -12,6 +14,30 @@ use super::super::overlays::{OverlayEvent, Overlays, Scope};
 use super::*;
 
 const LATENCY: Duration = Duration::from_millis(5);
+
+/// After so long trees are trimmed.
+pub(super) const SETTLED: Duration = Duration::from_secs(150);
+
+/// After so long what is said has come to all that it can reach.
+pub(super) const SOON: Duration = Duration::from_secs(2);
+
+/// For how long acknowledgements are waited for.
+pub(super) const ASKED_FOR: Duration = Duration::from_secs(5);
+
+/// An ask for acknowledgements.
+pub(super) fn ask(wanted: Wanted) -> Ask {
+    let deadline = ASKED_FOR;
+    Ask { wanted, deadline }
+}
+
+/// A publication as a tree carries it.
+pub(super) fn in_tree(signed: &SignedPublication) -> plumtree::Message {
+    plumtree::Message::Gossip {
+        hops: 1,
+        spread: 0,
+        payload: signed.as_bytes().clone(),
+    }
+}
 
 pub(super) struct Node {
     identity: Arc<NodeIdentity>,
@@ -108,6 +134,20 @@ impl World {
         world
     }
 
+    /// The same, but for node 0: it does not listen, and has a session with node 1 alone. The
+    /// others stand in a ring.
+    pub(super) fn outside(count: u8, path: &str) -> Self {
+        let mut world = Self::new(count);
+        let others_count = world.nodes.len() - 1;
+        for index in 1..=others_count {
+            world.subscribe(index, path);
+            world.connect(index, index % others_count + 1);
+        }
+        world.connect(0, 1);
+        world.introduce_all();
+        world
+    }
+
     pub(super) fn id(&self, index: usize) -> NodeId {
         self.nodes[index].identity.id()
     }
@@ -116,6 +156,20 @@ impl World {
         let topics = &mut self.nodes[index].overlays.topics;
         topics.handle_subscribe(&topic(path)).unwrap();
         self.run(Duration::ZERO);
+    }
+
+    /// A node listens no more, and all know.
+    pub(super) fn unsubscribe(&mut self, index: usize, path: &str) {
+        let topics = &mut self.nodes[index].overlays.topics;
+        topics.handle_unsubscribe(&topic(path));
+        self.introduce_all();
+    }
+
+    /// All learn of a node that is none of these.
+    pub(super) fn introduce_newcomer(&mut self, newcomer: NodeId) {
+        for node in &mut self.nodes {
+            node.overlays.handle_member(self.now, newcomer, &[]);
+        }
     }
 
     /// One learns of another, and of what it subscribes to.
@@ -149,11 +203,16 @@ impl World {
         self.nodes[b].overlays.handle_session_down(now, id_a);
     }
 
-    /// The node starts over, and has no session.
-    pub(super) fn restart(&mut self, index: usize) {
+    /// The node loses all sessions.
+    pub(super) fn isolate(&mut self, index: usize) {
         for other in (0..self.nodes.len()).filter(|other| *other != index) {
             self.disconnect(index, other);
         }
+    }
+
+    /// The node starts over, and has no session.
+    pub(super) fn restart(&mut self, index: usize) {
+        self.isolate(index);
         self.nodes[index] = start(index as u8, self.now);
     }
 

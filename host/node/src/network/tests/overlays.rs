@@ -3,16 +3,8 @@
 
 use replicant_protocol::broadcast::plumtree;
 
-use super::overlay_world::World;
+use super::overlay_world::{SETTLED, SOON, World, in_tree};
 use super::*;
-
-fn in_tree(signed: &SignedPublication) -> plumtree::Message {
-    plumtree::Message::Gossip {
-        hops: 1,
-        spread: 0,
-        payload: signed.as_bytes().clone(),
-    }
-}
 
 fn i_have(text: &[u8]) -> plumtree::Message {
     let id = Hash::of(text);
@@ -22,9 +14,6 @@ fn i_have(text: &[u8]) -> plumtree::Message {
         items,
     }
 }
-
-const SETTLED: Duration = Duration::from_secs(150);
-const SOON: Duration = Duration::from_secs(2);
 
 #[test]
 fn what_is_said_reaches_everybody_once_and_settles_on_a_tree() {
@@ -80,9 +69,7 @@ fn a_link_without_a_session_is_none_and_others_lead_around() {
 fn a_session_that_breaks_and_comes_back_brings_what_was_said_meanwhile() {
     let mut world = World::listening(3, "shop");
     world.run(SETTLED);
-    for other in [0, 1] {
-        world.disconnect(2, other);
-    }
+    world.isolate(2);
     world.publish(0, "shop", b"meanwhile");
     world.broadcast(0, b"bundle");
     world.run(SOON);
@@ -122,11 +109,7 @@ fn a_node_that_starts_over_hears_what_is_said_next() {
 fn who_begins_to_listen_hears_what_was_said_a_moment_before_and_nothing_older() {
     let mut world = World::listening(3, "shop");
     world.run(SETTLED);
-    world.nodes[2]
-        .overlays
-        .topics
-        .handle_unsubscribe(&topic("shop"));
-    world.introduce_all();
+    world.unsubscribe(2, "shop");
     world.publish(0, "shop", b"older");
     world.run(Duration::from_secs(20));
     world.publish(0, "shop", b"a moment before");
@@ -155,13 +138,7 @@ fn what_does_not_go_out_to_a_slow_peer_comes_later_and_nobody_waits() {
 
 #[test]
 fn who_is_not_part_of_the_audience_hands_in_to_one_that_can_be_reached() {
-    let mut world = World::new(5);
-    for index in 1..5 {
-        world.subscribe(index, "shop");
-        world.connect(index, index % 4 + 1);
-    }
-    world.connect(0, 1);
-    world.introduce_all();
+    let mut world = World::outside(5, "shop");
     world.publish(0, "shop/eu", b"from outside");
     world.run(SOON);
     for index in 1..5 {
@@ -204,11 +181,7 @@ fn whoever_speaks_of_a_subscribed_path_opens_it_if_it_hears_it_itself() {
     world.hear(0, 1, Some(topic("shop")), i_have(b"news"));
     assert_eq!(world.nodes[0].overlays.topics.overlays_count(), 1);
     let mut world = World::listening(3, "shop");
-    world.nodes[1]
-        .overlays
-        .topics
-        .handle_unsubscribe(&topic("shop"));
-    world.introduce_all();
+    world.unsubscribe(1, "shop");
     world.hear(0, 1, Some(topic("shop")), i_have(b"news"));
     assert_eq!(world.nodes[0].overlays.topics.overlays_count(), 0);
 }
@@ -240,9 +213,7 @@ fn what_a_newcomer_says_is_held_until_it_is_known_and_then_passed_on() {
     world.hear(1, 2, Some(topic("shop")), in_tree(&signed));
     world.run(SOON);
     assert!((0..4).all(|index| world.heard(index).is_empty()));
-    for node in &mut world.nodes {
-        node.overlays.handle_member(world.now, newcomer, &[]);
-    }
+    world.introduce_newcomer(newcomer);
     world.run(SOON);
     for index in 0..4 {
         assert_eq!(world.heard(index), [b"I am new"], "node {index}");

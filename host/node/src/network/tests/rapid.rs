@@ -1,26 +1,18 @@
 //! What is said rapidly, by several nodes on a virtual clock, and on real networks.
 
 use replicant_protocol::broadcast::acknowledgement::{Ask, ShortId, Wanted};
-use replicant_protocol::broadcast::{plumtree, rapid};
+use replicant_protocol::broadcast::rapid;
 use replicant_protocol::topics;
 use replicant_protocol::wire::{self, Payload};
 
-use super::overlay_world::World;
+use super::overlay_world::{ASKED_FOR, SOON, World, ask, in_tree};
 use super::raw_peer::RawPeer;
-use super::topics::listening;
+use super::topics::three_that_listen;
 use super::*;
 use crate::vocabulary::Strategy;
 
-const SOON: Duration = Duration::from_secs(2);
-const DEADLINE: Duration = Duration::from_secs(5);
-
 /// Larger than what is pushed; larger than a chunk.
 const SIZES: [usize; 3] = [100, 5_000, 200_000];
-
-fn ask(wanted: Wanted) -> Option<Ask> {
-    let deadline = DEADLINE;
-    Some(Ask { wanted, deadline })
-}
 
 /// Nodes that all listen to a path, where every third session is missing.
 fn thinned(count: u8) -> World {
@@ -96,17 +88,15 @@ fn what_is_for_all_members_comes_to_each_once() {
 fn all_are_counted_and_who_is_cut_off_is_named_at_the_deadline() {
     for length in SIZES {
         let mut world = thinned(40);
-        let said = world.publish_rapidly(7, "shop/eu", &payload(length), ask(Wanted::All));
+        let said = world.publish_rapidly(7, "shop/eu", &payload(length), Some(ask(Wanted::All)));
         world.run(Duration::from_secs(1));
         let all = world.told(7);
         assert_eq!((Some(all.id), all.count), (said.unwrap(), 39), "{length}");
         assert_eq!((all.is_enough, all.missing), (true, Some(vec![])));
-        for other in 0..39 {
-            world.disconnect(39, other);
-        }
-        let said = world.publish_rapidly(8, "shop", &payload(length), ask(Wanted::All));
+        world.isolate(39);
+        let said = world.publish_rapidly(8, "shop", &payload(length), Some(ask(Wanted::All)));
         said.unwrap();
-        world.run(DEADLINE - Duration::from_millis(1));
+        world.run(ASKED_FOR - Duration::from_millis(1));
         assert!(world.nodes[8].acknowledged.is_empty());
         world.run(Duration::from_millis(1));
         let lacking = world.told(8);
@@ -119,10 +109,8 @@ fn all_are_counted_and_who_is_cut_off_is_named_at_the_deadline() {
 #[test]
 fn a_member_that_is_gone_is_missing_and_nobody_waits_for_it() {
     let mut world = World::listening(5, "shop");
-    for other in 0..4 {
-        world.disconnect(4, other);
-    }
-    let said = world.publish_rapidly(0, "shop", b"news", ask(Wanted::All));
+    world.isolate(4);
+    let said = world.publish_rapidly(0, "shop", b"news", Some(ask(Wanted::All)));
     said.unwrap();
     let (gone, now) = (world.id(4), world.now);
     world.nodes[0].overlays.handle_member_gone(now, gone);
@@ -135,13 +123,13 @@ fn a_member_that_is_gone_is_missing_and_nobody_waits_for_it() {
 #[test]
 fn a_quorum_counts_who_says_it_and_what_nobody_asks_is_not_acknowledged() {
     let mut world = World::listening(5, "shop");
-    let said = world.publish_rapidly(0, "shop", b"asked", ask(Wanted::Quorum(3)));
+    let said = world.publish_rapidly(0, "shop", b"asked", Some(ask(Wanted::Quorum(3))));
     said.unwrap();
     world.run(SOON);
     assert!(world.told(0).is_enough);
     let before = world.acknowledgements_count;
     world.publish_rapidly(1, "shop", b"news", None).unwrap();
-    world.run(DEADLINE);
+    world.run(ASKED_FOR);
     assert_eq!(world.acknowledgements_count, before);
 }
 
@@ -156,7 +144,7 @@ fn from_outside_the_audience_it_is_said_to_all_of_it_and_they_acknowledge() {
     }
     world.introduce_all();
     for length in SIZES {
-        let said = world.publish_rapidly(0, "shop/eu", &payload(length), ask(Wanted::All));
+        let said = world.publish_rapidly(0, "shop/eu", &payload(length), Some(ask(Wanted::All)));
         said.unwrap();
         world.run(SOON);
         let all = world.told(0);
@@ -176,13 +164,13 @@ fn who_reaches_nobody_of_the_audience_hands_it_in_and_nobody_hears_what_nobody_l
     }
     world.connect(2, 3);
     world.introduce_all();
-    let said = world.publish_rapidly(0, "shop", b"lost", ask(Wanted::All));
+    let said = world.publish_rapidly(0, "shop", b"lost", Some(ask(Wanted::All)));
     said.unwrap();
-    world.run(DEADLINE);
+    world.run(ASKED_FOR);
     let lacking = world.told(0);
     assert_eq!((lacking.count, lacking.is_enough), (0, false));
     assert_eq!(lacking.missing.unwrap().len(), 2);
-    let said = world.publish_rapidly(0, "elsewhere", b"nobody", ask(Wanted::All));
+    let said = world.publish_rapidly(0, "elsewhere", b"nobody", Some(ask(Wanted::All)));
     said.unwrap();
     world.run(Duration::ZERO);
     assert!(world.told(0).is_enough);
@@ -192,9 +180,7 @@ fn who_reaches_nobody_of_the_audience_hands_it_in_and_nobody_hears_what_nobody_l
 #[test]
 fn who_had_no_session_hears_it_from_the_tree_when_there_is_one() {
     let mut world = World::listening(4, "shop");
-    for other in 0..3 {
-        world.disconnect(3, other);
-    }
+    world.isolate(3);
     for length in [100, 200_000] {
         let said = payload(length);
         world.publish_rapidly(0, "shop", &said, None).unwrap();
@@ -212,10 +198,8 @@ fn who_had_no_session_hears_it_from_the_tree_when_there_is_one() {
 #[test]
 fn who_hears_it_from_the_tree_is_counted_too() {
     let mut world = World::listening(4, "shop");
-    for other in 0..3 {
-        world.disconnect(3, other);
-    }
-    let said = world.publish_rapidly(0, "shop", b"news", ask(Wanted::All));
+    world.isolate(3);
+    let said = world.publish_rapidly(0, "shop", b"news", Some(ask(Wanted::All)));
     said.unwrap();
     world.run(SOON);
     world.connect(3, 1);
@@ -227,16 +211,11 @@ fn who_hears_it_from_the_tree_is_counted_too() {
 fn what_comes_by_both_ways_is_heard_once() {
     let mut world = World::listening(3, "shop");
     let signed = world.signed(1, "shop", b"news", None);
-    let in_tree = plumtree::Message::Gossip {
-        hops: 1,
-        spread: 0,
-        payload: signed.as_bytes().clone(),
-    };
     let shop = Some(topic("shop"));
     world.hear_rapidly(0, 1, &shop, push(&signed)).unwrap();
     world.run(Duration::ZERO);
-    world.hear(0, 1, shop.clone(), in_tree.clone());
-    world.hear(2, 1, shop.clone(), in_tree);
+    world.hear(0, 1, shop.clone(), in_tree(&signed));
+    world.hear(2, 1, shop.clone(), in_tree(&signed));
     world.run(Duration::ZERO);
     world.hear_rapidly(2, 1, &shop, push(&signed)).unwrap();
     world.run(SOON);
@@ -314,10 +293,7 @@ fn what_a_newcomer_says_is_held_until_it_is_known_and_then_passed_on() {
     world.hear_rapidly(0, 1, &shop, push(&signed)).unwrap();
     world.run(SOON);
     assert!((0..4).all(|index| world.heard(index).is_empty()));
-    let newcomer = identity(50).id();
-    for node in &mut world.nodes {
-        node.overlays.handle_member(world.now, newcomer, &[]);
-    }
+    world.introduce_newcomer(identity(50).id());
     world.run(SOON);
     for index in 0..4 {
         assert_eq!(world.heard(index), [b"I am new"], "node {index}");
@@ -327,11 +303,9 @@ fn what_a_newcomer_says_is_held_until_it_is_known_and_then_passed_on() {
 #[test]
 fn forged_acknowledgements_count_only_the_audience_and_unasked_ones_are_counted() {
     let mut world = World::listening(4, "shop");
-    for other in 1..4 {
-        world.disconnect(0, other);
-    }
+    world.isolate(0);
     world.connect(0, 1);
-    let id = world.publish_rapidly(0, "shop", b"asked", ask(Wanted::Count));
+    let id = world.publish_rapidly(0, "shop", b"asked", Some(ask(Wanted::Count)));
     let id = id.unwrap().unwrap();
     // Before it has come to anybody.
     world.disconnect(0, 1);
@@ -346,7 +320,7 @@ fn forged_acknowledgements_count_only_the_audience_and_unasked_ones_are_counted(
     }
     let unasked = acknowledge(Hash::of(b"never said"), named.to_vec());
     world.hear_rapidly(0, 1, &shop, unasked).unwrap();
-    world.run(DEADLINE);
+    world.run(ASKED_FOR);
     let said = world.told(0);
     assert_eq!(said.count, 1);
     assert_eq!(said.missing.map(|missing| missing.len()), Some(2));
@@ -370,23 +344,15 @@ fn what_its_author_does_not_ask_is_not_acknowledged_whoever_says_so() {
     let payload = signed.as_bytes().clone();
     let lie = rapid::Message::Push { hops, way, payload };
     world.hear_rapidly(0, 1, &Some(topic("shop")), lie).unwrap();
-    world.run(DEADLINE);
+    world.run(ASKED_FOR);
     assert_eq!(world.heard(3), [b"news"]);
     assert_eq!(world.acknowledgements_count, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_networks_say_it_rapidly_and_tell_who_has_it() {
-    let a = listening(1, &[], &["shop"]).await;
-    let b = listening(2, &[a.address()], &["shop"]).await;
-    let c = listening(3, &[a.address()], &["shop/eu"]).await;
-    converge(&[&a, &b, &c]).await;
-    eventually("all know who listens", || {
-        let knows = |node: &&TestNode| node.knows("shop", 2) && node.knows("shop/eu", 1);
-        [&a, &b, &c].iter().all(knows)
-    })
-    .await;
-    let name: TopicName = "shop/eu/carts".parse().unwrap();
+    let [a, b, c] = three_that_listen().await;
+    let name = topic("shop/eu/carts");
     let asked = Ask {
         wanted: Wanted::All,
         deadline: Duration::from_secs(30),

@@ -9,12 +9,26 @@ use super::*;
 use crate::vocabulary::Strategy;
 
 /// A node at which somebody listens to some paths.
-pub(super) async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
+async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
     let mut config = config(number, seeds);
     let paths = paths.iter().map(|path| topic(path)).collect();
     // The sender is not needed any more: nothing changes.
     config.subscriptions = watch::Sender::new(paths).subscribe();
     TestNode::start(config).await
+}
+
+/// Three nodes, two at which somebody listens to `shop` and one to `shop/eu`, that know so.
+pub(super) async fn three_that_listen() -> [TestNode; 3] {
+    let a = listening(1, &[], &["shop"]).await;
+    let b = listening(2, &[a.address()], &["shop"]).await;
+    let c = listening(3, &[a.address()], &["shop/eu"]).await;
+    converge(&[&a, &b, &c]).await;
+    eventually("all know who listens", || {
+        let knows = |node: &&TestNode| node.knows("shop", 2) && node.knows("shop/eu", 1);
+        [&a, &b, &c].iter().all(knows)
+    })
+    .await;
+    [a, b, c]
 }
 
 impl TestNode {
@@ -29,7 +43,7 @@ impl TestNode {
             .collect()
     }
 
-    pub(super) fn knows(&self, path: &str, subscribers: usize) -> bool {
+    fn knows(&self, path: &str, subscribers: usize) -> bool {
         let subscriptions = self.handle.subscriptions();
         let mut known = subscriptions.iter();
         known.any(|known| known.topic.as_str() == path && known.subscribers == subscribers)
