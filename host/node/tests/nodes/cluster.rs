@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use replicant::{Node, NodeConfig, NodeError};
+use replicant::{Node, NodeConfig, NodeError, StrategyKind};
 use serde_json::json;
 
 use crate::harness::{TestNode, config, converged, object_id, topic_name, until};
@@ -217,6 +217,33 @@ async fn a_node_of_another_cluster_is_refused_with_both_names() {
     };
     assert_eq!((own, theirs), (other.node.cluster(), first.node.cluster()));
     first.node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_node_that_is_told_another_kind_of_membership_than_the_others_is_refused() {
+    let (full, partial) = (StrategyKind::Swim, StrategyKind::HyParView);
+    for (kind, other) in [(full, partial), (partial, full)] {
+        let first = TestNode::start_with(&[], |config| config.membership = kind).await;
+        let join = [first.address()];
+        let known = TestNode::start_with(&join, |config| config.membership = kind).await;
+        known.node.shutdown().await;
+        let mut told = config(known.folder.path(), &join);
+        told.membership = other;
+        let refused = Node::start(told.clone()).await;
+        let Err(NodeError::OtherMembership { reason }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(
+            reason.contains(&join[0]) && reason.contains("--membership"),
+            "{reason}"
+        );
+        // It comes back as it was.
+        told.membership = kind;
+        let again = Node::start(told).await.unwrap();
+        assert_eq!(again.cluster(), first.node.cluster());
+        again.shutdown().await;
+        first.node.shutdown().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

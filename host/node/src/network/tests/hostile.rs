@@ -1,6 +1,6 @@
 //! Whoever sends nonsense, lies about itself, or holds connections open.
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::{plumtree, rapid};
 use replicant_protocol::circles;
 use replicant_protocol::membership::{StrategyKind, hyparview};
 use replicant_protocol::session::{CloseReason, View};
@@ -11,6 +11,17 @@ use tokio::net::TcpStream;
 use super::raw_peer::{RawPeer, is_closed};
 use super::*;
 use crate::vocabulary::Strategy;
+
+fn partial_config(number: u8, seeds: &[SocketAddr]) -> NetworkConfig {
+    NetworkConfig {
+        strategy: StrategyKind::HyParView,
+        ..config(number, seeds)
+    }
+}
+
+async fn with_partial_views(number: u8) -> TestNode {
+    TestNode::start(partial_config(number, &[])).await
+}
 
 /// Sends bytes and waits until the connection is closed.
 async fn shout(at: SocketAddr, bytes: &[u8]) {
@@ -178,13 +189,9 @@ async fn what_is_said_about_a_circle_ends_a_session_between_full_views() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_that_passes_a_forged_call_on_loses_its_session() {
-    let mut partial = config(1, &[]);
-    partial.strategy = StrategyKind::HyParView;
-    let a = TestNode::start(partial).await;
+    let a = with_partial_views(1).await;
     let mut peer = RawPeer::connect_with(a.address(), 9, View::Partial).await;
-    let address = ([127, 0, 0, 1], 1).into();
-    let join = wire::Message::Views(hyparview::Message::Join { address });
-    peer.send(&join.to_bytes()).await;
+    let address = peer.join().await;
     let call = |by: u8| circles::Call {
         caller: hyparview::Entry {
             node: identity(by).id(),
@@ -218,6 +225,55 @@ async fn a_neighbour_that_passes_a_forged_call_on_loses_its_session() {
     })
     .await;
     shut_down(&[&a]).await;
+}
+
+/// What nodes with full views say to each other, in a topic.
+fn of_full_views() -> [wire::Message; 4] {
+    let payload = said_by(9, "shop", b"hello").as_bytes().clone();
+    let (hops, way) = (1, None);
+    let push = |payload| rapid::Message::Push { hops, way, payload };
+    let gossip = plumtree::Message::Gossip {
+        hops,
+        spread: 0,
+        payload: payload.clone(),
+    };
+    let handed_in = wire::Application::HandIn(payload.to_vec());
+    [
+        wire::Message::Rapid(Some(topic("shop")), push(payload)),
+        wire::Message::Rapid(None, push(Payload::Fact(b"a fact").to_bytes().into())),
+        wire::Message::Topic(topic("shop"), gossip),
+        wire::Message::from(handed_in),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_rapidly_or_in_trees_of_topics_ends_a_session_between_partial_views() {
+    let a = with_partial_views(1).await;
+    for (number, message) in (20..).zip(of_full_views()) {
+        let mut peer = RawPeer::connect_with(a.address(), number, View::Partial).await;
+        peer.join().await;
+        peer.send(&message.to_bytes()).await;
+        let reason = peer.read_to_end().await;
+        assert_eq!(reason, Some(CloseReason::Misbehaviour), "{message:?}");
+    }
+    assert_eq!(a.count(Count::Penalties), 4);
+    assert!(a.events.lock().heard.is_empty());
+    shut_down(&[&a]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_partial_views_it_is_dropped_and_counted_if_it_comes_from_no_neighbour() {
+    let a = with_partial_views(1).await;
+    let neighbour = TestNode::start(partial_config(2, &[a.address()])).await;
+    eventually("they are neighbours", || a.is_peer_of(&neighbour)).await;
+    let mut peer = RawPeer::connect_with(a.address(), 9, View::Partial).await;
+    for message in of_full_views() {
+        peer.send(&message.to_bytes()).await;
+    }
+    eventually("all are counted", || a.count(Count::NotOfNeighbours) == 4).await;
+    assert_eq!(a.count(Count::Penalties), 0);
+    assert!(a.events.lock().heard.is_empty());
+    shut_down(&[&a, &neighbour]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use replicant_protocol::broadcast::plumtree;
 use replicant_protocol::ids::Generation;
-use replicant_protocol::membership::{self, Metadata, Record, Rumour, Said};
+use replicant_protocol::membership::{self, Metadata, Record, Rumour, Said, hyparview};
 use replicant_protocol::session::{self, CloseReason, OutEvent, Session, View};
 use replicant_protocol::wire::{self, Payload};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,6 +70,14 @@ impl RawPeer {
     pub(super) async fn send(&mut self, message: &[u8]) {
         self.session.send(Duration::ZERO, message).unwrap();
         self.flush().await;
+    }
+
+    /// Joins partial views as a neighbour. Gives the address that it tells.
+    pub(super) async fn join(&mut self) -> SocketAddr {
+        let address = ([127, 0, 0, 1], 1).into();
+        let join = wire::Message::Views(hyparview::Message::Join { address });
+        self.send(&join.to_bytes()).await;
+        address
     }
 
     /// Tells of a member: of itself, or of another whose key the test knows. It answers no probe,
