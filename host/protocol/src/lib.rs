@@ -34,6 +34,7 @@ pub mod membership;
 mod recent;
 pub mod reconciliation;
 pub mod replication;
+pub mod scores;
 mod seen;
 pub mod session;
 mod signed;

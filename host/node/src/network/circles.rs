@@ -247,19 +247,8 @@ impl Driver {
         let counts = circles.counts();
         let counted = std::mem::replace(&mut neighbourhood.circles_counted, counts);
         self.shared.counters.add_circles(&counts, &counted);
-        for (peer, did) in views {
-            if self.scores.weigh(now, peer, &did) {
-                self.punish(peer, &format_args!("in a circle, again and again: {did:?}"));
-            }
-        }
-        for (peer, did) in trees {
-            if self.scores.weigh(now, peer, &did) {
-                self.punish(
-                    peer,
-                    &format_args!("in the tree of a circle, again and again: {did:?}"),
-                );
-            }
-        }
+        self.weigh(now, "in a circle", views);
+        self.weigh(now, "in the tree of a circle", trees);
     }
 }
 

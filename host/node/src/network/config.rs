@@ -12,7 +12,7 @@ use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{Generation, NodeId, TopicName};
 use replicant_protocol::membership::{StrategyKind, hyparview};
 use replicant_protocol::session::View;
-use replicant_protocol::{circles, content, facts, membership, session, topics};
+use replicant_protocol::{circles, content, facts, membership, scores, session, topics};
 use tokio::sync::watch;
 
 use super::loose::{LOOSE_MAX, MOVING_MAX};
@@ -308,7 +308,7 @@ impl Default for NetworkLimits {
             chunk_reads_max: 16,
             offences_max: 16,
             penalty_time: Duration::from_secs(60),
-            bad_seconds_max: 30,
+            bad_seconds_max: scores::BAD_SECONDS_MAX,
             penalties_max: 1_024,
             flush_timeout: Duration::from_secs(2),
         }

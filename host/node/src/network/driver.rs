@@ -16,6 +16,7 @@ use replicant_protocol::membership::hyparview::{Entry, HyParView};
 use replicant_protocol::membership::{
     self, Membership, Strategy, StrategyKind, StrategyMessage, Swim,
 };
+use replicant_protocol::scores::Scores;
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::topics;
 use replicant_protocol::wire::{self, Payload};
@@ -32,7 +33,6 @@ use super::inputs::Inputs;
 use super::neighbours::Neighbourhood;
 use super::overlays::{Overlays, Scope};
 use super::pending::Pending;
-use super::scores::Scores;
 use super::sessions::Link;
 use super::shared::Shared;
 use super::talk::Asked;

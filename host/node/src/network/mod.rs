@@ -61,7 +61,6 @@ mod rapidly;
 mod rapids;
 mod rate;
 mod routing;
-mod scores;
 mod seed_name;
 mod sessions;
 mod shared;

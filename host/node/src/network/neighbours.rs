@@ -6,6 +6,7 @@
 //! until then nothing else that comes through it counts.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use replicant_protocol::circles::Circles;
 use replicant_protocol::ids::NodeId;
 use replicant_protocol::membership::Membership as _;
 use replicant_protocol::membership::hyparview::{Entry, HyParView};
+use replicant_protocol::scores::Offence;
 use replicant_protocol::session::CloseReason;
 
 use super::circles;
@@ -339,14 +341,8 @@ impl Driver {
     /// Weighs what peers did that correct ones do seldom, and counts what happened in the view.
     pub(super) fn weigh_offences(&mut self, now: Duration) {
         self.weigh_circles(now);
-        for (peer, did) in self.overlays.trees.take_offences() {
-            if self.scores.weigh(now, peer, &did) {
-                self.punish(
-                    peer,
-                    &format_args!("in a broadcast tree, again and again: {did:?}"),
-                );
-            }
-        }
+        let in_trees = self.overlays.trees.take_offences();
+        self.weigh(now, "in a broadcast tree", in_trees);
         let (Some(neighbourhood), Some(view)) =
             (&mut self.neighbourhood, self.membership.partial_mut())
         else {
@@ -357,12 +353,20 @@ impl Driver {
             .counters
             .add_views(&counts, &neighbourhood.counted);
         neighbourhood.counted = counts;
-        for (peer, did) in view.take_offences() {
+        let in_view = view.take_offences();
+        self.weigh(now, "among partial views", in_view);
+    }
+
+    /// Weighs what peers did somewhere, and punishes those that did it again and again.
+    pub(super) fn weigh<O: Offence + Debug>(
+        &mut self,
+        now: Duration,
+        place: &str,
+        did: impl IntoIterator<Item = (NodeId, O)>,
+    ) {
+        for (peer, did) in did {
             if self.scores.weigh(now, peer, &did) {
-                self.punish(
-                    peer,
-                    &format_args!("among partial views, again and again: {did:?}"),
-                );
+                self.punish(peer, &format_args!("{place}, again and again: {did:?}"));
             }
         }
     }

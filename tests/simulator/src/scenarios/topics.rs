@@ -37,6 +37,14 @@ pub(super) fn topics(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Ou
     let most = |count: Option<usize>| count.unwrap_or(0) as f64;
     figures.push(Figure::at_most("links in circles", most(links), "", 60.0));
     figures.push(Figure::told("sessions, most", most(sessions), ""));
+    let bad_seconds = all().map(|(_, it)| it.bad_seconds_most).max().unwrap_or(0);
+    let punished = all().map(|(_, it)| it.punished_count).sum::<u64>();
+    figures.push(Figure::told(
+        "bad seconds of a peer, most",
+        f64::from(bad_seconds),
+        "",
+    ));
+    figures.push(Figure::at_most("punished peers", punished as f64, "", 0.0));
     let log_hash = run.engine.log_hash();
     drop(run);
     let mut beside = Run::new(nodes, seed, false, progress);

@@ -12,6 +12,7 @@ use replicant_protocol::circles::{self, Call, Circles, OutEvent as CircleEvent};
 use replicant_protocol::ids::{Hash, NodeId, TopicName};
 use replicant_protocol::membership::hyparview::{self, HyParView};
 use replicant_protocol::membership::{Membership as _, OutEvent as ViewEvent};
+use replicant_protocol::scores::{BAD_SECONDS_MAX, Offence, Scores};
 use replicant_protocol::topics::Rules;
 
 use super::overlay::{bytes_of_tree, bytes_of_view, entry};
@@ -95,6 +96,11 @@ pub struct CircleNode {
     sessions: BTreeMap<NodeId, u8>,
     seen: BTreeSet<Hash>,
     keep_alive_at: Duration,
+    scores: Scores,
+    /// How many bad seconds it counted of one peer at once, at most; see [`Scores`].
+    pub bad_seconds_most: u32,
+    /// How often it would have punished a peer.
+    pub punished_count: u64,
     /// What it heard.
     pub heard: Heard,
     /// Publications that it was sent and does not listen to.
@@ -119,6 +125,9 @@ impl CircleNode {
             sessions: BTreeMap::new(),
             seen: BTreeSet::new(),
             keep_alive_at: now + KEEP_ALIVE,
+            scores: Scores::new(BAD_SECONDS_MAX),
+            bad_seconds_most: 0,
+            punished_count: 0,
             heard: Heard::default(),
             foreign_count: 0,
             received_count: 0,
@@ -150,9 +159,29 @@ impl CircleNode {
             } else if let Some(event) = self.circles.poll_event() {
                 self.on_circle(event, context);
             } else {
-                return;
+                break;
             }
         }
+        self.weigh_offences(context.now);
+    }
+
+    /// As the program does, but for the punishment: nobody is worth any here.
+    fn weigh_offences(&mut self, now: Duration) {
+        let (in_tree, in_view) = (self.tree.take_offences(), self.view.take_offences());
+        let in_trees = self.circles.take_tree_offences();
+        let in_views = self.circles.take_view_offences();
+        for (peer, did) in in_tree.into_iter().chain(in_trees) {
+            self.weigh(now, peer, &did);
+        }
+        for (peer, did) in in_view.into_iter().chain(in_views) {
+            self.weigh(now, peer, &did);
+        }
+    }
+
+    fn weigh(&mut self, now: Duration, peer: NodeId, did: &impl Offence) {
+        self.punished_count += u64::from(self.scores.weigh(now, peer, did));
+        let bad_seconds = self.scores.bad_seconds(now, &peer);
+        self.bad_seconds_most = self.bad_seconds_most.max(bad_seconds);
     }
 
     fn hold(&mut self, node: NodeId, context: &mut Context<'_, CircleMessage>) {

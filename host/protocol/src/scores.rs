@@ -11,9 +11,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use replicant_protocol::broadcast::plumtree;
-use replicant_protocol::ids::NodeId;
-use replicant_protocol::membership::hyparview;
+use crate::broadcast::plumtree;
+use crate::ids::NodeId;
+use crate::membership::hyparview;
+
+/// So many bad seconds are too many, unless somebody says otherwise.
+pub const BAD_SECONDS_MAX: u32 = 30;
 
 /// A second with so many points is bad.
 const BAD_POINTS: u64 = 50;
@@ -28,7 +31,7 @@ const PEERS_MAX: usize = 1_024;
 const SELDOM: u64 = 10;
 
 /// How bad something is.
-pub(super) trait Offence {
+pub trait Offence {
     /// In points; see [`Scores`].
     fn points(&self) -> u64;
 }
@@ -55,14 +58,14 @@ struct Account {
 
 /// The scores of peers.
 #[derive(Debug)]
-pub(super) struct Scores {
+pub struct Scores {
     accounts: BTreeMap<NodeId, Account>,
     bad_seconds_max: u32,
 }
 
 impl Scores {
     /// Starts with everybody good. So many bad seconds are too many.
-    pub(super) fn new(bad_seconds_max: u32) -> Self {
+    pub fn new(bad_seconds_max: u32) -> Self {
         Self {
             accounts: BTreeMap::new(),
             bad_seconds_max: bad_seconds_max.max(1),
@@ -70,7 +73,7 @@ impl Scores {
     }
 
     /// Weighs what a peer did. Whether it is to be punished; then its account is closed.
-    pub(super) fn weigh(&mut self, now: Duration, peer: NodeId, did: &impl Offence) -> bool {
+    pub fn weigh(&mut self, now: Duration, peer: NodeId, did: &impl Offence) -> bool {
         let points = did.points();
         if points == 0 {
             return false;
@@ -91,6 +94,14 @@ impl Scores {
             self.accounts.remove(&peer);
         }
         is_too_much
+    }
+
+    /// How many bad seconds of a peer are not forgiven yet.
+    pub fn bad_seconds(&self, now: Duration, peer: &NodeId) -> u32 {
+        let account = self.accounts.get(peer);
+        let bad_for = account.map(|account| account.good_at.saturating_sub(now));
+        let seconds = bad_for.unwrap_or_default().div_duration_f64(FORGIVEN_AFTER);
+        seconds.ceil() as u32
     }
 
     fn make_room(&mut self, now: Duration, peer: &NodeId) {
@@ -135,6 +146,8 @@ mod tests {
         let mut scores = Scores::new(5);
         assert!(!scores.weigh(at(1), node(1), &lies(1_000_000)));
         assert!(!scores.weigh(at(1), node(1), &lies(1_000_000)));
+        let bad_seconds = [1, 4, 5, 6].map(|second| scores.bad_seconds(at(second), &node(1)));
+        assert_eq!(bad_seconds, [1, 1, 0, 0]);
         let punished = (10..30).find(|second| scores.weigh(at(*second), node(2), &lies(60)));
         assert_eq!(punished, Some(15), "forgiveness makes up for one second");
     }
