@@ -30,7 +30,7 @@ pub enum CheckError {
     #[error("the component cannot be loaded")]
     Load(#[from] LoadError),
     /// The component that is to be the older version cannot be loaded.
-    #[error("the older version cannot be loaded: {0}")]
+    #[error("the older version (--from) cannot be loaded")]
     LoadOlder(#[source] LoadError),
     /// In no history an object ever changed. The author of the commands is at fault.
     #[error(
@@ -105,6 +105,7 @@ pub fn check(
         deliveries: 0,
         commands: 0,
         refused: 0,
+        first_refused: None,
         queries: Vec::new(),
         laws: config.laws.clone(),
         unchecked: Vec::new(),
@@ -131,6 +132,7 @@ pub fn check(
     }
     report.deliveries = tally.deliveries;
     (report.commands, report.refused) = (tally.commands.given, tally.commands.refused);
+    report.first_refused = tally.commands.first_refused;
     report.queries = tally.asked.counts();
     Ok(report)
 }

@@ -24,6 +24,9 @@ pub struct Report {
     pub commands: u64,
     /// How many of these were refused.
     pub refused: u64,
+    /// The first that was refused, in CBOR, and the component's words.
+    #[serde(skip)]
+    pub first_refused: Option<(Vec<u8>, String)>,
     /// The queries that were asked, by where they came from.
     pub queries: Vec<QueryCount>,
     /// The laws that were to be checked, in their order.

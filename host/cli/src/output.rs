@@ -1,6 +1,8 @@
 //! What people read: tables, values, text that cannot take over their terminal.
 
 use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -108,6 +110,22 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 history`, `2,000 histories`.
+pub(crate) fn counted(number: u64, one: &str, more: &str) -> String {
+    let what = if number == 1 { one } else { more };
+    format!("{} {what}", grouped(number))
+}
+
+/// A path as it can be typed into a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,:@%=".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Bytes as people read them: `1.5 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -134,6 +152,13 @@ pub(crate) fn duration(seconds: u64) -> String {
         (0, hours, minutes) => format!("{hours}h {minutes}m"),
         (days, hours, _) => format!("{days}d {hours}h"),
     }
+}
+
+/// How long ago that was, by this machine's clock, given in milliseconds since 1970.
+pub(crate) fn ago(at_ms: u64) -> String {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let passed = now.saturating_sub(Duration::from_millis(at_ms));
+    format!("{} ago", duration(passed.as_secs()))
 }
 
 /// The first eight digits of an id or hash: enough to tell a few apart.
@@ -199,5 +224,31 @@ mod tests {
         assert_eq!(duration(3_599), "59m 59s");
         assert_eq!(duration(3_600), "1h 0m");
         assert_eq!(duration(200_000), "2d 7h");
+        assert_eq!(counted(1, "history", "histories"), "1 history");
+        assert_eq!(counted(2_000, "history", "histories"), "2,000 histories");
+        assert_eq!(counted(0, "op", "ops"), "0 ops");
+        assert!(ago(0).ends_with("h ago"), "{}", ago(0));
+        assert_eq!(ago(u64::MAX), "0s ago");
+    }
+
+    #[test]
+    fn a_path_can_be_typed_as_it_is_told() {
+        assert_eq!(quoted(Path::new("a/b-1.2_c.json")), "a/b-1.2_c.json");
+        for path in [
+            "my types/x.json",
+            "it's",
+            "$HOME",
+            "a;b",
+            "*",
+            "~x",
+            "",
+            "a\nb",
+        ] {
+            let script = format!("printf %s {}", quoted(Path::new(path)));
+            let told = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output();
+            assert_eq!(told.unwrap().stdout, path.as_bytes(), "{script}");
+        }
     }
 }

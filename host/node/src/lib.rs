@@ -20,11 +20,11 @@ mod wall_clock;
 
 pub use network::{AddressError, DISCOVERY_GROUP, SeedError, check_address, check_seed};
 pub use node::{
-    Acknowledgements, Change, DigestInfo, Direction, FactChange, FactFilter, FactWatch, Heard,
-    ListenEvent, LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo, NetworkInfo,
-    Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule, Outcome,
-    Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching, TopicInfo,
-    Update, Updated, VersionToken, WaitsFor, Watch, WatchEvent, WatchToken, init,
+    Acknowledgements, Change, Counter, DigestInfo, Direction, FactChange, FactFilter, FactWatch,
+    Heard, ListenEvent, LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo,
+    NetworkInfo, Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule,
+    Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching,
+    TopicInfo, Update, Updated, VersionToken, WaitsFor, Watch, WatchEvent, WatchToken, init,
 };
 /// Who may publish and subscribe in which topics.
 pub mod access {

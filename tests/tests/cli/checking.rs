@@ -73,6 +73,42 @@ fn a_broken_law_is_told_saved_and_seen_again() {
         .fails(2, &["of later-arrival-wins", "is or-set"]);
 }
 
+/// It stood in the JSON only, and a path with a blank could not be typed as it was told.
+#[test]
+fn how_many_commands_were_refused_and_how_to_see_a_history_again_is_told_to_people_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("commands");
+    std::fs::write(&file, "{\"add\": \"x\"}\n{\"subtract\": 1}\n").unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let told = ["--commands", file.to_str().unwrap(), "--runs", "1"];
+    let all = [&["check", &component][..], &told].concat();
+    let ran = Replicant::new().run(&all).succeeds();
+    ran.mentions(&[
+        ": 1 history from",
+        " commands given, ",
+        " refused; the first of these, {\"subtract\":1}: this is no command of or-set",
+    ]);
+    let blank = folder.path().join("my types");
+    std::fs::create_dir(&blank).unwrap();
+    let copy = blank.join("x.wasm");
+    std::fs::copy(mutant("later-arrival-wins"), &copy).unwrap();
+    let saved = blank.join("x.json");
+    let (copy, saved) = (copy.to_str().unwrap(), saved.to_str().unwrap());
+    let ran = Replicant::new().run(["check", copy, "--save", saved]);
+    let again = format!("    replicant check '{copy}' --replay '{saved}'");
+    assert!(ran.stdout.lines().any(|line| line == again), "{ran:#?}");
+}
+
+/// It said so twice.
+#[test]
+fn what_is_wrong_with_an_older_version_is_said_once_with_the_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let ran = Replicant::new().run(["check", &component, "--from", "/dev/null"]);
+    let ran = ran.fails(2, &["--from"]);
+    assert_eq!(ran.stderr.matches("it is empty").count(), 1, "{ran:#?}");
+}
+
 #[test]
 fn commands_that_are_all_refused_check_nothing() {
     let folder = tempfile::tempdir().unwrap();

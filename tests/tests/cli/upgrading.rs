@@ -252,13 +252,36 @@ fn a_second_component_under_a_name_and_version_is_refused_by_name_of_who_has_it(
         "--memory-bytes",
         "99999999999",
     ];
-    node.run(greedy).fails(1, &["memory_bytes_max"]);
+    node.run(greedy)
+        .fails(2, &["--memory-bytes", "65536..=1073741824"]);
     let listed = node.run(["module", "list"]).succeeds().stdout;
     let tallies: Vec<&str> = listed
         .lines()
         .filter(|line| line.contains("tally"))
         .collect();
     assert_eq!(tallies.len(), 2, "{listed}");
+}
+
+/// It heard of switches before it had the modules, and warned of each as if somebody had to act.
+#[test]
+fn a_node_that_joins_after_several_switches_catches_up_without_a_warning() {
+    let first = NodeProcess::alone();
+    for version in ["1.0.0", "1.1.0", "2.0.0"] {
+        first.run(["module", "load", tally(version)]).succeeds();
+    }
+    for version in ["1.1.0", "2.0.0"] {
+        let module = format!("tally@{version}");
+        first.run(["module", "upgrade", &module]).succeeds();
+    }
+    first.run(["module", "rollback", "tally@1.1.0"]).succeeds();
+    let second = NodeProcess::fresh(&Start {
+        join: vec![first.listen().to_owned()],
+        ..Start::default()
+    });
+    all_run(&[&first, &second], "1.1.0");
+    let log = std::fs::read_to_string(second.folder().join("node.log")).unwrap();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
 }
 
 /// They had no effect, and only the log said so.

@@ -178,6 +178,38 @@ fn arguments_that_are_wrong_in_themselves_are_found_before_anything_is_sent() {
             vec!["module", "load", "x.wasm", "--output-bytes", "0"],
             "4096",
         ),
+        (
+            vec!["module", "load", "x.wasm", "--fuel-per-call", "10000000001"],
+            "--fuel-per-call <NUMBER>': 10000000001 is not in 100000..=10000000000",
+        ),
+        (
+            vec!["module", "load", "x.wasm", "--memory-bytes", "1073741825"],
+            "--memory-bytes <BYTES>': 1073741825 is not in 65536..=1073741824",
+        ),
+        (
+            vec!["module", "load", "x.wasm", "--output-bytes", "67108865"],
+            "--output-bytes <BYTES>': 67108865 is not in 4096..=67108864",
+        ),
+        (
+            vec!["check", "x.wasm", "--replay", "a.json", "--save", "b.json"],
+            "'--save <FILE>'",
+        ),
+        (
+            vec!["check", "x.wasm", "--replay", "a.json", "--threads", "2"],
+            "'--threads <THREADS>'",
+        ),
+        (
+            vec!["sim", "--list", "crash"],
+            "'--list' cannot be used with",
+        ),
+        (
+            vec!["sim", "--list", "--nodes", "9"],
+            "'--list' cannot be used with",
+        ),
+        (
+            vec!["sim", "--list", "--json"],
+            "'--list' cannot be used with",
+        ),
     ] {
         nobody.run(&arguments).fails(2, &[said]);
     }

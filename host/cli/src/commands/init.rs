@@ -18,6 +18,7 @@ pub(crate) fn run(arguments: &InitArguments) -> Result<()> {
     let node = replicant::init(&arguments.folder)?;
     let folder = arguments.folder.display();
     output::line(&format!("node {node} has its data folder at {folder}"))?;
-    output::line(&format!("start it with: replicant serve --data {folder}"))?;
+    let typed = output::quoted(&arguments.folder);
+    output::line(&format!("start it with: replicant serve --data {typed}"))?;
     Ok(())
 }

@@ -86,10 +86,11 @@ pub(super) fn follow(path: &str, arguments: &FollowArguments) -> Result<()> {
 
 fn print(event: &Event, as_json: bool) -> Result<()> {
     if event.name != "message" {
-        return Ok(output::line(&format!(
-            "({} messages came faster than they were read, and are gone)",
-            event.data
-        ))?);
+        let missed = match event.data.as_str() {
+            "1" => "1 message came faster than it was read, and is".to_owned(),
+            count => format!("{count} messages came faster than they were read, and are"),
+        };
+        return Ok(output::line(&printable(&format!("({missed} gone)")))?);
     }
     if as_json {
         return Ok(output::json(&event.data)?);

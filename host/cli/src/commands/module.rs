@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::arguments::{ReadArguments, digits, written};
 use crate::client::{module_path, with_query};
+use crate::environment::from_to;
 use crate::files;
-use crate::output::{Table, line, number, printable, short, size, text, yes};
+use crate::output::{Table, ago, counted, line, number, printable, short, size, text, yes};
 
 #[derive(Subcommand)]
 pub(crate) enum ModuleCommand {
@@ -34,15 +35,15 @@ pub(crate) struct LoadArguments {
     file: PathBuf,
     /// Fuel of one call, before what its items and bytes add [default: 200000000]
     #[arg(long, value_name = "NUMBER",
-          value_parser = clap::value_parser!(u64).range(LoadLimits::FUEL_PER_CALL_MIN..))]
+          value_parser = from_to(LoadLimits::FUEL_PER_CALL_MIN, LoadLimits::FUEL_PER_CALL_MAX))]
     fuel_per_call: Option<u64>,
     /// Memory of one instance [default: 268435456]
     #[arg(long, value_name = "BYTES",
-          value_parser = clap::value_parser!(u64).range(LoadLimits::MEMORY_BYTES_MIN..))]
+          value_parser = from_to(LoadLimits::MEMORY_BYTES_MIN, LoadLimits::MEMORY_BYTES_MAX))]
     memory_bytes: Option<u64>,
     /// Output of one call [default: 67108864]
     #[arg(long, value_name = "BYTES",
-          value_parser = clap::value_parser!(u64).range(LoadLimits::OUTPUT_BYTES_MIN..))]
+          value_parser = from_to(LoadLimits::OUTPUT_BYTES_MIN, LoadLimits::OUTPUT_BYTES_MAX))]
     output_bytes: Option<u64>,
     #[command(flatten)]
     read: ReadArguments,
@@ -207,8 +208,9 @@ fn unread_ops(module: &Value) -> Option<String> {
     let count = number(module, "ops_unread");
     (count > 0).then(|| {
         printable(&format!(
-            "{label} could not read ops {count} times: they have no effect; `replicant get` says \
-             of an object how many of its ops that concerns"
+            "{label} could not read ops {}: they have no effect; `replicant get` says of an \
+             object how many of its ops that concerns",
+            counted(count, "time", "times")
         ))
     })
 }
@@ -256,11 +258,8 @@ fn show(module: &Value) -> io::Result<()> {
         table.row(&[format!("limit {name}"), limit.to_string()]);
     }
     for switch in module["switches"].as_array().into_iter().flatten() {
-        let by = format!(
-            "{} by node {}",
-            number(switch, "at_ms"),
-            text(switch, "issuer")
-        );
+        let when = ago(number(switch, "at_ms"));
+        let by = format!("{when} by node {}", text(switch, "issuer"));
         table.row(&[format!("switch to {}", text(switch, "version")), by]);
     }
     table.print("")?;

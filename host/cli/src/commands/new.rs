@@ -43,10 +43,12 @@ pub(crate) fn run(arguments: &NewArguments) -> Result<()> {
     })?;
     let folder = arguments.folder.display();
     let name = arguments.folder.file_name().unwrap_or_default().display();
+    let made = arguments.folder.join(format!("{name}.wasm"));
+    let (typed, made) = (output::quoted(&arguments.folder), output::quoted(&made));
     output::line(&format!(
         "made {folder}; next:\n  \
-         replicant build {folder}\n  \
-         replicant check {folder}/{name}.wasm\n\
+         replicant build {typed}\n  \
+         replicant check {made}\n\
          its README.md goes on from there"
     ))?;
     Ok(())

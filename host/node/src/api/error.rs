@@ -200,6 +200,10 @@ fn classify_module(error: &NodeError) -> (Code, &'static str) {
             Code::BadRequest,
             "nothing was loaded; raise the limit, or leave it out for the default",
         ),
+        NodeError::LimitTooLarge { .. } => (
+            Code::BadRequest,
+            "nothing was loaded; lower the limit, or leave it out for the default",
+        ),
         NodeError::ModuleConflict { .. } | NodeError::LimitsConflict { .. } => (
             Code::ModuleConflict,
             "raise the version in the type's description",

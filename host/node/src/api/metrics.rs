@@ -21,7 +21,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::Api;
-use crate::Node;
+use crate::{Counter as Count, Node, Status};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
@@ -60,10 +60,22 @@ impl Metrics {
         let seconds = Family::new_with_constructor(latencies as fn() -> Histogram);
         let (connections, watches) = (Gauge::default(), Gauge::default());
         let missed = Counter::default();
-        registry.register("api_requests", "Requests answered", requests.clone());
-        registry.register("api_request_seconds", "Time to answer", seconds.clone());
-        registry.register("api_connections", "Connections open", connections.clone());
-        registry.register("api_watches", "Watches open", watches.clone());
+        registry.register(
+            "api_requests",
+            "Requests answered, by route, method and class of status",
+            requests.clone(),
+        );
+        registry.register(
+            "api_request_seconds",
+            "Seconds until a request was answered, by route",
+            seconds.clone(),
+        );
+        registry.register(
+            "api_connections",
+            "Connections to the API that are open now",
+            connections.clone(),
+        );
+        registry.register("api_watches", "Watches that are open now", watches.clone());
         registry.register(
             "api_watch_missed",
             "Watchers told the state in place of changes",
@@ -148,27 +160,50 @@ struct NodeFigures {
 impl Collector for NodeFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let status = self.node.status();
-        let own = [
-            ("uptime_seconds", status.uptime.as_secs()),
-            ("storage_writable", u64::from(status.storage.writable)),
-            ("network_enabled", u64::from(status.network.enabled)),
-            ("sessions", status.network.sessions),
-        ];
-        for (name, value) in own.into_iter().chain(status.counters) {
-            let help = "See docs/http-api.md";
+        let own = of_the_node(&status);
+        for Count { name, value, about } in own.into_iter().chain(status.counters) {
             match name.strip_suffix("_total") {
                 Some(name) => {
                     let counter = ConstCounter::new(value);
                     let kind = counter.metric_type();
-                    counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+                    counter.encode(encoder.encode_descriptor(name, about, None, kind)?)?;
                 }
                 None => {
                     let gauge = ConstGauge::new(value);
                     let kind = gauge.metric_type();
-                    gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+                    gauge.encode(encoder.encode_descriptor(name, about, None, kind)?)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// What the node's status says besides its counters.
+fn of_the_node(status: &Status) -> [Count; 4] {
+    let is_writable = u64::from(status.storage.writable);
+    let is_enabled = u64::from(status.network.enabled);
+    [
+        (
+            "uptime_seconds",
+            status.uptime.as_secs(),
+            "Seconds since the node was started.",
+        ),
+        (
+            "storage_writable",
+            is_writable,
+            "Whether the disk takes writes: 1 if it does, 0 if not.",
+        ),
+        (
+            "network_enabled",
+            is_enabled,
+            "Whether the node takes part in the network: 1 if it does, 0 if it was taken off.",
+        ),
+        (
+            "sessions",
+            status.network.sessions,
+            "Sessions with other nodes that are open now.",
+        ),
+    ]
+    .map(|(name, value, about)| Count { name, value, about })
 }

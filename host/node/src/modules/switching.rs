@@ -12,7 +12,7 @@ use semver::Version;
 use super::desk::{Desk, now, storage_failed};
 use super::versions::Versions;
 use crate::storage::{General, Job};
-use crate::vocabulary::{Direction, ModuleInfo, NodeError, Switching};
+use crate::vocabulary::{Direction, ModuleInfo, NodeError, Switching, WaitsFor};
 
 /// A switch that may be made.
 #[derive(Debug)]
@@ -105,9 +105,21 @@ impl Desk {
             tracing::info!(module, %by, "objects of this type run on this version now");
             if self.resources.registry.active(name).is_none() {
                 let waits = self.resources.registry.missing(name);
-                tracing::warn!(%waits, "objects of this type wait");
+                match passes_by_itself(&waits) {
+                    // A node that joins hears of switches before it has the modules.
+                    true => tracing::info!(%waits, "objects of this type wait until it is here"),
+                    false => tracing::warn!(%waits, "objects of this type wait"),
+                }
             }
         }
+    }
+}
+
+/// Whether what a type waits for is on its way, as far as is known: nobody has to do anything.
+fn passes_by_itself(waits: &NodeError) -> bool {
+    match waits {
+        NodeError::WaitsForModule { waits_for, .. } => *waits_for != WaitsFor::Operator,
+        _ => false,
     }
 }
 

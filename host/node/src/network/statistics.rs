@@ -96,11 +96,11 @@ impl Counters {
 }
 
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $label:literal,)*) => {
         /// What is counted.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Count {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl Count {
@@ -113,6 +113,14 @@ macro_rules! counts {
                     $(Self::$name => $label,)*
                 }
             }
+
+            /// What it counts: its documentation.
+            pub fn about(self) -> &'static str {
+                let documentation = match self {
+                    $(Self::$name => concat!($($doc),*),)*
+                };
+                documentation.trim_start()
+            }
         }
     };
 }
@@ -122,7 +130,7 @@ counts! {
     BytesReceived = "bytes_received_total",
     /// Bytes written to sockets, encrypted.
     BytesSent = "bytes_sent_total",
-    /// Messages of peers.
+    /// Messages of peers that were read.
     MessagesReceived = "messages_received_total",
     /// Messages handed to sessions.
     MessagesSent = "messages_sent_total",
@@ -172,7 +180,7 @@ counts! {
     RapidRequestsRefused = "rapid_requests_refused_total",
     /// Times that a peer's socket was left unread since it sent too fast.
     RateLimited = "peer_rate_limited_total",
-    /// Sessions established.
+    /// Sessions with other nodes that were established.
     SessionsOpened = "sessions_opened_total",
     /// Sessions that a newer one between the same nodes replaced, or that gave way to it.
     SessionsDuplicate = "sessions_duplicate_total",
@@ -206,7 +214,7 @@ counts! {
     LookupsFailed = "lookups_failed_total",
     /// Datagrams heard from the group that beacons go to.
     BeaconsReceived = "beacons_received_total",
-    /// Those of them that were no beacon of this version.
+    /// Datagrams heard from the group that beacons go to that were no beacon of this version.
     BeaconsMalformed = "beacons_malformed_total",
     /// Handshakes not finished in time.
     HandshakeTimeout = "handshakes_failed_timeout_total",
@@ -237,9 +245,9 @@ counts! {
     PublicationsOfNewcomers = "publications_of_newcomers_total",
     /// Publications passed on to everybody that nobody listens to here. With partial views.
     PublicationsPassedOn = "publications_passed_on_total",
-    /// Calls for circles that this node made. With partial views, as what follows about circles.
+    /// Calls for circles that this node made. With partial views.
     CircleCalls = "circle_calls_total",
-    /// Calls of others that were not passed on: too many of one node, or of all.
+    /// Calls of others for circles that were not passed on: too many of one node, or of all.
     CircleCallsExcess = "circle_calls_excess_total",
     /// Publications of this node that were handed in to members of a circle.
     CircleHandedIn = "circle_handed_in_total",
@@ -250,7 +258,8 @@ counts! {
     CircleUntaken = "circle_untaken_total",
     /// Requests in circles of nodes that may not subscribe, and of such that others named.
     CircleForbidden = "circle_forbidden_total",
-    /// Answers about circles that nobody asked for, and questions beyond the rate.
+    /// Answers about circles that nobody waits for here, or any more since an earlier one was
+    /// enough, and questions beyond the rate.
     CircleIgnored = "circle_ignored_total",
     /// Acknowledgements that name nodes that listen to nothing, or of publications that nobody
     /// waits for here, or any more.

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use replicant_protocol::facts;
 use replicant_protocol::ids::{ObjectKey, TopicName};
 
 use super::NodeError;
@@ -63,27 +62,6 @@ fn read_cursor(text: &str) -> Result<ObjectKey, NodeError> {
         })
     };
     read().ok_or(NodeError::BadCursor)
-}
-
-/// What became of facts, by name.
-pub(super) fn fact_counters(counts: &facts::Counts) -> Vec<(&'static str, u64)> {
-    let compared = &counts.reconciliation;
-    vec![
-        ("facts_learned_total", counts.learned_count),
-        ("facts_duplicate_total", counts.duplicate_count),
-        ("facts_expired_total", counts.expired_count),
-        ("facts_displaced_total", counts.displaced_count),
-        ("facts_refused_total", counts.refused.values().sum()),
-        ("facts_pushed_total", compared.pushed_count),
-        ("facts_unserved_total", compared.unserved_count),
-        ("facts_compared_total", compared.compared_count),
-        ("facts_compared_deep_total", compared.deep_count),
-        (
-            "facts_comparisons_abandoned_total",
-            compared.abandoned_count,
-        ),
-        ("facts_comparisons_refused_total", compared.busy_count),
-    ]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod address_book;
 mod comparison;
 mod config;
+mod counters;
 mod fact_board;
 mod folder;
 mod kept_storage;
@@ -20,10 +21,11 @@ mod wiring;
 
 pub use crate::topics::Watch;
 pub use crate::vocabulary::{
-    Acknowledgements, Change, DigestInfo, Direction, Heard, ListenEvent, LoadLimits, MemberInfo,
-    MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead, ObjectState,
-    OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo,
-    Switching, TopicInfo, Update, Updated, VersionToken, WaitsFor, WatchEvent, WatchToken,
+    Acknowledgements, Change, Counter, DigestInfo, Direction, Heard, ListenEvent, LoadLimits,
+    MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead,
+    ObjectState, OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription,
+    SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, WaitsFor, WatchEvent,
+    WatchToken,
 };
 pub use config::NodeConfig;
 pub use fact_board::{FactChange, FactFilter, FactWatch};
@@ -358,24 +360,7 @@ impl Node {
         let stopped = || "the node is shut down".to_owned();
         let advertised = running.map(|r| r.network.advertised());
         let reason = running.map_or_else(|| Some(stopped()), |r| r.storage.failure());
-        let mut counters = running
-            .map(|r| r.topics.counters().all())
-            .unwrap_or_default();
-        if let Some(statistics) = running.map(|r| r.network.statistics()) {
-            counters.extend(
-                statistics
-                    .counts
-                    .iter()
-                    .map(|(count, n)| (count.name(), *n)),
-            );
-            counters.push(("queued_bytes", statistics.queued_bytes as u64));
-            counters.push(("half_open_connections", statistics.half_open as u64));
-        }
-        if let Some(running) = running {
-            counters.extend(listing::fact_counters(&running.network.fact_counts()));
-            counters.push(("facts", running.facts.len() as u64));
-        }
-        counters.sort_unstable();
+        let counters = running.map(counters::all).unwrap_or_default();
         Status {
             id: self.id(),
             cluster: self.cluster(),

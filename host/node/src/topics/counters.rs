@@ -2,16 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::vocabulary::Counter;
+
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident => $text:literal,)*) => {
         /// Something that is counted since the start, or held at present.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Count {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl Count {
-            const ALL: &[(Self, &'static str)] = &[$((Self::$name, $text),)*];
+            /// Each with its name, and what it counts: its documentation.
+            const ALL: &[(Self, &'static str, &'static str)] =
+                &[$((Self::$name, $text, concat!($($doc),*)),)*];
         }
     };
 }
@@ -30,7 +34,7 @@ counts! {
     BundlesCorrupt => "bundles_corrupt",
     /// Corrupt bundles of the log that were fetched again.
     BundlesRepaired => "bundles_repaired_total",
-    /// Checkpoints written.
+    /// Checkpoints of objects that were written.
     Checkpoints => "checkpoints_total",
     /// Bundles straight from their author, stamped with a time that is far from this node's.
     ClocksApart => "clocks_apart_total",
@@ -44,11 +48,11 @@ counts! {
     Equivocations => "equivocations_total",
     /// Calls into guests that did not return.
     Faults => "guest_faults_total",
-    /// Instances alive now.
+    /// Instances of modules that are alive now.
     Instances => "instances",
     /// Instances thrown away after a fault.
     InstancesLost => "instances_lost_total",
-    /// Objects loaded now.
+    /// Objects that are loaded now.
     ObjectsLoaded => "objects_loaded",
     /// Objects that a fault hides now.
     ObjectsFaulted => "objects_faulted",
@@ -71,9 +75,9 @@ counts! {
     StorageFailures => "storage_failures_total",
     /// Topics that only peers spoke of and that were forgotten, since there were too many.
     StrangersForgotten => "strange_topics_forgotten_total",
-    /// Topics in memory now.
+    /// Topics that are in memory now.
     Topics => "topics_loaded",
-    /// Updates answered.
+    /// Updates of objects that were answered.
     Updates => "updates_total",
 }
 
@@ -93,12 +97,13 @@ impl Counters {
         self.0[count as usize].fetch_add(by.cast_unsigned(), Ordering::Relaxed);
     }
 
-    /// All counts by name.
-    pub fn all(&self) -> Vec<(&'static str, u64)> {
-        let value = |count: Count| self.0[count as usize].load(Ordering::Relaxed);
-        Count::ALL
-            .iter()
-            .map(|(count, name)| (*name, value(*count)))
-            .collect()
+    /// All counts.
+    pub fn all(&self) -> Vec<Counter> {
+        let all = Count::ALL.iter().map(|(count, name, about)| Counter {
+            name,
+            value: self.0[*count as usize].load(Ordering::Relaxed),
+            about: about.trim_start(),
+        });
+        all.collect()
     }
 }

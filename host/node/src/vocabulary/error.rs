@@ -258,6 +258,16 @@ pub enum NodeError {
         /// The least that is accepted.
         least: u64,
     },
+    /// A module was to be registered with a limit that no node grants. Nothing is registered.
+    #[error("{limit} is {value}, and nodes grant {most} at most")]
+    LimitTooLarge {
+        /// The limit, as it is named when a module is loaded.
+        limit: &'static str,
+        /// What was given.
+        value: u64,
+        /// The most that is accepted.
+        most: u64,
+    },
     /// The type stays on the version that it runs on.
     #[error("no switch to {module}: {reason}")]
     SwitchRefused {

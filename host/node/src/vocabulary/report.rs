@@ -25,9 +25,19 @@ pub struct Status {
     pub storage: StorageInfo,
     /// Whether it takes part in the network.
     pub network: NetworkInfo,
-    /// Counters since the start, by name; names are fit for Prometheus and end in `_total`, or
-    /// are gauges. Ordered by name.
-    pub counters: Vec<(&'static str, u64)>,
+    /// Counters since the start, and what there is now, ordered by name.
+    pub counters: Vec<Counter>,
+}
+
+/// Something that is counted since the start, or that there is at present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counter {
+    /// Its name, fit for Prometheus. It ends in `_total` if it only grows.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// What it counts, in a sentence.
+    pub about: &'static str,
 }
 
 /// Whether the disk takes writes.

@@ -36,17 +36,43 @@ impl LoadLimits {
     pub const MEMORY_BYTES_MIN: u64 = 64 << 10;
     /// The least output: a value or saved bytes of one small object.
     pub const OUTPUT_BYTES_MIN: u64 = 4 << 10;
+    /// The most fuel of a call: seconds in which nothing else of a shard goes on.
+    pub const FUEL_PER_CALL_MAX: u64 = 10_000_000_000;
+    /// The most memory that a node has room for in one instance: 1 GiB.
+    pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+    /// The most output: as much as a call takes as input.
+    pub const OUTPUT_BYTES_MAX: u64 = 64 << 20;
 
-    /// Checks that a type could work under them at all. They are registered for ever.
+    /// Checks that a type could work under them at all, and that nodes grant them. They are
+    /// registered for ever.
     ///
     /// # Errors
-    /// [`NodeError::LimitTooSmall`] names the limit and the least.
+    /// [`NodeError::LimitTooSmall`] and [`NodeError::LimitTooLarge`] name the limit and what it may
+    /// be.
     pub fn check(&self) -> Result<(), NodeError> {
-        for (limit, given, least) in [
-            ("fuel_per_call", self.fuel_per_call, Self::FUEL_PER_CALL_MIN),
-            ("memory_bytes", self.memory_bytes, Self::MEMORY_BYTES_MIN),
-            ("output_bytes", self.output_bytes, Self::OUTPUT_BYTES_MIN),
+        for (limit, given, least, most) in [
+            (
+                "fuel_per_call",
+                self.fuel_per_call,
+                Self::FUEL_PER_CALL_MIN,
+                Self::FUEL_PER_CALL_MAX,
+            ),
+            (
+                "memory_bytes",
+                self.memory_bytes,
+                Self::MEMORY_BYTES_MIN,
+                Self::MEMORY_BYTES_MAX,
+            ),
+            (
+                "output_bytes",
+                self.output_bytes,
+                Self::OUTPUT_BYTES_MIN,
+                Self::OUTPUT_BYTES_MAX,
+            ),
         ] {
+            if let Some(value) = given.filter(|value| *value > most) {
+                return Err(NodeError::LimitTooLarge { limit, value, most });
+            }
             if let Some(value) = given.filter(|value| *value < least) {
                 return Err(NodeError::LimitTooSmall {
                     limit,

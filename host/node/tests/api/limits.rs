@@ -196,12 +196,15 @@ async fn an_address_that_others_reach_needs_to_be_allowed() {
 
 /// They were registered for ever, and nothing of the type worked.
 #[test]
-fn limits_under_which_no_type_works_are_refused_with_the_least() {
+fn limits_under_which_no_type_works_or_that_no_node_grants_are_refused_with_the_bound() {
     let server = Server::start();
     for (limit, value, least) in [
-        ("fuel_per_call", 99_999, "100000"),
+        ("fuel_per_call", 99_999_u64, "100000"),
         ("memory_bytes", 0, "65536"),
         ("output_bytes", 0, "4096"),
+        ("fuel_per_call", 10_000_000_001, "10000000000 at most"),
+        ("memory_bytes", (1 << 30) + 1, "1073741824 at most"),
+        ("output_bytes", (64 << 20) + 1, "67108864 at most"),
     ] {
         let path = format!("/v1/modules?{limit}={value}");
         let reply = server.send("POST", &path, &[("Content-Type", "application/wasm")], b"x");

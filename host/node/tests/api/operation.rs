@@ -1,5 +1,7 @@
 //! The node, its modules, health, metrics and the API's own description.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use replicant::api::views::{MemberView, ModuleView, NetworkView, StatusView};
 
 use crate::server::{JSON, Server};
@@ -98,6 +100,35 @@ fn health_is_told_in_plain_words() {
     }
 }
 
+/// They pointed to a page that explained none of them.
+#[test]
+fn each_metric_says_what_it_counts_in_a_sentence_of_its_own() {
+    let server = Server::start();
+    let text = String::from_utf8(server.get("/metrics").body).unwrap();
+    let lines = |mark: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
+        let lines = lines.map(|line| line.split_once(' ').unwrap());
+        lines
+            .map(|(name, said)| (name.to_owned(), said.to_owned()))
+            .collect()
+    };
+    let (help, types) = (lines("# HELP "), lines("# TYPE "));
+    assert!(help.keys().eq(types.keys()), "{text}");
+    let status: StatusView = serde_json::from_value(server.get("/v1/status").ok()).unwrap();
+    for counter in status.counters.keys() {
+        let name = counter.strip_suffix("_total").unwrap_or(counter);
+        assert!(help.contains_key(&format!("replicant_{name}")), "{name}");
+    }
+    let mut said = BTreeSet::new();
+    for (name, about) in &help {
+        let is_sentence = about.starts_with(|first: char| first.is_ascii_uppercase())
+            && about.ends_with('.')
+            && about.split(' ').count() >= 3;
+        assert!(is_sentence && !about.contains("docs/"), "{name}: {about}");
+        assert!(said.insert(about), "{name} says what another says: {about}");
+    }
+}
+
 #[test]
 fn metrics_name_routes_as_declared_and_nothing_that_clients_made_up() {
     let server = Server::start();
@@ -141,7 +172,7 @@ fn metrics_name_routes_as_declared_and_nothing_that_clients_made_up() {
         "{text}"
     );
     assert!(
-        !text.contains("made") && !text.contains("MADE") && !text.contains("o17"),
+        !text.contains("made/up") && !text.contains("MADE") && !text.contains("o17"),
         "{text}"
     );
     assert!(text.contains("replicant_storage_writable 1"), "{text}");

@@ -92,7 +92,7 @@ impl TestNode {
     /// One of the node's counters.
     pub(crate) fn count(&self, name: &str) -> u64 {
         let counters = self.node.status().counters;
-        counters.iter().find(|(of, _)| *of == name).unwrap().1
+        counters.iter().find(|of| of.name == name).unwrap().value
     }
 
     pub(crate) async fn value(&self, topic: &str, id: &str) -> Json {

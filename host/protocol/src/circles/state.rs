@@ -36,7 +36,8 @@ pub struct Counts {
     pub untaken_count: u64,
     /// Requests of nodes that may not subscribe, and dials of such that others named.
     pub forbidden_count: u64,
-    /// Answers that nobody asked for, and questions beyond the rate.
+    /// Answers that nobody waits for, or any more since an earlier one was enough, and questions
+    /// beyond the rate.
     pub ignored_count: u64,
 }
 

@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use replicant_check::{CheckError, Config, Law, Progress, Runtime};
 
 use crate::exit::Unfit;
+use crate::output::quoted;
 use crate::{files, output, progress, sandbox};
 
 #[derive(Args)]
@@ -50,7 +51,8 @@ pub(crate) struct CheckArguments {
     queries: Option<PathBuf>,
     /// Run a saved history again instead of random ones
     #[arg(long, value_name = "FILE")]
-    #[arg(conflicts_with_all = ["runs", "steps", "replicas", "seed", "commands"])]
+    #[arg(conflicts_with_all = ["runs", "steps", "replicas", "seed", "threads",
+                               "commands", "save"])]
     replay: Option<PathBuf>,
     /// Where a history that breaks a law is saved [default: NAME-LAW.json]
     #[arg(long, value_name = "FILE")]
@@ -63,10 +65,10 @@ pub(crate) struct CheckArguments {
 impl CheckArguments {
     /// What a history was checked with, as it stands on the command line.
     fn files(&self) -> String {
-        let mut files = self.file.display().to_string();
+        let mut files = quoted(&self.file);
         for (option, file) in [("from", &self.from), ("queries", &self.queries)] {
             if let Some(file) = file {
-                files.push_str(&format!(" --{option} {}", file.display()));
+                files.push_str(&format!(" --{option} {}", quoted(file)));
             }
         }
         files

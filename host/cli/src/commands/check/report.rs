@@ -11,7 +11,7 @@ use replicant_check::{
 };
 use serde_json::{Value, json};
 
-use crate::output::{Table, grouped, line, printable};
+use crate::output::{Table, counted, grouped, line, printable, quoted};
 
 /// Data as people read it: JSON, or its bytes where it is no CBOR.
 pub(super) fn show(data: &[u8]) -> String {
@@ -35,15 +35,16 @@ pub(super) fn print(
     let from = report.from.as_ref();
     let from = from.map(|from| format!(" after {from}"));
     line(&format!(
-        "{}{}: {} histories from seed {}, {} ops delivered in {:.1} s ({} a second)",
+        "{}{}: {} from seed {}, {} delivered in {:.1} s ({} a second)",
         report.module,
         from.unwrap_or_default(),
-        grouped(report.runs),
+        counted(report.runs, "history", "histories"),
         report.seed,
-        grouped(report.deliveries),
+        counted(report.deliveries, "op", "ops"),
         took.as_secs_f64(),
         grouped((report.deliveries as f64 / took.as_secs_f64().max(1e-9)) as u64),
     ))?;
+    commands(report)?;
     queries(report)?;
     line("")?;
     laws(report)?;
@@ -58,6 +59,20 @@ pub(super) fn print(
         None => line("every law that was checked holds in every history"),
         Some(failure) => failed(failure, saved, components),
     }
+}
+
+/// Says what was given, and what became of it.
+fn commands(report: &Report) -> io::Result<()> {
+    let given = counted(report.commands, "command", "commands");
+    let Some((command, words)) = &report.first_refused else {
+        return line(&format!("{given} given, none refused"));
+    };
+    line(&format!(
+        "{given} given, {} refused; the first of these, {}: {}",
+        grouped(report.refused),
+        show(command),
+        printable(words)
+    ))
 }
 
 /// Says what was asked.
@@ -80,8 +95,8 @@ fn queries(report: &Report) -> io::Result<()> {
         return Ok(());
     }
     line(&format!(
-        "{} distinct queries asked, {} answered: {}",
-        grouped(asked),
+        "{} asked, {} answered: {}",
+        counted(asked, "distinct query", "distinct queries"),
         grouped(answered),
         of.join(", ")
     ))
@@ -166,8 +181,8 @@ fn failed(failure: &Failure, saved: Option<&Path>, components: &str) -> io::Resu
     if let Some(script) = &failure.script {
         line("")?;
         line(&format!(
-            "The shortest history that was found ({} steps; it had {}):",
-            script.steps.len(),
+            "The shortest history that was found ({}; it had {}):",
+            counted(script.steps.len() as u64, "step", "steps"),
             failure.steps_before
         ))?;
         story(script)?;
@@ -179,7 +194,7 @@ fn failed(failure: &Failure, saved: Option<&Path>, components: &str) -> io::Resu
         line("To see it again:")?;
         line(&format!(
             "    replicant check {components} --replay {}",
-            saved.display()
+            quoted(saved)
         ))?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use replicant_project::{Build, Project};
 use self::running::Running;
 use self::sources::Sources;
 use crate::commands::build::{self, Built};
-use crate::output::{line, printable};
+use crate::output::{counted, line, printable, quoted};
 use crate::signals::Interrupted;
 use crate::{exit, progress, sandbox, signals};
 
@@ -125,9 +125,9 @@ fn once(
     line(&match &objects.complaint {
         None => format!("loaded; objects that were kept: {}", objects.count),
         Some(why) => format!(
-            "loaded; of {} objects, {} cannot be read by this version, as {}\n(let `load` and \
+            "loaded; of {}, {} cannot be read by this version, as {}\n(let `load` and \
              `effect` read what older versions wrote, or start again with fresh data)",
-            objects.count,
+            counted(objects.count as u64, "object", "objects"),
             objects.unreadable,
             printable(why),
         ),
@@ -163,13 +163,14 @@ fn check(runs: u64, runtime: &Runtime, built: &Built) -> Result<()> {
             "the law {} is broken: {}. `replicant check {}` shows how. It was not loaded",
             law.name(),
             law.statement(),
-            built.file.display(),
+            quoted(&built.file),
         );
     }
     let unchecked = report.unchecked.iter().map(|of| of.law);
     let unchecked = unchecked.chain([Law::CostIsBounded]).map(Law::name);
     line(&format!(
-        "checked: no law is broken in {runs} histories, {} not looked at ({:.1} s)",
+        "checked: no law is broken in {}, {} not looked at ({:.1} s)",
+        counted(runs, "history", "histories"),
         unchecked.collect::<Vec<_>>().join(" and "),
         started.elapsed().as_secs_f64()
     ))?;

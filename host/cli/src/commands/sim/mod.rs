@@ -34,7 +34,7 @@ pub(crate) struct SimArguments {
     #[arg(required_unless_present = "list")]
     scenario: Option<String>,
     /// List the scenarios that are built in
-    #[arg(long)]
+    #[arg(long, exclusive = true)]
     list: bool,
     /// How many nodes [default: what the scenario says]
     #[arg(long, value_parser = nodes_parser())]

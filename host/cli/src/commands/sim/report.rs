@@ -1,12 +1,13 @@
 //! How `sim` tells what it found.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use replicant_simulator::{Bound, Figure, Outcome};
 use serde_json::{Value, json};
 
-use crate::output::{self, Table, grouped, line};
+use crate::output::{self, Table, counted, grouped, line, quoted};
 
 /// One run.
 pub(super) struct Ran {
@@ -54,9 +55,9 @@ fn figure(figure: &Figure) -> Value {
 pub(super) fn seed(ran: &Ran) -> io::Result<()> {
     let memory = ran.memory_peak_bytes.map(output::size);
     line(&format!(
-        "{}: {} nodes, seed {}: events {} in {:.1} s, {} at most",
+        "{}: {}, seed {}: events {} in {:.1} s, {} at most",
         ran.scenario,
-        grouped(u64::from(ran.nodes)),
+        counted(u64::from(ran.nodes), "node", "nodes"),
         ran.seed,
         output::short(ran.outcome.log_hash.to_hex().as_str()),
         ran.took.as_secs_f64(),
@@ -113,7 +114,9 @@ fn summary(runs: &[Ran]) -> String {
         Some(ran) => format!(
             "not every figure is within its bound; again with `replicant sim {} --nodes {} --seed \
              {}`",
-            ran.scenario, ran.nodes, ran.seed
+            quoted(Path::new(&ran.scenario)),
+            ran.nodes,
+            ran.seed
         ),
     }
 }

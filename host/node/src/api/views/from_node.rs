@@ -30,7 +30,7 @@ impl StatusView {
             },
             network: status.network.into(),
             counters: counters
-                .map(|(name, count)| (name.to_owned(), count))
+                .map(|counter| (counter.name.to_owned(), counter.value))
                 .collect(),
         }
     }

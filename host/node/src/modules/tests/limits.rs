@@ -23,6 +23,15 @@ fn version_of_the_release() -> String {
     Library::open().registry.show("g-counter").unwrap().version
 }
 
+/// What is accepted at the command line is what the sandbox grants.
+#[test]
+fn the_most_that_a_limit_may_be_is_what_a_node_grants() {
+    let (granted, limits) = (RuntimeConfig::default(), Limits::default());
+    assert_eq!(LoadLimits::FUEL_PER_CALL_MAX, granted.fuel_per_call_max);
+    assert_eq!(LoadLimits::MEMORY_BYTES_MAX, granted.memory_bytes_max);
+    assert_eq!(LoadLimits::OUTPUT_BYTES_MAX, limits.input_bytes_max);
+}
+
 #[test]
 fn limits_are_announced_and_others_need_a_version_of_their_own() {
     let library = Library::open();

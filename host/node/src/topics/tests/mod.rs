@@ -200,7 +200,7 @@ impl Bed {
 
     fn count(&self, name: &str) -> u64 {
         let counters = self.topics.counters().all();
-        counters.iter().find(|(of, _)| *of == name).unwrap().1
+        counters.iter().find(|of| of.name == name).unwrap().value
     }
 }
 
