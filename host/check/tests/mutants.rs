@@ -100,6 +100,7 @@ mutants! {
     an_update_that_tells_of_nothing_is_caught: "update-is-silent" breaks UpdateIsApply;
     an_op_that_traps_is_caught: "traps-beyond-limit" breaks NeverFaults;
     a_sampled_command_that_traps_is_caught: "traps-when-late" breaks NeverFaults;
+    a_sample_without_an_end_is_caught: "endless-sample" breaks NeverFaults;
     a_trap_after_a_void_op_is_caught: "traps-on-void" breaks VoidOpsDoNotPart;
     a_guess_after_a_void_op_is_caught: "void-goes-last" breaks VoidOpsDoNotPart;
     a_trap_on_a_damaged_op_is_caught: "traps-on-damage" breaks DamagedOpsDoNoHarm;
@@ -132,6 +133,20 @@ fn replicas_that_part_are_caught_if_nothing_else_is_looked_at() {
         let found = failure(&runtime(), &component(package), &config).unwrap();
         assert_eq!(found.violation.law, Law::ReplicasConverge, "{package}");
         assert!(found.script.unwrap().steps.len() <= STEPS_MAX, "{package}");
+    }
+}
+
+/// What ran out has a name, and so has the call.
+#[test]
+fn a_sample_that_uses_up_its_fuel_is_told_as_that() {
+    let (runtime, component) = (runtime(), component("endless-sample"));
+    let found = failure(&runtime, &component, &Config::default()).unwrap();
+    let told = found
+        .violation
+        .lines(&|data| format!("{data:?}"))
+        .join("\n");
+    for part in ["sample", "fuel"] {
+        assert!(told.contains(part), "{told}");
     }
 }
 
