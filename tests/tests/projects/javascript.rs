@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::place::{build_and_check, example, load_and_use, place, replicant, scaffold, text};
+use crate::place::{
+    build_and_check, example, load_and_use, place, replicant, scaffold, text, unread_ops_are_told,
+};
 use crate::tools::Tools;
 
 #[test]
@@ -21,6 +23,19 @@ fn the_example_in_javascript_builds_converges_and_runs_in_a_node() {
         let folder = example("flag");
         build_and_check(&folder, "flag", "20");
         load_and_use(&folder, "flag", "\"raise\"", "true");
+    }
+}
+
+#[test]
+fn ops_that_a_type_in_javascript_cannot_decode_are_told() {
+    if Tools::JavaScript.are_there() {
+        let folder = place("js-unread").join("marble-run");
+        scaffold(&folder, "js");
+        let sends = [
+            "made.ops.push(encoded);",
+            "made.ops.push(Uint8Array.of(0xff));",
+        ];
+        unread_ops_are_told(&folder, "sdk/replicant.js", sends, false);
     }
 }
 

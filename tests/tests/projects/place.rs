@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use replicant_tests::process::{NodeProcess, Ran, Replicant, binary};
+use replicant_tests::process::{NodeProcess, Ran, Replicant, binary, until};
+use serde_json::{Value, json};
 
 /// A folder in Cargo's target folder, for one test. What is compiled and installed in it survives
 /// until the next run.
@@ -67,6 +68,65 @@ pub(crate) fn build_and_check(folder: &Path, name: &str, runs: &str) -> Ran {
     built.mentions(&[text(&component), &format!("{name}@0.1.0")]);
     let checked = replicant().run(["check", text(&component), "--runs", runs]);
     checked.mentions(&["holds in every history"])
+}
+
+/// Builds a project whose SDK is changed so that it sends ops that nobody can decode, itself
+/// included, has a node make one, and holds another that gets it to telling of it. The other one
+/// compiles the component anew, and has to say so meanwhile if that takes seconds.
+pub(crate) fn unread_ops_are_told(folder: &Path, sdk: &str, sends: [&str; 2], is_slow: bool) {
+    let source = folder.join(sdk);
+    let code = fs::read_to_string(&source).unwrap();
+    assert!(code.contains(sends[0]), "{code}");
+    fs::write(&source, code.replace(sends[0], sends[1])).unwrap();
+    replicant().run(["build", text(folder)]).succeeds();
+    let component = folder.join("marble-run.wasm");
+    let first = NodeProcess::alone();
+    let load = ["module", "load", text(&component)];
+    first.replicant.run(load).succeeds();
+    let command = "{\"player\": \"ann\", \"score\": 3}";
+    let update = [
+        "update",
+        "fair",
+        "one",
+        command,
+        "--type",
+        "marble-run",
+        "--json",
+    ];
+    let updated = first.replicant.run(update).json();
+    let version = updated["version"].as_str().unwrap();
+    let joins = first.listen().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Replicant::new().run(["init", text(&data)]).succeeds();
+    // What it compiles it keeps for itself: nothing is compiled before it starts.
+    let serve = ["serve", "--data", text(&data), "--join", &joins];
+    let free = ["--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--json"];
+    let mut second = Replicant::new().start(serve.iter().chain(&free));
+    let ready: Value = serde_json::from_str(&second.line()).unwrap();
+    let second_api = Replicant::at(ready["api"].as_str().unwrap());
+    let waits_for = || {
+        let modules = second_api.run(["module", "list", "--json"]).json();
+        let mut modules = modules.as_array().unwrap().iter();
+        let module = modules.find(|module| module["name"] == "marble-run");
+        module.map(|module| module["waits_for"].clone())
+    };
+    if is_slow {
+        until("it compiles the module", || {
+            waits_for() == Some(json!("compilation"))
+        });
+    }
+    until("the module is loaded", || waits_for() == Some(Value::Null));
+    let get = ["get", "fair", "one", "--after", version];
+    let read = second_api.run(get).prints("{}\n");
+    assert!(
+        read.stderr.contains("1 op of one could not be read"),
+        "{read:#?}"
+    );
+    let told = second_api.run(["module", "list"]);
+    told.mentions(&["marble-run@0.1.0 could not read ops 1 time:"]);
+    second.signal("INT");
+    second.ends().succeeds();
 }
 
 /// Loads the component of a project into a node, gives an object a command, and reads its value.
