@@ -324,8 +324,10 @@ fn more_telling(subject: &Subject, config: &Config, script: Script, violation: V
             script
                 .steps
                 .retain(|step| !matches!(step.action, Action::Deliver(_)) || chance.percent(70));
-            if let Err(Stop::Broken(violation)) = verdict(subject, &script, law) {
-                return (script, *violation);
+            if let Err(Stop::Broken(found)) = verdict(subject, &script, law)
+                && found.law < violation.law
+            {
+                return (script, *found);
             }
         }
     }

@@ -14,6 +14,9 @@ use crate::queries::{Queries, Query};
 use crate::tally::Tally;
 use crate::world::packed;
 
+/// The largest command that a sample may be: what a node takes in a request unless told otherwise.
+const COMMAND_BYTES_MAX: usize = 16 << 20;
+
 /// The component under test: what all threads share.
 #[derive(Clone)]
 pub(crate) struct Component {
@@ -287,8 +290,17 @@ impl Object {
         Ok(instance.compact(self.handle, stable, floor, number)?)
     }
 
+    /// A command that the component makes up, of a size that a node takes.
     pub(crate) fn sample(&mut self, seed: u64) -> Outcome<Vec<u8>> {
-        Ok(self.instance.borrow_mut().sample(self.handle, seed)?)
+        let command = self.instance.borrow_mut().sample(self.handle, seed)?;
+        if command.len() <= COMMAND_BYTES_MAX {
+            return Ok(command);
+        }
+        let bytes = command.len();
+        let what = format!(
+            "`sample` makes a command of {bytes} bytes; a node takes at most {COMMAND_BYTES_MAX}"
+        );
+        Err(Stop::broken(Law::SamplesAreValid, what))
     }
 
     /// The version of the op encoding that it writes.

@@ -106,6 +106,7 @@ mutants! {
     a_trap_on_a_damaged_op_is_caught: "traps-on-damage" breaks DamagedOpsDoNoHarm;
     a_damaged_op_that_spoils_the_state_is_caught: "damage-cannot-load" breaks DamagedOpsDoNoHarm;
     a_sample_that_is_refused_is_caught: "sample-is-refused" breaks SamplesAreValid;
+    a_sample_that_no_node_takes_is_caught: "sample-is-huge" breaks SamplesAreValid;
     a_cost_that_grows_with_history_is_caught: "cost-of-history" breaks CostIsBounded;
     a_lookup_that_sees_compaction_is_caught: "lookup-sees-compaction" breaks CompactionIsInvisible;
     a_purge_before_the_floor_is_caught: "purges-too-early" breaks CompactionIsInvisible;
