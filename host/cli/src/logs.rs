@@ -35,6 +35,8 @@ impl LogArguments {
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            // Saying so on the same standard error would panic.
+            .log_internal_errors(false)
             .with_ansi(std::io::stderr().is_terminal());
         let started = match self.log_format {
             LogFormat::Text => log.try_init(),

@@ -15,6 +15,7 @@ pub mod network;
 pub mod node;
 pub mod storage;
 pub mod topics;
+mod vital;
 mod vocabulary;
 mod wall_clock;
 

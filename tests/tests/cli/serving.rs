@@ -228,6 +228,34 @@ fn logs_can_be_read_by_programs() {
     }
 }
 
+/// A log on a full disk ended the thread that wrote it, and with it every request of its topics.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let folder = initialised();
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "exec \"$0\" \"$@\" 2> /dev/full"])
+        .arg(replicant_tests::process::binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+        .args(["--log", "trace", "--json", "--data"])
+        .arg(folder.path().join("data"));
+    let mut serve = replicant_tests::process::Running::of(shell);
+    let ready: serde_json::Value = serde_json::from_str(&serve.line()).unwrap();
+    let replicant = Replicant::at(ready["api"].as_str().unwrap());
+    for count in 1..=3 {
+        let increment = ["update", "t", "c", r#"{"increment": 1}"#];
+        replicant
+            .run(increment.into_iter().chain(["--type", "g-counter"]))
+            .succeeds();
+        replicant
+            .run(["get", "t", "c"])
+            .prints(&format!("{count}\n"));
+    }
+    serve.signal("TERM");
+    serve.ends().succeeds();
+}
+
 #[test]
 fn what_was_acknowledged_survives_an_orderly_end_and_a_kill() {
     let mut node = NodeProcess::alone();

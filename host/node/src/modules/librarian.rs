@@ -16,6 +16,7 @@ use super::fetched::Fetched;
 use super::registry::Registry;
 use crate::network::ModuleEvent;
 use crate::storage::{Storage, Writer};
+use crate::vital::Vital;
 use crate::vocabulary::{LoadLimits, ModuleInfo, NodeError, Switching};
 
 /// Requests that may wait: two for every announcement that the network layer keeps. What the
@@ -74,6 +75,7 @@ pub struct Librarian {
     fetched: Arc<Fetched>,
     backlog: Arc<Backlog>,
     thread: Option<JoinHandle<()>>,
+    vital: Vital,
 }
 
 impl Librarian {
@@ -90,9 +92,14 @@ impl Librarian {
         desk.take_in_built_ins()?;
         desk.take_in_stored()?;
         let (sender, receiver) = sync_channel(REQUESTS_MAX);
+        let vital = Vital::new("modules");
+        let guard = vital.guard();
         let thread = std::thread::Builder::new()
             .name("modules".to_owned())
-            .spawn(move || desk.work(&receiver))
+            .spawn(move || {
+                let _guard = guard;
+                desk.work(&receiver);
+            })
             .map_err(|error| NodeError::StorageFailed {
                 reason: error.to_string(),
             })?;
@@ -101,7 +108,13 @@ impl Librarian {
             fetched,
             backlog,
             thread: Some(thread),
+            vital,
         })
+    }
+
+    /// Whether the thread still lives.
+    pub(crate) fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Gives the librarian a network: it announces what this node has, and wants what it lacks.

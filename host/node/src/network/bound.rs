@@ -274,7 +274,11 @@ impl BoundNetwork {
             requests: request_inputs,
             broadcasts: broadcast_inputs,
         };
-        shared.tasks.spawn(driver.run(inputs));
+        let guard = shared.vital.guard();
+        shared.tasks.spawn(async move {
+            let _guard = guard;
+            driver.run(inputs).await;
+        });
         if let Some(socket) = self.beacons {
             shared.tasks.spawn(beacons::run(shared.clone(), socket));
         }

@@ -20,6 +20,7 @@ use super::outbox::Lane;
 use super::shared::Shared;
 use super::statistics::{Count, NetworkStatistics};
 use super::talk::{Publish, Said};
+use crate::vital::Vital;
 use crate::vocabulary::{Acknowledgements, NodeError, Published, Strategy, Subscription};
 use crate::wall_clock::wall_ms;
 
@@ -92,6 +93,11 @@ impl Drop for Inner {
 }
 
 impl NetworkHandle {
+    /// Whether the driver still lives.
+    pub(crate) fn vital(&self) -> &Vital {
+        &self.inner.shared.vital
+    }
+
     pub(super) fn new(
         shared: Arc<Shared>,
         requests: mpsc::Sender<Request>,

@@ -28,6 +28,7 @@ use super::penalties::{Penalties, Source};
 use super::sessions::Sessions;
 use super::statistics::{Count, Counters, NetworkStatistics};
 use super::stop::Stop;
+use crate::vital::Vital;
 use crate::vocabulary::Subscription;
 
 /// Monotonic time since the start, as the protocols count it.
@@ -86,6 +87,7 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) stop: Stop,
     pub(super) tasks: TaskTracker,
+    pub(super) vital: Vital,
     penalties: Mutex<Penalties>,
     half_open: Mutex<HalfOpen>,
     members: watch::Sender<Arc<[Member]>>,
@@ -127,6 +129,7 @@ impl Shared {
             inbox,
             counters: Counters::default(),
             stop: Stop::default(),
+            vital: Vital::new("network"),
             tasks: TaskTracker::new(),
             penalties: Mutex::new(penalties),
             half_open: Mutex::new(half_open),

@@ -45,6 +45,7 @@ use crate::modules::{Librarian, Registry};
 use crate::network::NetworkHandle;
 use crate::storage::{Storage, Writer};
 use crate::topics::Topics;
+use crate::vital::Vital;
 use address_book::AddressBook;
 use fact_board::FactBoard;
 use folder::Folder;
@@ -399,6 +400,38 @@ impl Node {
                 membership: self.inner.config.membership,
             },
         }
+    }
+
+    /// Waits until a part of the node has ended by a panic, which is a fault of this program, and
+    /// says which part. What needs it is refused from then on: whoever runs the node should end it
+    /// and start it again. As long as there is no fault, this waits for ever.
+    pub async fn failed(&self) -> &'static str {
+        let Some(vitals) = self.vitals() else {
+            return std::future::pending().await;
+        };
+        let [first, second, third, fourth] = &vitals;
+        tokio::select! {
+            part = first.died() => part,
+            part = second.died() => part,
+            part = third.died() => part,
+            part = fourth.died() => part,
+        }
+    }
+
+    /// The part that has ended by a panic, if one has; see [`failed`](Self::failed).
+    pub fn failed_part(&self) -> Option<&'static str> {
+        self.vitals()?.iter().find_map(Vital::dead)
+    }
+
+    fn vitals(&self) -> Option<[Vital; 4]> {
+        let running = self.running().ok()?;
+        let vitals = [
+            running.topics.vital(),
+            running.writer.vital(),
+            running.librarian.vital(),
+            running.network.vital(),
+        ];
+        Some(vitals.map(Vital::clone))
     }
 
     /// Stops the node: finishes what is under way, says goodbye to the members, closes the data

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{General, Job, Result, Storage, StorageError};
+use crate::vital::Vital;
 
 /// Jobs that may wait. Each shard waits for its own job, so this is more than ever do; beyond,
 /// whoever submits waits for a place.
@@ -32,6 +33,7 @@ struct Waiting {
 pub struct Writer {
     sender: Mutex<Option<SyncSender<Waiting>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    vital: Vital,
 }
 
 impl std::fmt::Debug for Waiting {
@@ -47,16 +49,27 @@ impl Writer {
     /// [`StorageError::Failed`] if the system gives no thread.
     pub fn start(storage: Arc<dyn Storage>) -> Result<Self> {
         let (sender, receiver) = sync_channel(WAITING_JOBS_MAX);
+        let vital = Vital::new("storage");
+        let guard = vital.guard();
         let thread = std::thread::Builder::new()
             .name("storage".to_owned())
-            .spawn(move || run(storage.as_ref(), &receiver))
+            .spawn(move || {
+                let _guard = guard;
+                run(storage.as_ref(), &receiver);
+            })
             .map_err(|error| StorageError::Failed {
                 reason: error.to_string(),
             })?;
         Ok(Self {
             sender: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
+            vital,
         })
+    }
+
+    /// Whether the thread still lives.
+    pub(crate) fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// Makes a job durable; waits on this thread until it is. Not to be called from async code.

@@ -59,6 +59,7 @@ use replicant_protocol::ids::{NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::replication::Message;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::vital::Vital;
 use crate::vocabulary::{
     DigestInfo, NodeError, ObjectRead, QueryAnswer, Update, Updated, VersionToken, WatchToken,
 };
@@ -81,6 +82,7 @@ pub struct Topics {
     threads: Mutex<Vec<JoinHandle<()>>>,
     watches: Arc<Semaphore>,
     sessions: Mutex<Sessions>,
+    vital: Vital,
 }
 
 /// Goes with a shard's thread, however that ends: nobody waits for one that is gone.
@@ -109,15 +111,18 @@ impl Topics {
             peer_bytes_max: PEER_BYTES_MAX,
         };
         let watches = Arc::new(Semaphore::new(config.watches_max));
+        let vital = Vital::new("topics");
         let mut shards = Vec::new();
         let mut threads = Vec::new();
         for number in 0..config.shards {
             let inbox = Arc::new(Inbox::new(limits.clone()));
             let shard = (context.clone(), inbox.clone());
+            let guard = vital.guard();
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{number}"))
                 .stack_size(4 << 20)
                 .spawn(move || {
+                    let _guard = guard;
                     let _left = Left(shard.1.clone());
                     Shard::new(shard.0, shard.1).run();
                 })?;
@@ -131,7 +136,13 @@ impl Topics {
             threads,
             watches,
             sessions,
+            vital,
         })
+    }
+
+    /// Whether all shards still live.
+    pub(crate) fn vital(&self) -> &Vital {
+        &self.vital
     }
 
     /// What happened so far.

@@ -1,11 +1,15 @@
 //! Disks that fail under a node.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use replicant::api::{ApiConfig, ApiServer};
 use replicant::storage::{Job, RedbStorage, Result, Storage, StorageError, StorageLayer};
 use replicant::{Node, NodeError};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{TestNode, config, until};
 
@@ -14,6 +18,8 @@ const WORKS: u8 = 0;
 const FULL: u8 = 1;
 /// Writes, and says that it did not.
 const LIES: u8 = 2;
+/// Has a fault where it writes.
+const PANICS: u8 = 3;
 
 #[derive(Debug)]
 struct Failing {
@@ -42,14 +48,25 @@ impl StorageLayer for Failing {
         match self.mode.load(Ordering::SeqCst) {
             FULL => Err(Self::error()),
             LIES => self.inner.commit(jobs).and(Err(Self::error())),
+            PANICS => panic!("on purpose"),
             _ => self.inner.commit(jobs),
         }
     }
 
     fn failure(&self) -> Option<String> {
-        let failed = self.mode.load(Ordering::SeqCst) != WORKS;
+        let failed = [FULL, LIES].contains(&self.mode.load(Ordering::SeqCst));
         failed.then(|| Self::error().to_string())
     }
+}
+
+/// What the API says of whether the node is ready.
+async fn readiness(api: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(api).await.unwrap();
+    let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    reply
 }
 
 async fn failing(join: &[String]) -> (TestNode, Arc<Failing>) {
@@ -97,6 +114,40 @@ async fn a_full_disk_refuses_writes_with_the_reason_and_reads_go_on() {
         .await;
     assert_eq!(node.value("t", "x").await, json!(3));
     assert!(node.node.status().storage.writable);
+    node.node.shutdown().await;
+}
+
+/// Half a node went on that said it was well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_ends_by_a_fault_of_the_program_is_told_and_loses_nothing_acknowledged() {
+    let (node, storage) = failing(&[]).await;
+    let api = ApiConfig::new(([127, 0, 0, 1], 0).into());
+    let api = ApiServer::start(node.node.clone(), api).await.unwrap();
+    node.apply("t", "x", "g-counter", json!({"increment": 1}))
+        .await;
+    assert_eq!(node.node.failed_part(), None);
+    assert!(readiness(api.address()).await.starts_with("HTTP/1.1 200"));
+    storage.set(PANICS);
+    let refused = node
+        .update("t", "x", "g-counter", &[json!({"increment": 5})])
+        .await;
+    assert!(
+        matches!(refused, Err(NodeError::ShuttingDown)),
+        "{refused:?}"
+    );
+    assert_eq!(node.node.failed().await, "storage");
+    let reply = readiness(api.address()).await;
+    assert!(reply.starts_with("HTTP/1.1 503"), "{reply}");
+    assert!(reply.contains("storage"), "{reply}");
+    storage.set(WORKS);
+    api.shutdown().await;
+    node.node.shutdown().await;
+    let again = config(node.folder.path(), &[]);
+    let node = TestNode {
+        node: Node::start_with_storage(again, storage).await.unwrap(),
+        ..node
+    };
+    assert_eq!(node.value("t", "x").await, json!(1));
     node.node.shutdown().await;
 }
 

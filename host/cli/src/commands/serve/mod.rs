@@ -118,6 +118,9 @@ pub(crate) struct ServeArguments {
     log: LogArguments,
 }
 
+/// How long a node that has a fault may take to end in order.
+const FAULT_WAIT: Duration = Duration::from_secs(5);
+
 fn seed(text: &str) -> Result<String, SeedError> {
     check_seed(text).map(|()| text.to_owned())
 }
@@ -170,8 +173,15 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
         () = signals.next() => return Ok(()),
     };
     let served = until_signalled(arguments, api, &node, &mut signals).await;
+    let ending = async {
+        match served.is_ok() {
+            true => node.shutdown().await,
+            // It may wait for what is gone.
+            false => drop(tokio::time::timeout(FAULT_WAIT, node.shutdown()).await),
+        }
+    };
     tokio::select! {
-        () = node.shutdown() => {}
+        () = ending => {}
         () = signals.next() => tracing::warn!("a second signal: stopping at once"),
     }
     served
@@ -192,12 +202,24 @@ async fn until_signalled(
         pid: std::process::id(),
     };
     let announced = announce(arguments, &ready);
-    if announced.is_ok() {
-        signals.next().await;
-        tracing::info!("stopping");
-    }
+    let served = match announced {
+        Ok(()) => tokio::select! {
+            () = signals.next() => Ok(()),
+            part = node.failed() => Err(fault(part)),
+        },
+        Err(error) => Err(error),
+    };
+    tracing::info!("stopping");
     api.shutdown().await;
-    announced
+    served
+}
+
+fn fault(part: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "a part of the node, {part}, has ended by a fault of the program, so the node stops; \
+         nothing that was acknowledged is lost: start it again, and please report what standard \
+         error says about the panic"
+    )
 }
 
 fn announce(arguments: &ServeArguments, ready: &Ready) -> Result<()> {

@@ -33,6 +33,12 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, 
     if *api.stopped.borrow() {
         return Err(not_ready("the node is shutting down"));
     }
+    if let Some(part) = api.node.failed_part() {
+        return Err(not_ready(&format!(
+            "a part of the node, {part}, has ended by a fault of the program; it has to be started \
+             again"
+        )));
+    }
     let storage = api.node.status().storage;
     match storage.writable {
         true => Ok("ready\n"),

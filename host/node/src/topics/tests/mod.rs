@@ -11,6 +11,7 @@ mod watching;
 mod writing;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ struct Heard {
     broadcast: Mutex<Vec<SignedBundle>>,
     forwarded: Mutex<Vec<SignedBundle>>,
     penalised: Mutex<Vec<NodeId>>,
+    /// It has a fault.
+    panics: AtomicBool,
 }
 
 impl Outlet for Heard {
@@ -42,6 +45,7 @@ impl Outlet for Heard {
     }
 
     fn broadcast(&self, bundle: &SignedBundle) {
+        assert!(!self.panics.load(Ordering::SeqCst), "on purpose");
         self.broadcast.lock().unwrap().push(bundle.clone());
     }
 

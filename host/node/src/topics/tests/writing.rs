@@ -159,3 +159,19 @@ async fn timestamps_grow_over_restarts_and_whatever_peers_stamped() {
     assert!(next.hlc() > ahead.hlc() && ahead.hlc() > like.hlc());
     bed.end();
 }
+
+#[tokio::test]
+async fn a_shard_that_ends_by_a_panic_is_told_and_nobody_waits_for_it() {
+    let bed = bed(|_| {});
+    bed.topics.update(increment(1)).await.unwrap();
+    bed.heard.panics.store(true, Ordering::SeqCst);
+    // Whether it is told depends on what comes first, telling or the panic.
+    let _ = bed.topics.update(increment(1)).await;
+    assert_eq!(bed.topics.vital().died().await, "topics");
+    let refused = bed.topics.update(increment(1)).await;
+    assert!(
+        matches!(refused, Err(NodeError::ShuttingDown)),
+        "{refused:?}"
+    );
+    bed.end();
+}
