@@ -159,7 +159,7 @@ pub(crate) struct ObjectArguments {
     /// The object's id
     #[arg(value_parser = written::<ObjectId>)]
     pub(crate) id: String,
-    /// The object's type; needed to create it, and if several objects have this id
+    /// The object's type; needed if several objects have this id, and to make one by an update
     #[arg(long = "type", value_name = "NAME", value_parser = written::<TypeName>)]
     pub(crate) type_name: Option<String>,
 }

@@ -203,3 +203,18 @@ fn an_api_that_others_reach_is_refused_with_what_to_write_instead() {
     );
     assert!(said.contains("or add --api-insecure-any-address"), "{said}");
 }
+
+#[test]
+fn a_node_that_is_to_join_only_itself_is_refused() {
+    let own = ["--listen", "127.0.0.1:7009", "--join", "127.0.0.1:7009"];
+    let advertised = [
+        "--listen",
+        "127.0.0.1:0",
+        "--advertise",
+        "127.0.0.1:7009",
+        "--join",
+        "127.0.0.1:7009",
+    ];
+    let said = ["--join 127.0.0.1:7009 is this node itself", "--new-cluster"];
+    refused(&[(&own, &said), (&advertised, &said)]);
+}

@@ -76,7 +76,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(query)) => Ok(Self(query)),
             Err(error) => Err(ErrorReply::bad_request(
-                format!("a parameter of the path is wrong: {}", innermost(&error)),
+                format!("a parameter after the ? is wrong: {}", innermost(&error)),
                 "see /openapi.json for the parameters of each path",
             )),
         }

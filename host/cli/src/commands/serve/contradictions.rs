@@ -12,6 +12,7 @@ impl ServeArguments {
     /// Looks for all of them.
     pub(super) fn check(&self) -> Result<(), WrongArgument> {
         self.check_addresses()?;
+        self.check_seeds()?;
         self.check_api()?;
         check_rules(&self.topic_rule)?;
         for (option, twice) in [
@@ -61,6 +62,25 @@ impl ServeArguments {
                 "--advertise {address} is no address that other nodes can reach; write the one \
                  under which they find this machine"
             )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nodes to join. One list may be for all nodes, and then names this one too; but not only it.
+    fn check_seeds(&self) -> Result<(), WrongArgument> {
+        let advertised = self.advertise.as_ref().and_then(|at| at.parse().ok());
+        let is_own = |seed: &&String| {
+            let seed = seed.parse::<SocketAddr>().ok();
+            let own = [Some(self.listen), advertised];
+            seed.is_some_and(|at| at.port() != 0 && own.contains(&Some(at)))
+        };
+        match self.join.first() {
+            Some(own) if !self.new_cluster && self.join.iter().all(|seed| is_own(&seed)) => {
+                wrong(format!(
+                    "--join {own} is this node itself; name another one, or write --new-cluster \
+                     if it is the first"
+                ))
+            }
             _ => Ok(()),
         }
     }
