@@ -24,6 +24,12 @@ pub struct Runtime {
     shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     config: RuntimeConfig,
     engine: Arc<Engine>,
@@ -97,6 +103,12 @@ impl Runtime {
             Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0
         });
         Arc::clone(compiled.entry(hash).or_default())
+    }
+
+    /// Compiles nothing any more: a component that is being compiled in a child process is given
+    /// up, so that whoever waits for it can end. What is loaded goes on.
+    pub fn stop_compiling(&self) {
+        self.shared.compiler.stop();
     }
 
     /// Compiled code, and the names of what it imports and exports. What is in the cache was looked

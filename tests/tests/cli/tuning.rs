@@ -39,8 +39,14 @@ fn what_is_measured_stands_beside_what_is_expected() {
     assert_eq!(told["measured"]["nodes"], 8);
     assert!(told["measured"]["all_know_s"].as_f64().unwrap() > 0.0);
     assert_eq!(told, tune(&few), "the seed decides");
+    // What is told of the size that was asked for is what it is without measuring.
+    let asked = tune(&["--profile", "local"]);
+    for part in ["environment", "parameters", "expected"] {
+        assert_eq!(told[part], asked[part], "{part}");
+    }
+    assert_ne!(told["measured"]["expected"], told["expected"]);
     let table = Replicant::new().run([&["tune"], &few[..]].concat());
-    table.mentions(&["MEASURED", "bytes_per_second"]);
+    table.mentions(&["OF 8 NODES", "MEASURED", "bytes_per_second"]);
 }
 
 #[test]

@@ -90,7 +90,14 @@ fn print(event: &Event, as_json: bool) -> Result<()> {
             "1" => "1 message came faster than it was read, and is".to_owned(),
             count => format!("{count} messages came faster than they were read, and are"),
         };
-        return Ok(output::line(&printable(&format!("({missed} gone)")))?);
+        // In JSON it would not be one; there it stands beside.
+        return match as_json {
+            true => {
+                eprintln!("{missed} gone");
+                Ok(())
+            }
+            false => Ok(output::line(&printable(&format!("({missed} gone)")))?),
+        };
     }
     if as_json {
         return Ok(output::json(&event.data)?);

@@ -34,29 +34,19 @@ pub(crate) struct TuneArguments {
 }
 
 pub(crate) fn run(arguments: &TuneArguments) -> Result<()> {
-    let mut env = arguments.environment.environment();
-    if arguments.measure {
-        // What is simulated has its own size, and so has the expectation beside it.
-        let nodes = arguments.measure_nodes.map(count);
-        env.expected_size = nodes.unwrap_or(env.expected_size.min(MEASURED_NODES));
-    }
+    let env = arguments.environment.environment();
     let parameters = arguments.environment.parameters(&env)?;
-    let expected = env.expected(&parameters);
-    let measured = arguments.measure.then(|| {
-        let bar = progress::counter("simulating");
-        let told = &mut |what: &str, share: f64| {
-            bar.set_message(format!("{what}: {:.0} %", share * 100.0));
-        };
-        let measured = measure(&env, &parameters, arguments.seed, told);
-        bar.finish_and_clear();
-        measured
-    });
+    let expected = expected_json(&env.expected(&parameters));
+    let measured = match arguments.measure {
+        true => Some(arguments.simulate(env)?),
+        false => None,
+    };
     if arguments.json {
         let all = json!({
             "environment": environment_json(&env),
             "parameters": parameters_json(&parameters),
-            "expected": expected_json(&expected),
-            "measured": measured.as_ref().map(measured_json),
+            "expected": expected,
+            "measured": measured,
         });
         return Ok(output::json(&all.to_string())?);
     }
@@ -64,10 +54,26 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<()> {
     output::line("")?;
     print_object("parameter", &parameters_json(&parameters))?;
     output::line("")?;
-    print_expected(
-        &expected_json(&expected),
-        measured.as_ref().map(measured_json).as_ref(),
-    )
+    print_expected(&expected, measured.as_ref())
+}
+
+impl TuneArguments {
+    /// What the simulator finds, with a size and parameters of its own, and what is expected of
+    /// those.
+    fn simulate(&self, mut env: Environment) -> Result<Value> {
+        let nodes = self.measure_nodes.map(count);
+        env.expected_size = nodes.unwrap_or(env.expected_size.min(MEASURED_NODES));
+        let parameters = self.environment.parameters(&env)?;
+        let bar = progress::counter("simulating");
+        let told = &mut |what: &str, share: f64| {
+            bar.set_message(format!("{what}: {:.0} %", share * 100.0));
+        };
+        let measured = measure(&env, &parameters, self.seed, told);
+        bar.finish_and_clear();
+        let mut measured = measured_json(&measured);
+        measured["expected"] = expected_json(&env.expected(&parameters));
+        Ok(measured)
+    }
 }
 
 fn print_object(name: &str, object: &Value) -> Result<()> {
@@ -79,12 +85,15 @@ fn print_object(name: &str, object: &Value) -> Result<()> {
 }
 
 fn print_expected(expected: &Value, measured: Option<&Value>) -> Result<()> {
+    let nodes = measured.map(|measured| measured["nodes"].to_string());
+    let of_measured = nodes.map(|nodes| [format!("of {nodes} nodes"), "measured".to_owned()]);
     let mut head = vec!["expected", "value"];
-    head.extend(measured.map(|_| "measured"));
+    head.extend(of_measured.iter().flatten().map(String::as_str));
     let mut table = Table::new(&head);
     for (key, value) in expected.as_object().into_iter().flatten() {
         let mut row = vec![key.clone(), shown(value)];
-        row.extend(measured.map(|measured| shown(&measured[key])));
+        let both = |measured: &Value| [shown(&measured["expected"][key]), shown(&measured[key])];
+        row.extend(measured.into_iter().flat_map(both));
         table.row(&row);
     }
     Ok(table.print("")?)

@@ -76,6 +76,7 @@ pub struct Librarian {
     backlog: Arc<Backlog>,
     thread: Option<JoinHandle<()>>,
     vital: Vital,
+    runtime: Runtime,
 }
 
 impl Librarian {
@@ -88,6 +89,7 @@ impl Librarian {
     pub fn start(resources: Resources) -> Result<Self, NodeError> {
         let fetched = Arc::new(Fetched::default());
         let backlog = Arc::new(Backlog::default());
+        let runtime = resources.runtime.clone();
         let mut desk = Desk::new(resources, fetched.clone(), backlog.clone());
         desk.take_in_built_ins()?;
         desk.take_in_stored()?;
@@ -109,7 +111,13 @@ impl Librarian {
             backlog,
             thread: Some(thread),
             vital,
+            runtime,
         })
+    }
+
+    /// Gives up what is being compiled, which may take minutes. The node ends.
+    pub(crate) fn stop_compiling(&self) {
+        self.runtime.stop_compiling();
     }
 
     /// Whether the thread still lives.

@@ -109,6 +109,7 @@ impl Running {
     /// Ends what would go on by itself.
     fn cut_off(&self) {
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.librarian.stop_compiling();
         self.line.disconnect();
         self.listeners.close();
     }

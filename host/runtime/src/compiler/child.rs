@@ -64,6 +64,9 @@ fn limit(request: &Request) -> io::Result<()> {
         current: Some(request.cpu_seconds_max),
         maximum: request.cpu_seconds_max.checked_add(5),
     };
+    // Nobody else would end it if its parent is killed, and the next parent starts another one.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     setrlimit(Resource::As, only(request.address_space_bytes_max))?;
     setrlimit(Resource::Cpu, time)?;
     setrlimit(Resource::Fsize, only(0))?;

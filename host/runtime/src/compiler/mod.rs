@@ -11,6 +11,7 @@ mod request;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use child::compile_for_parent;
 pub use process::CompilerProcess;
@@ -32,6 +33,7 @@ pub(crate) struct Compiler {
     request: Request,
     /// Held while a component is compiled.
     refused: Mutex<Refused>,
+    is_stopped: AtomicBool,
 }
 
 impl Compiler {
@@ -40,7 +42,13 @@ impl Compiler {
             process: config.compiler.clone(),
             request: Request::of(config),
             refused: Mutex::new(Refused::default()),
+            is_stopped: AtomicBool::new(false),
         }
+    }
+
+    /// Ends the child that compiles, if there is one, and compiles nothing from now on.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
     /// Compiles a component that was looked at; gives what `Component::serialize` would.
@@ -59,8 +67,11 @@ impl Compiler {
         if let Some(error) = refused.get(hash) {
             return Err(error);
         }
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
         let compiled = match &self.process {
-            Some(process) => process.compile(&self.request, bytes),
+            Some(process) => process.compile(&self.request, bytes, &self.is_stopped),
             None => in_this_process(engine, bytes),
         };
         if let Err(error) = &compiled {
@@ -68,6 +79,10 @@ impl Compiler {
         }
         compiled
     }
+}
+
+fn stopped() -> LoadError {
+    LoadError::Compiler("it was stopped, since the runtime ends".to_owned())
 }
 
 /// A component that makes the compiler panic is refused like one that is not valid.

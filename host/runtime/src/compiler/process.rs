@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::REASON_BYTES_MAX;
 use super::request::{Answer, Request};
+use super::{REASON_BYTES_MAX, stopped};
 use crate::error::LoadError;
 use crate::fault::Grouped;
 use crate::guest_log::printable;
@@ -18,6 +19,8 @@ use crate::guest_log::printable;
 const CODE_BYTES_MAX: u64 = 512 << 20;
 /// Threads of the child: it should not take all of a large machine.
 const THREADS_MAX: usize = 4;
+/// How often it is looked whether a child is to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a child may take to end that has said what it had to say.
 const END_WAIT: Duration = Duration::from_secs(2);
 
@@ -65,8 +68,13 @@ impl CompilerProcess {
         })
     }
 
-    /// Compiles a component; returns the code.
-    pub(crate) fn compile(&self, request: &Request, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+    /// Compiles a component, unless it is to stop; returns the code.
+    pub(crate) fn compile(
+        &self,
+        request: &Request,
+        bytes: &[u8],
+        is_stopped: &AtomicBool,
+    ) -> Result<Vec<u8>, LoadError> {
         let request = Request {
             address_space_bytes_max: self.address_space_bytes_max,
             cpu_seconds_max: self.cpu_time_max.as_secs().max(1),
@@ -76,7 +84,7 @@ impl CompilerProcess {
             let program = self.program.display();
             LoadError::Compiler(format!("{program} does not start: {error}"))
         })?;
-        let answer = self.converse(&mut child, request, bytes);
+        let answer = self.converse(&mut child, request, bytes, is_stopped);
         if answer.is_none() {
             // It may have ended already.
             let _ = child.kill();
@@ -88,6 +96,7 @@ impl CompilerProcess {
                 let reason = String::from_utf8_lossy(&reason);
                 Err(LoadError::Invalid(printable(&reason, REASON_BYTES_MAX)))
             }
+            (None, _) if is_stopped.load(Ordering::Relaxed) => Err(stopped()),
             (None, _) => Err(LoadError::Compiler(format!(
                 "it was not ready after {} s",
                 self.duration_max.as_secs()
@@ -116,6 +125,7 @@ impl CompilerProcess {
         child: &mut Child,
         request: Request,
         bytes: &[u8],
+        is_stopped: &AtomicBool,
     ) -> Option<io::Result<Answer>> {
         let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
             return Some(Err(io::ErrorKind::BrokenPipe.into()));
@@ -131,7 +141,7 @@ impl CompilerProcess {
                 let _ = request.write(&mut input, bytes);
                 let _ = input.flush();
             });
-            match answer.recv_timeout(self.duration_max) {
+            match self.wait(&answer, is_stopped) {
                 Ok(answer) => {
                     // One that said something else and reads no further is ended, so that the
                     // thread that feeds it ends too; one that is about to die may say why.
@@ -154,6 +164,23 @@ impl CompilerProcess {
                 }
             }
         })
+    }
+
+    /// Waits for an answer until that takes too long or is to stop.
+    fn wait<T>(
+        &self,
+        answer: &Receiver<T>,
+        is_stopped: &AtomicBool,
+    ) -> Result<T, RecvTimeoutError> {
+        let start = Instant::now();
+        loop {
+            match answer.recv_timeout(STOP_INTERVAL) {
+                Err(RecvTimeoutError::Timeout)
+                    if start.elapsed() < self.duration_max
+                        && !is_stopped.load(Ordering::Relaxed) => {}
+                ended => return ended,
+            }
+        }
     }
 
     /// Why there is no answer, from how the child ended.
@@ -243,7 +270,9 @@ mod tests {
     fn outcome(process: &CompilerProcess) -> LoadError {
         let request = Request::of(&RuntimeConfig::small());
         let component = vec![0; 1 << 20];
-        process.compile(&request, &component).unwrap_err()
+        process
+            .compile(&request, &component, &AtomicBool::new(false))
+            .unwrap_err()
     }
 
     #[test]
@@ -279,6 +308,18 @@ mod tests {
             let error = outcome(&process);
             assert!(matches!(error, LoadError::Compiler(_)), "{error}");
         }
+    }
+
+    #[test]
+    fn a_child_is_ended_when_it_is_to_stop() {
+        let request = Request::of(&RuntimeConfig::small());
+        let (is_stopped, process) = (AtomicBool::new(false), shell("exec sleep 1000"));
+        std::thread::scope(|scope| {
+            let compiled = scope.spawn(|| process.compile(&request, &[0; 100], &is_stopped));
+            is_stopped.store(true, Ordering::Relaxed);
+            let error = compiled.join().unwrap().unwrap_err();
+            assert!(error.to_string().contains("it was stopped"), "{error}");
+        });
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use replicant::access::{RULES_MAX, Rule, Rules};
-use replicant::api::{ApiConfig, ApiError, ApiServer, BoundApi};
+use replicant::api::{ApiConfig, ApiError, ApiServer};
 use replicant::facts::KINDS_MAX;
 use replicant::ids::NodeId;
 use replicant::{
@@ -145,7 +145,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the asynchronous runtime")?;
-    runtime.block_on(serve(arguments))
+    let served = runtime.block_on(serve(arguments));
+    // After a second signal there may be work that nobody waits for.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(arguments: &ServeArguments) -> Result<()> {
@@ -172,8 +175,10 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
         node = Node::start(config) => node?,
         () = signals.next() => return Ok(()),
     };
-    let served = until_signalled(arguments, api, &node, &mut signals).await;
+    let api = api.start(node.clone());
+    let served = until_signalled(arguments, &api, &node, &mut signals).await;
     let ending = async {
+        api.shutdown().await;
         match served.is_ok() {
             true => node.shutdown().await,
             // It may wait for what is gone.
@@ -189,11 +194,10 @@ async fn serve(arguments: &ServeArguments) -> Result<()> {
 
 async fn until_signalled(
     arguments: &ServeArguments,
-    api: BoundApi,
+    api: &ApiServer,
     node: &Node,
     signals: &mut Signals,
 ) -> Result<()> {
-    let api = api.start(node.clone());
     let ready = Ready {
         node: node.id().to_string(),
         cluster: node.cluster().to_string(),
@@ -210,7 +214,6 @@ async fn until_signalled(
         Err(error) => Err(error),
     };
     tracing::info!("stopping");
-    api.shutdown().await;
     served
 }
 

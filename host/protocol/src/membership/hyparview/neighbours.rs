@@ -298,9 +298,11 @@ impl HyParView {
         };
         self.hurry(now);
         if is_leaving {
+            // Who comes back is another process, and nobody whom this node let go.
             self.passive.remove(&from);
             self.events.push_back(OutEvent::MemberLeft(from));
         } else {
+            self.back_off(now, from);
             self.events.push_back(OutEvent::MemberDown(from));
             let address = link.address;
             self.know(
@@ -312,6 +314,5 @@ impl HyParView {
                 rng,
             );
         }
-        self.back_off(now, from);
     }
 }

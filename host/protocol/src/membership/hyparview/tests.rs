@@ -192,6 +192,22 @@ fn who_was_let_go_is_not_taken_again_before_the_back_off_ends() {
     assert_eq!(is_accepted(&sent(&mut view), victim), Some(true));
 }
 
+/// A node that was stopped in order and started again found nobody for a minute.
+#[test]
+fn who_left_and_comes_back_is_taken_at_once() {
+    let mut view = alone();
+    with_strangers(&mut view, 1..=2);
+    hear(&mut view, NOW, 1, Message::Disconnect { is_leaving: true });
+    sent(&mut view);
+    hear(&mut view, NOW, 1, wish(1, true));
+    assert_eq!(is_accepted(&sent(&mut view), 1), Some(true));
+    let let_go = Message::Disconnect { is_leaving: false };
+    hear(&mut view, NOW, 2, let_go);
+    sent(&mut view);
+    hear(&mut view, NOW, 2, wish(2, true));
+    assert_eq!(is_accepted(&sent(&mut view), 2), Some(false));
+}
+
 #[test]
 fn a_lost_neighbour_is_replaced_out_of_the_passive_view() {
     let mut view = alone();
