@@ -52,7 +52,7 @@ pub(crate) struct CheckArguments {
     /// Run a saved history again instead of random ones
     #[arg(long, value_name = "FILE")]
     #[arg(conflicts_with_all = ["runs", "steps", "replicas", "seed", "threads",
-                               "commands", "save", "law"])]
+                               "commands", "save", "laws"])]
     replay: Option<PathBuf>,
     /// Where a history that breaks a law is saved [default: NAME-LAW.json]
     #[arg(long, value_name = "FILE")]
