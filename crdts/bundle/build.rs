@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use replicant_guest_build::{Options, TARGET_FOLDER_VARIABLE, build};
+use replicant_guest_build::{BuildError, Options, TARGET_FOLDER_VARIABLE, build};
 
 /// The types, each a folder beside this one and a package `replicant-NAME`.
 const TYPES: [&str; 6] = [
@@ -32,6 +32,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => {
             // In plain words, not as the debug output of an error.
             eprintln!("\n{error}\n");
+            if matches!(error, BuildError::NoToolchain { .. }) {
+                eprintln!("`make toolchain` tries the first two.\n");
+            }
             std::process::exit(1);
         }
     };

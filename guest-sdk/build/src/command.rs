@@ -105,7 +105,7 @@ fn run(mut cargo: Command, what: impl FnOnce() -> String) -> Result<Vec<u8>, Bui
     let program = cargo.get_program().into();
     let output = cargo
         .output()
-        .map_err(|source| BuildError::CannotRun { program, source })?;
+        .map_err(|reason| BuildError::CannotRun { program, reason })?;
     if output.status.success() {
         Ok(output.stdout)
     } else {

@@ -14,20 +14,19 @@ pub enum BuildError {
          2. on Debian: apt-get install rustc-web cargo-web rust-web-src lld\n  \
          3. any other rustc (1.95 or newer) that has the target, or the sources of the standard \
          library and wasm-ld: name it in REPLICANT_GUEST_RUSTC, and its cargo in \
-         REPLICANT_GUEST_CARGO\n\
-         `make toolchain` (guest-sdk/build/toolchain.sh) tries the first two."
+         REPLICANT_GUEST_CARGO"
     )]
     NoToolchain {
         /// What was looked at, and what it lacks.
         tried: String,
     },
     /// The environment: Cargo could not be started.
-    #[error("cannot run {}: {source}", program.display())]
+    #[error("cannot run {}: {reason}", program.display())]
     CannotRun {
         /// The program.
         program: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The crate's author, as a rule: Cargo ended with an error, and has said why.
     #[error("cargo could not build {what} for wasm32-unknown-unknown (see above)")]
@@ -59,17 +58,17 @@ pub enum BuildError {
         reason: String,
     },
     /// The environment: a file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
 /// Names the file in an error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> BuildError + use<> {
     let path = path.to_path_buf();
-    move |source| BuildError::File { path, source }
+    move |reason| BuildError::File { path, reason }
 }

@@ -4,17 +4,34 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Language;
+use crate::name::NAME_BYTES_MAX;
 
 /// Why there is no new project. Nothing was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// The caller: no type can have this name.
-    #[error("\"{name}\" cannot be the name of a type: {reason}")]
+    #[error(
+        "\"{name}\" cannot be the name of a type: {reason}. The folder is named as the type: 1 to \
+         {NAME_BYTES_MAX} lower-case letters, digits and '-', a letter first, as in score-board"
+    )]
     Name {
         /// The name, escaped.
         name: String,
         /// The rule that it breaks.
         reason: String,
+    },
+    /// The caller: the folder would lie in one that is not there.
+    #[error(
+        "there is no folder {0} to make {name} in: the last part of a path is the name of the \
+         folder and of the type, and what stands before it has to be there. Make it first \
+         (mkdir -p), or name the folder alone: replicant new {name}",
+        parent.display()
+    )]
+    NoParent {
+        /// The folder that is not there.
+        parent: PathBuf,
+        /// The name of the type.
+        name: String,
     },
     /// The caller: something is there.
     #[error("{} exists already; it was left as it is", folder.display())]
@@ -31,18 +48,27 @@ pub enum CreateError {
         reason: String,
     },
     /// The environment: the folder cannot be written.
-    #[error("cannot make {}: {source}", path.display())]
+    #[error("cannot make {}: {reason}", path.display())]
     File {
         /// The folder.
         path: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
 /// Why there is no component. Nothing outside of the project's folder was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The caller: the folder is not there, or is none.
+    #[error(
+        "there is no folder {}: give that of a project, or make one with `replicant new NAME`",
+        folder.display()
+    )]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The caller: there is nothing to build.
     #[error(
         "{} holds no project: none of {} is there (`replicant new NAME` makes a project)",
@@ -101,19 +127,19 @@ pub enum BuildError {
         reason: String,
     },
     /// The environment: a file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// The reason.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
 /// Names the file in an error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> BuildError + use<> {
     let path = path.to_path_buf();
-    move |source| BuildError::File { path, source }
+    move |reason| BuildError::File { path, reason }
 }
 
 fn markers() -> String {

@@ -10,7 +10,7 @@ pub const BUILT_IN: [&str; 6] = [
     "text",
 ];
 
-const NAME_BYTES_MAX: usize = 64;
+pub(crate) const NAME_BYTES_MAX: usize = 64;
 
 /// Names that a Rust crate cannot have, or that would hide one that it needs.
 const TAKEN_IN_RUST: [&str; 55] = [

@@ -34,7 +34,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// [`BuildError::NoProject`] or [`BuildError::SeveralLanguages`].
+    /// [`BuildError::NoFolder`], [`BuildError::NoProject`] or [`BuildError::SeveralLanguages`].
     pub fn find(folder: &Path) -> Result<Self, BuildError> {
         let is_there = |language: &Language| folder.join(language.marker()).is_file();
         let found: Vec<Language> = Language::ALL.into_iter().filter(is_there).collect();
@@ -42,6 +42,9 @@ impl Project {
             [language] => Ok(Self {
                 folder: folder.to_path_buf(),
                 language,
+            }),
+            [] if !folder.is_dir() => Err(BuildError::NoFolder {
+                folder: folder.to_path_buf(),
             }),
             [] => Err(BuildError::NoProject {
                 folder: folder.to_path_buf(),
@@ -85,6 +88,9 @@ mod tests {
             assert!(matches!(error, BuildError::NoProject { .. }), "{error}");
             fs::write(folder.path().join(language.marker()), "").unwrap();
             assert_eq!(Project::find(folder.path()).unwrap().language, language);
+            let file = folder.path().join(language.marker());
+            let error = Project::find(&file).unwrap_err();
+            assert!(matches!(error, BuildError::NoFolder { .. }), "{error}");
         }
     }
 }

@@ -33,14 +33,20 @@ pub fn create(folder: &Path, language: Language, sdk: &Sdk) -> Result<(), Create
         return Err(CreateError::Name { name, reason });
     }
     let files = files(&name, language, sdk)?;
-    let at = |source| CreateError::File {
+    let at = |reason| CreateError::File {
         path: folder.to_path_buf(),
-        source,
+        reason,
     };
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(CreateError::Exists {
                 folder: folder.to_path_buf(),
+            });
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(CreateError::NoParent {
+                parent: folder.parent().unwrap_or(folder).to_path_buf(),
+                name: name.into_owned(),
             });
         }
         made => made.map_err(at)?,
@@ -153,6 +159,9 @@ mod tests {
         assert!(!matches!(error, CreateError::File { .. }), "{error}");
         let nowhere = place.path().join("no/such/folder");
         let error = create(&nowhere, Language::Rust, &Sdk::Copied).unwrap_err();
+        assert!(matches!(error, CreateError::NoParent { .. }), "{error}");
+        let within = file.join("folder");
+        let error = create(&within, Language::Rust, &Sdk::Copied).unwrap_err();
         assert!(matches!(error, CreateError::File { .. }), "{error}");
     }
 

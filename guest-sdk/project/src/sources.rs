@@ -16,9 +16,9 @@ const NOT_SOURCES: [&str; 3] = ["node_modules", "target", "__pycache__"];
 
 /// Copies the files with this ending, and what links lead to in their place, into a fresh folder.
 pub(crate) fn copy(from: &Path, ending: &str, to: &Path) -> Result<(), BuildError> {
-    let at = |source| BuildError::File {
+    let at = |reason| BuildError::File {
         path: from.to_path_buf(),
-        source,
+        reason,
     };
     match fs::remove_dir_all(to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
