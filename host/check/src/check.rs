@@ -47,6 +47,19 @@ pub enum CheckError {
         /// The first that was refused, in CBOR, and the component's words.
         first_refused: Option<(Vec<u8>, String)>,
     },
+    /// A law was asked for that such types need not keep to. The caller's fault.
+    #[error(
+        "{law} is a law of state-based types, and {module} is op-based: there is nothing to merge. \
+         Laws of op-based types: {}", names(.laws)
+    )]
+    OtherWorld {
+        /// The law.
+        law: Law,
+        /// `name@version`.
+        module: String,
+        /// The laws that can be asked for.
+        laws: Vec<Law>,
+    },
     /// The history is of another type. Whoever chose it is at fault.
     #[error(
         "the history is of {history}, and the component is {component}: give a version of \
@@ -67,6 +80,11 @@ pub enum CheckError {
 fn first_words(first: &Option<(Vec<u8>, String)>) -> String {
     let words = |(_, words): &(_, String)| format!("; the first refusal says: {words}");
     first.as_ref().map(words).unwrap_or_default()
+}
+
+fn names(laws: &[Law]) -> String {
+    let names: Vec<&str> = laws.iter().map(|law| law.name()).collect();
+    names.join(", ")
 }
 
 impl CheckError {
@@ -182,14 +200,22 @@ fn smaller(
     progress: &(dyn Fn(Progress) + Sync),
     (script, violation): Found,
 ) -> Failure {
+    let seed = script.seed;
     let (script, violation) = more_telling(subject, config, script, violation);
     progress(Progress::Shrinking(violation.law));
     let steps_before = script.steps.len();
     let (script, violation) = shrink(subject, script, violation, config.shrink_tries_max);
+    // What happens while commands are made up is in no script.
+    let comes_again = matches!(
+        verdict(subject, &script, violation.law),
+        Err(Stop::Broken(seen)) if seen.law == violation.law
+    );
     Failure {
         violation,
         script: Some(script),
+        comes_again,
         steps_before,
+        seed,
     }
 }
 
@@ -212,7 +238,9 @@ fn cost_failure(
     let failure = |violation| Failure {
         violation,
         script: None,
+        comes_again: false,
         steps_before: 0,
+        seed: config.seed,
     };
     Ok(broken(judged)?.map(failure))
 }
@@ -289,24 +317,34 @@ fn older(
 }
 
 /// The configuration with those laws only that can be checked: of the component's world, and with
-/// the older version that there is, if any.
+/// the older version that there is, if any. Which others may have been asked for, it says itself.
 fn of_its_world(config: &Config, component: &Component) -> Result<Config, CheckError> {
     let mut config = config.clone();
     let has_older = config.from.is_some();
-    config
-        .laws
-        .retain(|law| has_older || *law != Law::OlderStatesLoad);
-    if config.laws.is_empty() {
-        let reason = "there is nothing to check: that law needs an older version of the component";
-        return Err(CheckError::Config(reason.to_owned()));
+    let lacks_older = |law: &Law| *law == Law::OlderStatesLoad && !has_older;
+    let is_of_its_world = |law: &Law| law.is_of(component.world());
+    let asked = std::mem::take(&mut config.laws);
+    let can_be_checked = |law: &Law| is_of_its_world(law) && !lacks_older(law);
+    config.laws = asked.iter().copied().filter(can_be_checked).collect();
+    if !config.laws_must_apply && !config.laws.is_empty() {
+        return Ok(config);
     }
-    config.laws.retain(|law| law.is_of(component.world()));
-    if config.laws.is_empty() {
-        let reason = "there is nothing to check: the laws that were named are about merging, and \
-                      this type is op-based";
-        return Err(CheckError::Config(reason.to_owned()));
+    if let Some(&law) = asked.iter().find(|law| !is_of_its_world(law)) {
+        return Err(CheckError::OtherWorld {
+            law,
+            module: component.label().to_owned(),
+            laws: Law::ALL.into_iter().filter(is_of_its_world).collect(),
+        });
     }
-    Ok(config)
+    if let Some(law) = asked.iter().find(|law| lacks_older(law)) {
+        return Err(CheckError::Config(format!(
+            "{law} needs an older version of the component (--from)"
+        )));
+    }
+    match config.laws.is_empty() {
+        true => Err(CheckError::Config("no law was asked for".to_owned())),
+        false => Ok(config),
+    }
 }
 
 /// What is told of a script that breaks a law.

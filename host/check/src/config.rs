@@ -22,6 +22,9 @@ pub struct Config {
     pub threads: usize,
     /// The laws. Default: all.
     pub laws: Vec<Law>,
+    /// Whether each of the laws has to be one that can be checked: of the component's world, and
+    /// with the older version that it needs. Default: no, and those that are not are left out.
+    pub laws_must_apply: bool,
     /// Commands in CBOR to choose from, instead of the component's own `sample`. They need not be
     /// valid.
     pub commands: Vec<Vec<u8>>,
@@ -50,6 +53,7 @@ impl Default for Config {
             replicas_max: 4,
             threads: threads.map_or(1, |threads| threads.get().min(8)),
             laws: Law::ALL.to_vec(),
+            laws_must_apply: false,
             commands: Vec::new(),
             queries: Vec::new(),
             from: None,

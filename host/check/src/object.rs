@@ -292,7 +292,13 @@ impl Object {
 
     /// A command that the component makes up, of a size that a node takes.
     pub(crate) fn sample(&mut self, seed: u64) -> Outcome<Vec<u8>> {
-        let command = self.instance.borrow_mut().sample(self.handle, seed)?;
+        let sampled = self.instance.borrow_mut().sample(self.handle, seed);
+        let command = sampled.map_err(|fault| {
+            Stop::from(fault).with(
+                "the call",
+                Evidence::Words(format!("`sample` with seed {seed}")),
+            )
+        })?;
         if command.len() <= COMMAND_BYTES_MAX {
             return Ok(command);
         }

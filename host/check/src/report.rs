@@ -73,8 +73,14 @@ pub struct Failure {
     pub violation: Violation,
     /// The shortest script that was found; none if the law is not about scripts.
     pub script: Option<Script>,
+    /// Whether the script by itself breaks the law, as [`replay`](crate::replay) runs it. It does
+    /// not where what went wrong is the making up of commands: then the seed does.
+    pub comes_again: bool,
     /// How many steps the script had before it was made smaller.
     pub steps_before: usize,
+    /// The seed of the run: with it as [`Config::seed`](crate::Config::seed) and else the same
+    /// configuration, the first run ends so again.
+    pub seed: u64,
 }
 
 /// How far a check has come.

@@ -57,7 +57,11 @@ fn laws_of_merging_are_not_for_op_based_types() {
     let runtime = Runtime::new(RuntimeConfig::small()).unwrap();
     let component = replicant_crdts::find("or-set").unwrap();
     let error = check(&runtime, component.bytes, &config, &|_| {}).unwrap_err();
-    assert!(matches!(error, CheckError::Config(_)), "{error}");
+    assert!(matches!(error, CheckError::OtherWorld { .. }), "{error}");
+    let told = error.to_string();
+    for part in ["merging-commutes", "or-set@", "op-based", "never-faults"] {
+        assert!(told.contains(part), "{told}");
+    }
 }
 
 #[test]

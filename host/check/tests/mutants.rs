@@ -42,6 +42,7 @@ fn is_caught(package: &str, law: Law) {
         assert_eq!(law, Law::CostIsBounded);
         return;
     };
+    assert!(found.comes_again);
     assert!(script.steps.len() <= STEPS_MAX, "{script:#?}");
     assert!(script.steps.len() <= found.steps_before);
     let history = History {
@@ -151,13 +152,40 @@ fn a_sample_that_uses_up_its_fuel_is_told_as_that() {
     }
 }
 
+/// No history by itself shows it again, which told of none that it did.
+#[test]
+fn what_ends_the_making_up_of_commands_comes_again_with_its_seed() {
+    let (runtime, component) = (runtime(), component(SEEN_BY_SEED));
+    // From here on a sample traps while a history is made up, before one traps in a law.
+    let config = Config {
+        seed: 13,
+        ..Config::default()
+    };
+    let found = failure(&runtime, &component, &config).unwrap();
+    assert_eq!(found.violation.law, Law::NeverFaults, "{found:#?}");
+    assert!(!found.comes_again, "{found:#?}");
+    let told = found.violation.lines(&|_| String::new()).join("\n");
+    assert!(told.contains("`sample` with seed "), "{told}");
+    let config = Config {
+        seed: found.seed,
+        runs: 1,
+        ..Config::default()
+    };
+    let again = failure(&runtime, &component, &config).unwrap();
+    assert_eq!(again.violation, found.violation);
+}
+
+/// The mutant that only the seed of a run shows again.
+const SEEN_BY_SEED: &str = "few-samples-trap";
+
 #[test]
 fn every_mutant_is_tested() {
     let folders = std::fs::read_dir(mutants().join("wrong")).unwrap();
     let there: BTreeSet<String> = folders
         .map(|folder| folder.unwrap().file_name().into_string().unwrap())
         .collect();
-    let tested: BTreeSet<String> = MUTANTS.iter().map(ToString::to_string).collect();
+    let tested = MUTANTS.iter().chain([&SEEN_BY_SEED]);
+    let tested: BTreeSet<String> = tested.map(ToString::to_string).collect();
     assert_eq!(there, tested);
 }
 
