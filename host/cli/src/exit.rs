@@ -12,7 +12,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::client::ClientError;
-use crate::output::printable;
+use crate::output::{aside, printable};
 use crate::signals::Interrupted;
 
 const FAILED: u8 = 1;
@@ -68,9 +68,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(FAILED);
     }
     let client_error = error.downcast_ref::<ClientError>();
-    eprintln!("error: {}", printable(&format!("{error:#}")));
+    aside(&format!("error: {}", printable(&format!("{error:#}"))));
     if let Some(hint) = client_error.and_then(ClientError::hint) {
-        eprintln!("  hint: {}", printable(hint));
+        aside(&format!("  hint: {}", printable(hint)));
     }
     ExitCode::from(match client_error {
         Some(

@@ -3,6 +3,8 @@
 //! Every command is a thin client of the library or of the API. Results go to standard output,
 //! everything else to standard error. The exit code says how it went; see [`exit`].
 #![forbid(unsafe_code)]
+// They panic where nobody listens any more: see `output::line` and `output::aside`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
 mod client;

@@ -31,6 +31,12 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{text}")
 }
 
+/// Says something beside the results, on standard error. Whoever does not listen misses it: that is
+/// no reason to fail.
+pub(crate) fn aside(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints what the API answered, exactly, as one line.
 pub(crate) fn json(text: &str) -> io::Result<()> {
     line(text.trim_end())
@@ -95,6 +101,12 @@ impl Table {
 /// A text on one line, each run of white space as one blank.
 pub(crate) fn one_line(text: &str) -> String {
     printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// What is wrong with JSON on a line of its own, whose number whoever read it says: the reader of
+/// JSON has seen no other line.
+pub(crate) fn without_line(error: &str) -> String {
+    error.replace(" at line 1 column ", " at column ")
 }
 
 /// A number as people read it: `259,778`.

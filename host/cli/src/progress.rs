@@ -1,11 +1,11 @@
-//! Progress on a terminal; nothing where standard error is none.
+//! Progress on a terminal; where standard error is none, nothing, or a line now and then.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::output::grouped;
+use crate::output::{aside, grouped};
 
 /// A bar for work whose extent is known.
 pub(crate) fn bar(total: u64, what: &str) -> ProgressBar {
@@ -36,6 +36,22 @@ pub(crate) fn counter(what: &str) -> ProgressBar {
     counter
 }
 
+/// One more is done of what a bar counts. Where no bar can be drawn, a line says so at each tenth
+/// of the whole.
+pub(crate) fn one_more(bar: &ProgressBar) {
+    bar.inc(1);
+    let (done, whole) = (bar.position(), bar.length().unwrap_or_default());
+    if bar.is_hidden() && is_tenth(done, whole) {
+        let (done, whole) = (grouped(done), grouped(whole));
+        aside(&format!("{done} of {whole} {}", bar.message()));
+    }
+}
+
+/// Whether this many is where a tenth of the whole ends, but for the last.
+fn is_tenth(done: u64, whole: u64) -> bool {
+    done < whole && done.is_multiple_of(whole.div_ceil(10))
+}
+
 fn styled(bar: ProgressBar, template: &str, what: &str) -> ProgressBar {
     let rate = |state: &ProgressState, out: &mut dyn Write| {
         // Whoever cannot be written to sees no rate.
@@ -46,4 +62,19 @@ fn styled(bar: ProgressBar, template: &str, what: &str) -> ProgressBar {
         bar.set_style(style.with_key("rate", rate));
     }
     bar.with_message(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nine_lines_at_most_are_said_of_any_whole() {
+        for whole in [0, 1, 9, 10, 11, 99, 100_000] {
+            let lines = (1..=whole).filter(|done| is_tenth(*done, whole)).count();
+            assert!(lines <= 9, "{whole}: {lines}");
+        }
+        let said = |whole| (1..=whole).filter(move |done| is_tenth(*done, whole));
+        assert_eq!(Vec::from_iter(said(40)), [4, 8, 12, 16, 20, 24, 28, 32, 36]);
+    }
 }

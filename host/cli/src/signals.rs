@@ -11,6 +11,10 @@ use tokio::sync::oneshot;
 /// How soon a wait notices that it should end.
 const NOTICE: Duration = Duration::from_millis(50);
 
+/// What comes so soon after a signal is the same wish: `timeout` sends one to the command and one
+/// to all of its group, and a node whose parent is in it gets one and hears the parent go.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// A signal asked the command to stop, and it has cleaned up behind itself.
@@ -27,6 +31,8 @@ pub(crate) struct Signals {
     _file_too_large: Signal,
     /// Resolves when standard input ends, for those who want to know.
     end_of_input: Option<oneshot::Receiver<()>>,
+    /// When the last one came that counted.
+    last: Option<Instant>,
 }
 
 impl Signals {
@@ -37,6 +43,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             _file_too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             end_of_input: None,
+            last: None,
         })
     }
 
@@ -53,12 +60,19 @@ impl Signals {
         self
     }
 
-    /// Waits for the next one.
+    /// Waits for the next one that is no echo of the last.
     pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            () = ended(&mut self.end_of_input) => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                () = ended(&mut self.end_of_input) => {}
+            }
+            let is_echo = self.last.is_some_and(|last| last.elapsed() < TOGETHER);
+            if !is_echo {
+                self.last = Some(Instant::now());
+                return;
+            }
         }
     }
 }
@@ -75,7 +89,7 @@ async fn ended(end_of_input: &mut Option<oneshot::Receiver<()>>) {
     }
 }
 
-/// From here on a signal is noted for [`check`] instead of ending the process; a second one ends
+/// From here on a signal is noted for [`check`] instead of ending the process; another one ends
 /// it at once, with what it leaves behind.
 pub(crate) fn note(exit_code: u8) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -83,6 +83,26 @@ impl Replicant {
         ran
     }
 
+    /// Runs it to its end, while nobody listens to this output of it any more.
+    pub fn run_unheard<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        unheard: Unheard,
+    ) -> Ran {
+        let mut command = self.command(arguments);
+        let nobody = || {
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            writer
+        };
+        match unheard {
+            Unheard::Output => command.stdout(nobody()),
+            Unheard::Errors => command.stderr(nobody()),
+            Unheard::Both => command.stdout(nobody()).stderr(nobody()),
+        };
+        Ran::from(command.output().expect("the binary runs"))
+    }
+
     /// Starts it and returns at once.
     pub fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
         Running::new(self.command(arguments).spawn().expect("the binary runs"))
@@ -106,6 +126,17 @@ pub(super) fn program(namespace: Option<&str>) -> Command {
             command
         }
     }
+}
+
+/// The output of a command that nobody listens to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unheard {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Errors,
+    /// Both.
+    Both,
 }
 
 /// What a call of the command led to.

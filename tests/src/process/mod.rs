@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-pub use command::{Ran, Replicant, Running};
+pub use command::{Ran, Replicant, Running, Unheard};
 pub use lab::Lab;
 pub use node::{NodeProcess, Start};
 pub use patience::until;

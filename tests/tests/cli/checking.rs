@@ -146,6 +146,121 @@ fn what_was_not_checked_does_not_hold_by_that() {
     assert_eq!(law, &json!("compaction-is-invisible"));
 }
 
+/// The sentence at the end spoke of every law, whatever had been asked for.
+#[test]
+fn what_holds_is_told_of_the_laws_that_were_asked_for_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let check = ["check", &component, "--runs", "2", "--law"];
+    let told = |laws: &[&str]| {
+        let ran = Replicant::new().run([&check[..], laws].concat()).succeeds();
+        ran.stdout.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(
+        told(&["replicas-converge"]),
+        "replicas-converge holds in every history; no other law was asked for (--law)"
+    );
+    assert_eq!(
+        told(&["never-faults", "--law", "replicas-converge"]),
+        "never-faults and replicas-converge hold in every history; no other law was asked for \
+         (--law)"
+    );
+    // One that could not be looked at holds neither.
+    let ran = Replicant::new()
+        .run([&check[..], &["compaction-is-invisible", "--steps", "1"]].concat())
+        .fails(2, &["no law that was asked for could be checked"]);
+    assert!(!ran.stdout.contains("in every history"), "{ran:#?}");
+}
+
+/// It was passed over in silence beside a law that can be checked.
+#[test]
+fn a_law_that_cannot_be_checked_is_refused_although_others_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (op_based, state_based) = (
+        built_in(folder.path(), "or-set"),
+        built_in(folder.path(), "lww-map"),
+    );
+    let laws = |law| ["--runs", "2", "--law", "replicas-converge", "--law", law];
+    let run = |component: &str, law| {
+        Replicant::new().run([&["check", component][..], &laws(law)].concat())
+    };
+    run(&op_based, "merging-commutes").fails(
+        2,
+        &[
+            "merging-commutes",
+            "op-based",
+            "never-faults",
+            "cost-is-bounded",
+        ],
+    );
+    run(&op_based, "older-states-load").fails(2, &["older-states-load", "--from"]);
+    run(&state_based, "merging-commutes").mentions(&["and merging-commutes hold"]);
+}
+
+/// From here on a sample traps while a history is made up, before one traps in a law.
+const SEEN_BY_SEED: &str = "13";
+
+/// A file was named, with a history in which nothing happened when it was run again.
+#[test]
+fn what_no_history_shows_again_is_told_with_its_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("history.json");
+    let component = mutant("few-samples-trap");
+    let save = ["--save", saved.to_str().unwrap(), "--seed", SEEN_BY_SEED];
+    let found = Replicant::new().run([&["check", &component][..], &save].concat());
+    assert_eq!(found.code, Some(1), "{found:#?}");
+    assert!(!saved.exists(), "{found:#?}");
+    let mut lines = found.stdout.lines().rev();
+    let again = lines
+        .next()
+        .unwrap()
+        .strip_prefix("    replicant ")
+        .unwrap();
+    assert!(
+        again.contains(" --seed ") && again.ends_with(" --runs 1"),
+        "{again}"
+    );
+    let seen = Replicant::new().run(again.split(' '));
+    assert_eq!(seen.code, Some(1), "{seen:#?}");
+    let why = |stdout: &str| {
+        let mut lines = stdout.lines();
+        lines
+            .find(|line| line.contains("the call: "))
+            .map(str::to_owned)
+    };
+    assert!(why(&seen.stdout).is_some(), "{seen:#?}");
+    assert_eq!(why(&seen.stdout), why(&found.stdout));
+}
+
+#[test]
+fn a_history_without_steps_says_little_of_a_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("history.json");
+    let history = json!({
+        "module": "or-set@0.1.0",
+        "law": "replicas-converge",
+        "script": {"seed": 0, "replicas": [1, 2], "steps": []},
+    });
+    std::fs::write(&file, history.to_string()).unwrap();
+    let component = built_in(folder.path(), "or-set");
+    let replay = ["check", &component, "--replay", file.to_str().unwrap()];
+    let told = "only a fresh object was looked at";
+    Replicant::new().run(replay).mentions(&[told]);
+}
+
+#[test]
+fn a_line_that_is_wrong_is_named_with_its_own_number_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("commands");
+    std::fs::write(&file, "1\n\nnope\n").unwrap();
+    let component = built_in(folder.path(), "or-set");
+    for option in ["--commands", "--queries"] {
+        let ran = Replicant::new().run(["check", &component, option, file.to_str().unwrap()]);
+        let ran = ran.fails(2, &["commands, line 3: ", " at column 2"]);
+        assert_eq!(ran.stderr.matches("line").count(), 1, "{ran:#?}");
+    }
+}
+
 #[test]
 fn queries_of_the_schema_and_of_a_file_are_asked_and_counted() {
     let folder = tempfile::tempdir().unwrap();

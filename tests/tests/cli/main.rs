@@ -1,6 +1,7 @@
 //! The command against real nodes, as a session in a shell.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod benching;
 mod checking;
 mod contradictions;
 mod demo;
@@ -13,6 +14,7 @@ mod readme;
 mod serving;
 mod simulating;
 mod tuning;
+mod unheard;
 mod updating;
 mod upgrading;
 mod usage;

@@ -165,6 +165,7 @@ fn arguments_that_are_wrong_in_themselves_are_found_before_anything_is_sent() {
         (vec!["fact", "list", "--kind", "No Kind"], "--kind"),
         (vec!["fact", "list", "--after", "zz"], "--after"),
         (vec!["module", "show", "no such"], "no such"),
+        (vec!["module", "show", "1234567"], "8 to 64 of the digits"),
         (vec!["module", "upgrade", "tally@"], "NAME@VERSION"),
         (
             vec!["module", "load", "x.wasm", "--fuel-per-call", "0"],

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::place::{build_and_check, example, load_and_use, place, replicant, scaffold, text};
+use crate::place::{
+    build_and_check, change, example, load_and_use, place, replicant, scaffold, text,
+};
 use crate::tools::Tools;
 
 #[test]
@@ -30,13 +32,11 @@ fn what_the_compiler_says_is_told_and_the_last_component_stays() {
         scaffold(&folder, "c");
         let last = folder.join("marble-run.wasm");
         fs::write(&last, "the last one").unwrap();
-        let source = folder.join("type.c");
-        let code = fs::read_to_string(&source).unwrap();
-        fs::write(
-            &source,
-            code.replace("score->best = reported", "score->worst = reported"),
-        )
-        .unwrap();
+        change(
+            &folder.join("type.c"),
+            "score->best = reported",
+            "score->worst = reported",
+        );
         let built = replicant().run(["build", text(&folder)]);
         built.fails(1, &["type.c", "worst"]);
         assert_eq!(fs::read_to_string(&last).unwrap(), "the last one");
@@ -48,12 +48,9 @@ fn the_checker_finds_what_is_wrong_in_c() {
     if Tools::C.are_there() {
         let folder = place("c-wrong").join("marble-run");
         scaffold(&folder, "c");
-        let source = folder.join("type.c");
-        let code = fs::read_to_string(&source).unwrap();
         // The score that came last, instead of the best.
-        let wrong = code.replace("if (reported <= score->best) return false;", "");
-        assert_ne!(code, wrong);
-        fs::write(&source, wrong).unwrap();
+        let best = "if (reported <= score->best) return false;";
+        change(&folder.join("type.c"), best, "");
         replicant().run(["build", text(&folder)]).succeeds();
         let component = folder.join("marble-run.wasm");
         let saved = folder.join("history.json");

@@ -66,3 +66,35 @@ fn a_type_is_loaded_anew_when_it_changes_and_its_objects_are_kept() {
     assert!(ended.stdout.contains("stopped"), "{ended:#?}");
     node.run(["status"]).fails(3, &[]);
 }
+
+/// `timeout` sends one to the command and one to its group: the second ended it before it had
+/// removed its folder.
+#[test]
+fn what_is_ended_by_two_signals_at_once_leaves_nothing_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, temporary) = (place.path().join("one"), place.path().join("temporary"));
+    fs::create_dir(&temporary).unwrap();
+    scaffold(&folder, "rust");
+    // It runs without a build, too.
+    let bare = replicant()
+        .with("REPLICANT_GUEST_RUSTC", "/nowhere/rustc")
+        .with("TMPDIR", text(&temporary));
+    let is_empty = || fs::read_dir(&temporary).unwrap().next().is_none();
+    let dev = ["dev", text(&folder), "--api", "127.0.0.1:0"];
+    let mut running = bare.start(dev);
+    until(&mut running, "waiting for a change");
+    assert!(!is_empty());
+    running.signal("TERM");
+    running.signal("TERM");
+    let ended = running.ends().succeeds();
+    assert!(ended.stdout.contains("stopped"), "{ended:#?}");
+    assert!(is_empty());
+
+    // With a folder for its data it needs none, and makes none that a `kill -9` would leave.
+    let data = place.path().join("data");
+    let mut running = bare.start([&dev[..], &["--data", text(&data)]].concat());
+    until(&mut running, "waiting for a change");
+    assert!(is_empty());
+    running.signal("TERM");
+    running.ends().succeeds();
+}

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::place::{
-    build_and_check, example, load_and_use, place, replicant, scaffold, text, unread_ops_are_told,
+    build_and_check, change, example, is_caught_with, load_and_use, place, replicant, scaffold,
+    text, unread_ops_are_told,
 };
 use crate::tools::Tools;
 
@@ -47,14 +48,12 @@ fn a_component_that_imports_a_system_gets_one_that_answers_always_alike() {
     let folder = place("js-wasi").join("marble-run");
     scaffold(&folder, "js");
     let source = folder.join("type.js");
-    let code = fs::read_to_string(&source).unwrap();
-    let clock = code.replace(
+    change(
+        &source,
         "return Object.fromEntries(this.best);",
         // The SDK's own `Date` has no clock; the one below it asks the system.
         "return { ...Object.fromEntries(this.best), now: Object.getPrototypeOf(Date).now() };",
     );
-    assert_ne!(code, clock);
-    fs::write(&source, clock).unwrap();
     // As the tool makes it by itself, without `--stub-wasi`.
     let component = folder.join("plain.wasm");
     let wit = folder.join("sdk/wit");
@@ -79,28 +78,11 @@ fn a_type_that_asks_for_the_time_or_for_chance_is_told_what_it_asked_for() {
     let folder = place("js-clock").join("marble-run");
     scaffold(&folder, "js");
     let source = folder.join("type.js");
-    let code = fs::read_to_string(&source).unwrap();
-    let prepare = "prepare(_context, command) {";
-    assert!(code.contains(prepare));
+    let mut prepare = "prepare(_context, command) {".to_owned();
     for asked in ["Date.now()", "new Date()", "Math.random()"] {
-        let asking = format!("{prepare}\n    globalThis.asked = {asked};");
-        fs::write(&source, code.replace(prepare, &asking)).unwrap();
-        let build = replicant().run(["build", text(&folder)]);
-        build.succeeds();
-        let component = folder.join("marble-run.wasm");
-        let script = folder.join("broken.json");
-        let check = [
-            "check",
-            text(&component),
-            "--runs",
-            "1",
-            "--save",
-            text(&script),
-        ];
-        let checked = replicant().run(check);
-        assert_eq!(checked.code, Some(1), "{checked:#?}");
-        for part in [asked, "no clock and no chance"] {
-            assert!(checked.stdout.contains(part), "{checked:#?}");
-        }
+        let asking = format!("prepare(_context, command) {{\n    globalThis.asked = {asked};");
+        change(&source, &prepare, &asking);
+        prepare = asking;
+        is_caught_with(&folder, &[asked, "no clock and no chance"]);
     }
 }

@@ -13,7 +13,8 @@ fn names_that_no_type_can_have_and_folders_that_are_there_are_refused() {
     fs::create_dir(&taken).unwrap();
     fs::write(taken.join("mine"), "mine").unwrap();
     for (name, said) in [
-        ("Score", "lower-case"),
+        ("Score", "1 to 64 lower-case letters"),
+        ("not/there", "mkdir -p"),
         ("or-set", "ships with Replicant"),
         ("taken", "exists already"),
     ] {
@@ -37,8 +38,29 @@ fn every_type_that_ships_with_replicant_is_a_name_that_is_taken() {
 fn a_folder_without_a_project_is_told_apart_from_a_project_that_does_not_build() {
     let place = tempfile::tempdir().unwrap();
     let empty = text(place.path());
-    let ran = replicant().run(["build", empty]);
-    ran.fails(1, &["holds no project", "Cargo.toml", "replicant new"]);
+    let nowhere = place.path().join("nowhere");
+    for command in ["build", "dev"] {
+        let ran = replicant().run([command, empty]);
+        ran.fails(2, &["holds no project", "Cargo.toml", "replicant new"]);
+        let ran = replicant().run([command, text(&nowhere)]);
+        ran.fails(2, &["no folder", text(&nowhere), "replicant new"]);
+    }
+}
+
+#[test]
+fn a_machine_that_cannot_compile_rust_to_webassembly_is_told_three_ways() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("one");
+    scaffold(&folder, "rust");
+    let bare = replicant().with("REPLICANT_GUEST_RUSTC", "/nowhere/rustc");
+    let ways = [
+        "rustup target add",
+        "apt-get install",
+        "REPLICANT_GUEST_CARGO",
+    ];
+    let ran = bare.run(["build", text(&folder)]).fails(1, &ways);
+    // That is for who has a checkout.
+    assert!(!ran.stderr.contains("make toolchain"), "{ran:#?}");
 }
 
 #[test]

@@ -70,14 +70,37 @@ pub(crate) fn build_and_check(folder: &Path, name: &str, runs: &str) -> Ran {
     checked.mentions(&["holds in every history"])
 }
 
+/// Changes one place of a project's source.
+pub(crate) fn change(source: &Path, from: &str, to: &str) {
+    let code = fs::read_to_string(source).unwrap();
+    assert_eq!(code.matches(from).count(), 1, "{code}");
+    fs::write(source, code.replace(from, to)).unwrap();
+}
+
+/// Builds a project that breaks a law in its first history, and holds the report to these words.
+pub(crate) fn is_caught_with(folder: &Path, words: &[&str]) {
+    replicant().run(["build", text(folder)]).succeeds();
+    let (component, script) = (folder.join("marble-run.wasm"), folder.join("broken.json"));
+    let check = [
+        "check",
+        text(&component),
+        "--runs",
+        "1",
+        "--save",
+        text(&script),
+    ];
+    let checked = replicant().run(check);
+    assert_eq!(checked.code, Some(1), "{checked:#?}");
+    for word in words {
+        assert!(checked.stdout.contains(word), "{checked:#?}");
+    }
+}
+
 /// Builds a project whose SDK is changed so that it sends ops that nobody can decode, itself
 /// included, has a node make one, and holds another that gets it to telling of it. The other one
 /// compiles the component anew, and has to say so meanwhile if that takes seconds.
 pub(crate) fn unread_ops_are_told(folder: &Path, sdk: &str, sends: [&str; 2], is_slow: bool) {
-    let source = folder.join(sdk);
-    let code = fs::read_to_string(&source).unwrap();
-    assert!(code.contains(sends[0]), "{code}");
-    fs::write(&source, code.replace(sends[0], sends[1])).unwrap();
+    change(&folder.join(sdk), sends[0], sends[1]);
     replicant().run(["build", text(folder)]).succeeds();
     let component = folder.join("marble-run.wasm");
     let first = NodeProcess::alone();

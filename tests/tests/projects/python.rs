@@ -1,9 +1,8 @@
 //! A new project in Python, and the example. Components are large here: few are made.
 
-use std::fs;
-
 use crate::place::{
-    build_and_check, example, load_and_use, place, replicant, scaffold, text, unread_ops_are_told,
+    build_and_check, change, example, is_caught_with, load_and_use, place, scaffold,
+    unread_ops_are_told,
 };
 use crate::tools::Tools;
 
@@ -43,26 +42,8 @@ fn a_type_in_python_that_asks_for_the_time_is_caught_with_the_call() {
     }
     let folder = place("python-clock").join("marble-run");
     scaffold(&folder, "python");
-    let source = folder.join("app.py");
-    let code = fs::read_to_string(&source).unwrap();
     let prepare = "        match command:\n";
     let asking = format!("        import time; time.time()\n{prepare}");
-    assert_eq!(code.matches(prepare).count(), 1);
-    fs::write(&source, code.replace(prepare, &asking)).unwrap();
-    replicant().run(["build", text(&folder)]).succeeds();
-    let component = folder.join("marble-run.wasm");
-    let script = folder.join("broken.json");
-    let check = [
-        "check",
-        text(&component),
-        "--runs",
-        "1",
-        "--save",
-        text(&script),
-    ];
-    let checked = replicant().run(check);
-    assert_eq!(checked.code, Some(1), "{checked:#?}");
-    for part in ["never-faults is BROKEN", "time_time"] {
-        assert!(checked.stdout.contains(part), "{checked:#?}");
-    }
+    change(&folder.join("app.py"), prepare, &asking);
+    is_caught_with(&folder, &["never-faults is BROKEN", "time_time"]);
 }

@@ -99,7 +99,9 @@ fn of_commands(code: &str) -> Option<&'static str> {
         "unknown-object" => "`replicant update` creates it with --type NAME",
         "ambiguous-type" => "say which one with --type NAME",
         "unknown-type" => "see `replicant module list`, or load it with `replicant module load`",
-        "unknown-module" => "see `replicant module list` for what is loaded",
+        "unknown-module" => {
+            "see `replicant module list` for what is loaded; of a hash, give 8 digits"
+        }
         "unknown-fact" => "see `replicant fact list`",
         "fact-refused" => "see --fact-kind and --authority of `replicant serve`, and docs/facts.md",
         "forbidden" => "see --topic-rule of `replicant serve`",

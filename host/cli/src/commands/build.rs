@@ -8,6 +8,7 @@ use clap::Args;
 use replicant_check::{Limits, Module, Runtime};
 use replicant_project::{Build, BuildError, Language, Project};
 
+use crate::exit::WrongArgument;
 use crate::output::{self, printable, size};
 use crate::{files, progress, sandbox};
 
@@ -22,12 +23,17 @@ pub(crate) struct BuildArguments {
 }
 
 pub(crate) fn run(arguments: &BuildArguments) -> Result<()> {
+    let project = project(&arguments.folder)?;
     let runtime = sandbox::start()?;
-    let project = Project::find(&arguments.folder)?;
     let output = arguments.output.as_deref();
     let built = build(&runtime, &project, &Build::default(), output)?;
     output::line(&built.told())?;
     Ok(())
+}
+
+/// The project in a folder that somebody named.
+pub(crate) fn project(folder: &Path) -> Result<Project, WrongArgument> {
+    Project::find(folder).map_err(|error| WrongArgument(error.to_string()))
 }
 
 /// A component that a node would load.
@@ -69,10 +75,10 @@ pub(crate) fn build(
 /// Builds a project, and shows that it takes a while. Cargo shows that by itself.
 fn make(project: &Project, build: &Build) -> Result<PathBuf, BuildError> {
     if project.language == Language::Rust {
-        return project.build(build, &mut |step| eprintln!("{step}"));
+        return project.build(build, &mut output::aside);
     }
     let working = progress::counter("building");
-    let made = project.build(build, &mut |step| working.suspend(|| eprintln!("{step}")));
+    let made = project.build(build, &mut |step| working.suspend(|| output::aside(step)));
     working.finish_and_clear();
     made
 }

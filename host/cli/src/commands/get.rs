@@ -42,8 +42,8 @@ fn tell_unread(id: &str, read: &Value) {
         count => format!("{count} ops"),
     };
     let (id, of) = (one_line(id), one_line(text(read, "type")));
-    eprintln!(
+    output::aside(&format!(
         "warning: {ops} of {id} could not be read by {of}, and the value is without them; \
          `replicant module show {of}` says what it reads, docs/versions.md what to do"
-    );
+    ));
 }

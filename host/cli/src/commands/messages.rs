@@ -93,7 +93,7 @@ fn print(event: &Event, as_json: bool) -> Result<()> {
         // In JSON it would not be one; there it stands beside.
         return match as_json {
             true => {
-                eprintln!("{missed} gone");
+                output::aside(&format!("{missed} gone"));
                 Ok(())
             }
             false => Ok(output::line(&printable(&format!("({missed} gone)")))?),

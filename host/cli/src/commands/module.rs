@@ -13,7 +13,7 @@ use crate::arguments::{ReadArguments, digits, written};
 use crate::client::{module_path, with_query};
 use crate::environment::from_to;
 use crate::files;
-use crate::output::{Table, ago, counted, line, number, printable, short, size, text, yes};
+use crate::output::{Table, ago, aside, counted, line, number, printable, short, size, text, yes};
 
 #[derive(Subcommand)]
 pub(crate) enum ModuleCommand {
@@ -89,7 +89,14 @@ fn type_and_version(text: &str) -> Result<String, String> {
 
 /// The same, or the first digits of a hash.
 fn module_name(text: &str) -> Result<String, String> {
-    digits::<8>(text).or_else(|_| type_and_version(text))
+    let hash = digits::<8>(text);
+    let name = hash.clone().or_else(|_| type_and_version(text));
+    // No name begins with a digit, so that one was meant for a hash.
+    let is_hash = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.map_err(|error| match hash {
+        Err(wanted) if is_hash => format!("{wanted} of a hash, or the name of a type"),
+        _ => error,
+    })
 }
 
 pub(crate) fn run(command: &ModuleCommand) -> Result<()> {
@@ -143,7 +150,7 @@ fn switch(arguments: &SwitchArguments, direction: &str) -> Result<()> {
         let (name, version) = (text(module, "name"), text(module, "version"));
         line(&format!("{name} runs on {name}@{version}"))?;
         if let Some(unread) = unread_encodings(module) {
-            eprintln!("warning: {unread}");
+            aside(&format!("warning: {unread}"));
         }
         Ok(())
     })

@@ -47,7 +47,9 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<()> {
         let error = follow(arguments, &client, &mut left, &mut from)?;
         match error {
             None => break,
-            Some(error) if arguments.reconnect => eprintln!("{error}; trying again"),
+            Some(error) if arguments.reconnect => {
+                output::aside(&format!("{error}; trying again"));
+            }
             Some(error) => return Err(error.into()),
         }
         thread::sleep(PAUSE);

@@ -5,7 +5,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::local_cluster::LocalCluster;
-use crate::signals;
+use crate::output::line;
+use crate::{progress, signals};
 
 const TOPIC: &str = "bench";
 const TYPE: &str = "or-set";
@@ -33,14 +34,14 @@ pub(crate) fn run(arguments: &IdleObjectsArguments, as_json: bool) -> Result<()>
     node.client.update(TOPIC, "warm-up", Some(TYPE), &command)?;
     let before = resident_bytes(node.process_id())?;
 
-    let progress = crate::progress::bar(arguments.objects.into(), "objects");
+    let bar = progress::bar(arguments.objects.into(), "objects");
     for index in 0..arguments.objects {
         signals::check()?;
         node.client
             .update(TOPIC, &format!("object-{index}"), Some(TYPE), &command)?;
-        progress.inc(1);
+        progress::one_more(&bar);
     }
-    progress.finish_and_clear();
+    bar.finish_and_clear();
     let resident = resident_bytes(node.process_id())?.saturating_sub(before);
     let saved = node.client.digest(TOPIC)?["bytes"]
         .as_u64()
@@ -53,14 +54,14 @@ pub(crate) fn run(arguments: &IdleObjectsArguments, as_json: bool) -> Result<()>
             "objects": arguments.objects, "resident_bytes_each": resident_each,
             "saved_bytes_each": saved_each,
         });
-        println!("{figures}");
+        line(&figures.to_string())?;
     } else {
-        println!(
+        line(&format!(
             "{} objects: {resident_each:.0} bytes of resident memory each, {:.0} beyond the \
              {saved_each:.0} that are saved",
             arguments.objects,
             resident_each - saved_each
-        );
+        ))?;
     }
     Ok(())
 }
@@ -70,11 +71,11 @@ fn resident_bytes(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/status");
     let status = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {path}; this figure needs Linux"))?;
-    let line = status
+    let resident = status
         .lines()
         .find(|line| line.starts_with("VmRSS:"))
         .context("no VmRSS line")?;
-    let kilobytes = line
+    let kilobytes = resident
         .split_whitespace()
         .nth(1)
         .context("no figure in VmRSS")?;

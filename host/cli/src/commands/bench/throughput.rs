@@ -1,5 +1,6 @@
 //! Counter increments from many HTTP clients at once, each acknowledged after the local sync.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, ReadOptions};
 use crate::local_cluster::LocalCluster;
+use crate::output::line;
 use crate::signals;
 
 const TOPIC: &str = "bench";
@@ -58,8 +60,7 @@ pub(crate) fn run(arguments: &ThroughputArguments, as_json: bool) -> Result<()> 
     cluster.wait_for("every increment", &json!(total), |client| {
         Ok(client.object(TOPIC, ID)?["value"].clone())
     })?;
-    print(arguments, load, as_json);
-    Ok(())
+    Ok(print(arguments, load, as_json)?)
 }
 
 struct Load {
@@ -157,7 +158,7 @@ fn probe_until(cluster: &LocalCluster, stop: &AtomicBool) -> Result<Vec<Duration
     Ok(visible)
 }
 
-fn print(arguments: &ThroughputArguments, mut load: Load, as_json: bool) {
+fn print(arguments: &ThroughputArguments, mut load: Load, as_json: bool) -> io::Result<()> {
     let per_second = load.increments as f64 / load.seconds;
     let [latency_median, latency_p99] = quantiles(&mut load.latencies);
     let [visible_median, visible_p99] = quantiles(&mut load.visible);
@@ -169,22 +170,21 @@ fn print(arguments: &ThroughputArguments, mut load: Load, as_json: bool) {
             "visible_everywhere_ms": {"median": visible_median, "p99": visible_p99},
             "probes": load.visible.len(),
         });
-        println!("{figures}");
-        return;
+        return line(&figures.to_string());
     }
-    println!(
+    line(&format!(
         "{} nodes, {} clients, {:.1} s: {} increments, {per_second:.0} per second",
         arguments.nodes, arguments.clients, load.seconds, load.increments
-    );
-    println!(
+    ))?;
+    line(&format!(
         "acknowledged (stored and synced) after: median {latency_median:.2} ms, \
          p99 {latency_p99:.2} ms"
-    );
-    println!(
+    ))?;
+    line(&format!(
         "then visible on all nodes after: median {visible_median:.2} ms, p99 {visible_p99:.2} ms \
          ({} probes)",
         load.visible.len()
-    );
+    ))
 }
 
 /// Median and 99th percentile in milliseconds.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
@@ -73,6 +73,25 @@ impl CheckArguments {
         }
         files
     }
+
+    /// What makes the history of this seed once more, as it stands on the command line.
+    fn history_of(&self, seed: u64) -> String {
+        let mut line = self.files();
+        if let Some(file) = &self.commands {
+            line.push_str(&format!(" --commands {}", quoted(file)));
+        }
+        for law in &self.laws {
+            line.push_str(&format!(" --law {law}"));
+        }
+        let default = Config::default();
+        if self.steps != default.steps {
+            line.push_str(&format!(" --steps {}", self.steps));
+        }
+        if self.replicas != default.replicas_max {
+            line.push_str(&format!(" --replicas {}", self.replicas));
+        }
+        format!("{line} --seed {seed} --runs 1")
+    }
 }
 
 /// Reads a law by its name.
@@ -106,17 +125,23 @@ fn verdict(arguments: &CheckArguments) -> Result<bool> {
     let report = report.with_context(|| format!("{file} was not checked"))?;
     let took = started.elapsed();
     let saved = match &report.failure {
-        Some(failure) => saved::save(arguments.save.as_deref(), &report.module, failure),
-        None => Ok(None),
+        Some(failure) if failure.comes_again => {
+            saved::save(arguments.save.as_deref(), &report.module, failure)
+        }
+        _ => Ok(None),
     };
     // What was found is worth more than where it is kept.
     let saved = saved.unwrap_or_else(|error| {
-        eprintln!("warning: {}", output::printable(&format!("{error:#}")));
+        let error = output::printable(&format!("{error:#}"));
+        output::aside(&format!("warning: {error}"));
         None
     });
     match arguments.json {
         true => report::json(&report, took, saved.as_deref())?,
-        false => report::print(&report, took, saved.as_deref(), &arguments.files())?,
+        false => report::print(&report, took, saved.as_deref(), arguments)?,
+    }
+    if report.failure.is_none() && report.laws.iter().all(|law| report.is_unchecked(*law)) {
+        bail!("no law that was asked for could be checked, so nothing is known of {file}");
     }
     Ok(report.failure.is_none())
 }
@@ -150,6 +175,7 @@ fn config(arguments: &CheckArguments) -> Result<Config> {
             true => default.laws,
             false => arguments.laws.clone(),
         },
+        laws_must_apply: !arguments.laws.is_empty(),
         commands: lines(&arguments.commands, "commands")?,
         queries: lines(&arguments.queries, "queries")?,
         from: arguments

@@ -11,6 +11,7 @@ use replicant_check::{
 };
 use serde_json::{Value, json};
 
+use super::CheckArguments;
 use crate::output::{Table, counted, grouped, line, printable, quoted};
 
 /// Data as people read it: JSON, or its bytes where it is no CBOR.
@@ -30,7 +31,7 @@ pub(super) fn print(
     report: &Report,
     took: Duration,
     saved: Option<&Path>,
-    components: &str,
+    arguments: &CheckArguments,
 ) -> io::Result<()> {
     let from = report.from.as_ref();
     let from = from.map(|from| format!(" after {from}"));
@@ -53,13 +54,35 @@ pub(super) fn print(
         cost(&report.cost)?;
     }
     notes(report)?;
-    line("")?;
-    match &report.failure {
-        None if report.unchecked.is_empty() => line("every law holds in every history"),
-        None => line("every law that was checked holds in every history"),
-        Some(failure) => failed(failure, saved, components),
-    }
+    let told = match &report.failure {
+        Some(failure) => {
+            line("")?;
+            return failed(failure, saved, arguments);
+        }
+        None => closing(report, !arguments.laws.is_empty()),
+    };
+    told.map_or(Ok(()), |told| line(&format!("\n{told}")))
 }
+
+/// What holds, in a sentence that says no more than what was looked at; none if nothing was.
+fn closing(report: &Report, are_chosen: bool) -> Option<String> {
+    let checked = report.laws.iter().filter(|law| !report.is_unchecked(**law));
+    let checked: Vec<&str> = checked.map(|law| law.name()).collect();
+    let told = match &checked[..] {
+        [] => return None,
+        _ if !are_chosen && report.unchecked.is_empty() => "every law holds".to_owned(),
+        _ if !are_chosen => "every law that was checked holds".to_owned(),
+        [only] => return Some(format!("{only} holds in every history; {NO_OTHER}")),
+        [but_last @ .., last] => {
+            let laws = format!("{} and {last}", but_last.join(", "));
+            return Some(format!("{laws} hold in every history; {NO_OTHER}"));
+        }
+    };
+    Some(format!("{told} in every history"))
+}
+
+/// Why others are not mentioned.
+const NO_OTHER: &str = "no other law was asked for (--law)";
 
 /// Says what was given, and what became of it.
 fn commands(report: &Report) -> io::Result<()> {
@@ -172,7 +195,7 @@ fn cost(points: &[CostPoint]) -> io::Result<()> {
     table.print("")
 }
 
-fn failed(failure: &Failure, saved: Option<&Path>, components: &str) -> io::Result<()> {
+fn failed(failure: &Failure, saved: Option<&Path>, arguments: &CheckArguments) -> io::Result<()> {
     line(&format!(
         "{} is BROKEN: {}",
         failure.violation.law,
@@ -180,24 +203,27 @@ fn failed(failure: &Failure, saved: Option<&Path>, components: &str) -> io::Resu
     ))?;
     if let Some(script) = &failure.script {
         line("")?;
-        line(&format!(
-            "The shortest history that was found ({}; it had {}):",
-            counted(script.steps.len() as u64, "step", "steps"),
-            failure.steps_before
-        ))?;
+        let (steps, before) = (script.steps.len() as u64, failure.steps_before);
+        line(&match (steps, failure.comes_again) {
+            (0, true) => format!("A fresh object shows it (the history had {before} steps):"),
+            (0, false) => "It came before the first step of the history:".to_owned(),
+            (_, true) => format!(
+                "The shortest history that was found ({}; it had {before}):",
+                counted(steps, "step", "steps"),
+            ),
+            (_, false) => format!("It came after {}:", counted(steps, "step", "steps")),
+        })?;
         story(script)?;
     }
     line("")?;
     seen(&failure.violation)?;
-    if let Some(saved) = saved {
-        line("")?;
-        line("To see it again:")?;
-        line(&format!(
-            "    replicant check {components} --replay {}",
-            quoted(saved)
-        ))?;
-    }
-    Ok(())
+    let again = match saved {
+        Some(saved) => format!("{} --replay {}", arguments.files(), quoted(saved)),
+        // The seed says more than any history that could be saved.
+        None if failure.script.is_some() => arguments.history_of(failure.seed),
+        None => return Ok(()),
+    };
+    line(&format!("\nTo see it again:\n    replicant check {again}"))
 }
 
 fn story(script: &Script) -> io::Result<()> {
@@ -215,6 +241,10 @@ pub(super) fn print_replay(script: &Script, found: Option<&Violation>) -> io::Re
     story(script)?;
     line("")?;
     match found {
+        None if script.steps.is_empty() => line(
+            "this history breaks no law any more; it has no steps, so that only a fresh object was \
+             looked at: check the component without --replay",
+        ),
         None => line("this history breaks no law any more"),
         Some(violation) => {
             line(&format!(
@@ -234,6 +264,8 @@ pub(super) fn json(report: &Report, took: Duration, saved: Option<&Path>) -> io:
             "violation": violation_json(&failure.violation),
             "script": failure.script,
             "steps_before": failure.steps_before,
+            "seed": failure.seed,
+            "comes_again": failure.comes_again,
             "saved": saved,
         })
     });

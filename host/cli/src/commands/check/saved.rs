@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use replicant::data::json_to_cbor;
 use replicant_check::{Failure, History};
 
 use crate::files;
+use crate::output::without_line;
 
 /// Bytes of a file that is read.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -47,8 +48,11 @@ pub(super) fn lines(file: &Path, what: &str) -> Result<Vec<Vec<u8>>> {
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
     let data = |(index, line): (usize, &str)| {
-        json_to_cbor(line.as_bytes())
-            .with_context(|| format!("{}, line {}", file.display(), index + 1))
+        json_to_cbor(line.as_bytes()).map_err(|error| {
+            let (place, number) = (file.display(), index + 1);
+            let error = without_line(&error.to_string());
+            anyhow!("{place}, line {number}: {error}")
+        })
     };
     let data = lines.map(data).collect::<Result<Vec<_>>>()?;
     if data.is_empty() {

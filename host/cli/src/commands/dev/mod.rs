@@ -5,18 +5,19 @@ mod running;
 mod sources;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use replicant_check::{Config, Law, Runtime};
 use replicant_project::{Build, Project};
+use tempfile::TempDir;
 
 use self::running::Running;
 use self::sources::Sources;
 use crate::commands::build::{self, Built};
-use crate::output::{counted, line, printable, quoted};
+use crate::output::{aside, counted, line, printable, quoted};
 use crate::signals::Interrupted;
 use crate::{exit, progress, sandbox, signals};
 
@@ -45,17 +46,12 @@ pub(crate) struct DevArguments {
 
 pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
     // Whatever can be found wrong is found before anything is started.
-    let project = Project::find(&arguments.folder)?;
+    let project = build::project(&arguments.folder)?;
     let runtime = sandbox::start()?;
     signals::note(exit::INTERRUPTED).context("cannot listen for signals")?;
-    let temporary = tempfile::Builder::new()
-        .prefix("replicant-dev-")
-        .tempdir()
-        .context("cannot make a temporary folder")?;
-    let own = temporary.path().join("node");
-    let data = arguments.data.as_deref().unwrap_or(&own);
+    let (data, _temporary) = data_folder(arguments.data.as_deref())?;
     let (listen, api) = (arguments.listen.to_string(), arguments.api.to_string());
-    let started = Running::start(data, &listen, &api);
+    let started = Running::start(&data, &listen, &api);
     if signals::check().is_err() {
         return Ok(());
     }
@@ -76,6 +72,19 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
     }
 }
 
+/// Where the node keeps its data, and what removes that folder if it is a temporary one.
+fn data_folder(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
+    if let Some(folder) = wanted {
+        return Ok((folder.to_path_buf(), None));
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix("replicant-dev-")
+        .tempdir()
+        .context("cannot make a temporary folder")?;
+    // One that is there already is taken for a node's.
+    Ok((temporary.path().join("node"), Some(temporary)))
+}
+
 /// Builds and loads, again and again, until a signal comes or the node ends.
 fn watch(
     arguments: &DevArguments,
@@ -89,7 +98,7 @@ fn watch(
         if let Err(error) = once(arguments, project, runtime, running) {
             // A signal ends the tools, too.
             signals::check()?;
-            eprintln!("error: {}", printable(&format!("{error:#}")));
+            aside(&format!("error: {}", printable(&format!("{error:#}"))));
             line("the node goes on with what it has; waiting for a change")?;
         }
         let changed = seen.wait_for_change(project, &mut || running.node.check_alive())?;

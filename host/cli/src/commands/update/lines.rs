@@ -13,6 +13,8 @@ use std::thread;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::value::RawValue;
 
+use crate::output::without_line;
+
 /// Commands of one batch: enough to hide the way to the node and its disk's sync.
 const COMMANDS_MAX: usize = 1_000;
 /// Bytes of one batch; a single command may have more. Well below what the node takes.
@@ -127,14 +129,9 @@ fn next_line(input: &mut impl BufRead, number: &mut u64) -> Option<Result<Line>>
 }
 
 fn parse(number: u64, bytes: usize, line: &[u8]) -> Result<Line> {
-    let command = serde_json::from_slice(line).map_err(|error| {
-        // It says `at line 1`, of the one line that it was given.
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or(&reason);
-        let column = error.column();
-        anyhow!(
-            "line {number} is not JSON, and nothing behind it was sent: {reason} at column {column}"
-        )
+    let command = serde_json::from_slice(line.trim_ascii_end()).map_err(|error| {
+        let reason = without_line(&error.to_string());
+        anyhow!("line {number} is not JSON, and nothing behind it was sent: {reason}")
     })?;
     Ok(Line {
         number,

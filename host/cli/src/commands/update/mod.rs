@@ -92,7 +92,7 @@ impl<'a> Stream<'a> {
             grouped(self.refused)
         );
         if let Err(error) = sent {
-            eprintln!("before that: {summary}");
+            output::aside(&format!("before that: {summary}"));
             return Err(error);
         }
         self.print(&summary)?;
@@ -104,6 +104,10 @@ impl<'a> Stream<'a> {
                 grouped(count)
             ),
         }
+    }
+
+    fn tell(&self, text: &str) {
+        self.progress.suspend(|| output::aside(text));
     }
 
     fn print(&self, summary: &str) -> Result<()> {
@@ -196,12 +200,10 @@ impl<'a> Stream<'a> {
             let of = |kind: &str| outcome[kind].as_str().map(one_line);
             if let Some(message) = of("refused") {
                 self.refused += 1;
-                self.progress
-                    .suspend(|| eprintln!("line {number} was refused: {message}"));
+                self.tell(&format!("line {number} was refused: {message}"));
             } else if let Some(message) = of("failed") {
                 self.refused += 1;
-                self.progress
-                    .suspend(|| eprintln!("line {number} failed: {message}"));
+                self.tell(&format!("line {number} failed: {message}"));
             } else if outcome.get("applied").is_some() {
                 self.applied += 1;
             } else {
