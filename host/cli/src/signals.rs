@@ -68,13 +68,18 @@ impl Signals {
                 _ = self.terminate.recv() => {}
                 () = ended(&mut self.end_of_input) => {}
             }
-            let is_echo = self.last.is_some_and(|last| last.elapsed() < TOGETHER);
-            if !is_echo {
-                self.last = Some(Instant::now());
+            let now = Instant::now();
+            if !is_echo(self.last, now) {
+                self.last = Some(now);
                 return;
             }
         }
     }
+}
+
+/// Whether a signal that comes now is the same wish as the last one that counted.
+fn is_echo(last: Option<Instant>, now: Instant) -> bool {
+    last.is_some_and(|last| now.duration_since(last) < TOGETHER)
 }
 
 /// Waits for the end of the input, once.
@@ -125,5 +130,20 @@ pub(crate) fn sleep(duration: Duration) -> Result<(), Interrupted> {
             return Ok(());
         }
         thread::sleep(left.min(NOTICE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_at_once_are_one_wish_and_a_later_one_is_another() {
+        let first = Instant::now();
+        assert!(!is_echo(None, first));
+        assert!(is_echo(Some(first), first));
+        let soon = first + TOGETHER - Duration::from_millis(1);
+        assert!(is_echo(Some(first), soon));
+        assert!(!is_echo(Some(first), first + TOGETHER));
     }
 }

@@ -43,22 +43,6 @@ fn a_ready_node_says_where_it_is() {
     serve.ends().succeeds();
 }
 
-/// `timeout` sends it to the node and to its group: the node broke off its goodbye.
-#[test]
-fn two_signals_at_once_are_one_wish_to_stop() {
-    let folder = initialised();
-    let data = folder.path().join("data");
-    let addresses = ["--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
-    let serve = [&["serve", "--data", data.to_str().unwrap()], &addresses[..]].concat();
-    let mut serve = Replicant::new().start(serve);
-    serve.line();
-    serve.signal("TERM");
-    serve.signal("TERM");
-    let ended = serve.ends().succeeds();
-    assert!(ended.stderr.contains("stopping"), "{ended:#?}");
-    assert!(!ended.stderr.contains("at once"), "{ended:#?}");
-}
-
 #[test]
 fn a_node_that_cannot_say_where_it_is_begins_no_cluster() {
     let folder = initialised();
