@@ -1,6 +1,7 @@
 //! Where nodes run, as arguments of a command.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,24 +19,24 @@ pub(crate) struct EnvironmentArguments {
     #[arg(long)]
     profile: Option<Profile>,
     /// The share of time in which a node is up, in place of the profile's
-    #[arg(long, value_name = "0..1", value_parser = share)]
+    #[arg(long, value_name = "0.01..1", value_parser = reliability)]
     reliability: Option<f64>,
     /// How long a message and its answer take, in 99 of 100 cases
     #[arg(long, value_name = "MILLISECONDS", value_parser = from_to(1, 60_000))]
     round_trip_ms: Option<u64>,
     /// The share of messages that are lost
-    #[arg(long, value_name = "0..1", value_parser = share)]
+    #[arg(long, value_name = "0..0.9", value_parser = loss)]
     loss: Option<f64>,
     /// How many nodes are expected
     #[arg(long, value_name = "COUNT", value_parser = from_to(2, 10_000_000))]
     nodes: Option<u64>,
     /// The largest share of nodes that may fail at once
-    #[arg(long, value_name = "0..1", value_parser = share)]
+    #[arg(long, value_name = "0..0.99", value_parser = worst_loss)]
     worst_loss: Option<f64>,
     /// How likely a node may miss something that is sent once
-    #[arg(long, value_name = "0..1", value_parser = share)]
+    #[arg(long, value_name = "1e-12..0.5", value_parser = miss)]
     miss: Option<f64>,
-    /// One parameter in place of what follows, as in swim.probe_interval_ms=250; may be given more
+    /// One parameter in place of what follows, as in swim.probe_interval_ms=500; may be given more
     /// than once
     #[arg(long, value_name = "NAME=NUMBER")]
     parameter: Vec<String>,
@@ -45,10 +46,33 @@ pub(crate) fn from_to(least: u64, most: u64) -> RangedU64ValueParser<u64> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-fn share(text: &str) -> Result<f64, String> {
+fn reliability(text: &str) -> Result<f64, String> {
+    let why = "of nodes that are never up nothing follows";
+    share(text, &Environment::RELIABILITY, why)
+}
+
+fn loss(text: &str) -> Result<f64, String> {
+    let why = "where hardly anything arrives no parameter helps";
+    share(text, &Environment::LOSS, why)
+}
+
+fn worst_loss(text: &str) -> Result<f64, String> {
+    let why = "somebody has to be left";
+    share(text, &Environment::WORST_LOSS, why)
+}
+
+fn miss(text: &str) -> Result<f64, String> {
+    let why = "that nothing is ever missed cannot be promised";
+    share(text, &Environment::MISS, why)
+}
+
+fn share(text: &str, range: &RangeInclusive<f64>, why: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok();
-    let within = number.filter(|share| (0.0..=1.0).contains(share));
-    within.ok_or_else(|| "write a number from 0 to 1, such as 0.99".to_owned())
+    let within = number.filter(|share| range.contains(share));
+    within.ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        format!("write a number from {least:?} to {most:?}: {why}")
+    })
 }
 
 /// The arguments are within range.
@@ -88,15 +112,25 @@ impl EnvironmentArguments {
         }
     }
 
-    /// What follows from an environment, with what was overridden.
+    /// What follows from an environment, with what was overridden; nothing in it contradicts
+    /// anything else.
     pub(crate) fn parameters(&self, env: &Environment) -> Result<Parameters> {
+        let parameters = self.overridden(env)?;
+        let wrong = || WrongArgument("two parameters contradict each other".to_owned());
+        parameters.check().with_context(wrong)?;
+        Ok(parameters)
+    }
+
+    /// The same for another environment than the one that was asked for, where what follows for
+    /// one protocol may contradict what was given for it.
+    pub(crate) fn overridden(&self, env: &Environment) -> Result<Parameters> {
         let mut parameters = env.parameters();
         let mut names = BTreeSet::new();
         for given in &self.parameter {
             let wrong = || WrongArgument(format!("--parameter {given}"));
             let (name, value) = given
                 .split_once('=')
-                .context("write NAME=NUMBER, such as swim.probe_interval_ms=250")
+                .context("write NAME=NUMBER, such as swim.probe_interval_ms=500")
                 .with_context(wrong)?;
             let value = value
                 .parse()
@@ -108,6 +142,7 @@ impl EnvironmentArguments {
                 WrongArgument(format!("--parameter {name} is given twice"))
             );
         }
+        parameters.adapt(|name| names.contains(name));
         Ok(parameters)
     }
 }
@@ -130,10 +165,20 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_from_nought_to_one() {
-        assert_eq!(share("0.5"), Ok(0.5));
-        for wrong in ["-0.1", "1.1", "NaN", "half"] {
-            assert!(share(wrong).is_err(), "{wrong}");
+    fn shares_that_mean_nothing_are_refused_with_those_that_do() {
+        assert_eq!(loss("0"), Ok(0.0));
+        assert_eq!(reliability("1"), Ok(1.0));
+        for wrong in ["-0.1", "0.91", "1", "NaN", "half"] {
+            let error = loss(wrong).unwrap_err();
+            assert!(error.contains("0.0 to 0.9:"), "{wrong}: {error}");
+        }
+        for (wrong, within) in [
+            (reliability("0"), "0.01 to 1.0"),
+            (worst_loss("1"), "0.0 to 0.99"),
+            (miss("0"), "1e-12 to 0.5"),
+        ] {
+            let error = wrong.unwrap_err();
+            assert!(error.contains(within), "{error}");
         }
     }
 
@@ -149,14 +194,18 @@ mod tests {
 
     #[test]
     fn a_parameter_can_be_overridden_by_name_and_a_wrong_one_is_told() {
-        let given = arguments(&["--parameter", "swim.probe_interval_ms=250"]);
+        let given = arguments(&["--parameter", "swim.probe_interval_ms=500"]);
         let parameters = given.parameters(&given.environment()).unwrap();
-        assert_eq!(parameters.swim.probe_interval, Duration::from_millis(250));
+        assert_eq!(parameters.swim.probe_interval, Duration::from_millis(500));
         for (wrong, why) in [
             ("swim.probe_interval_ms", "NAME=NUMBER"),
             ("swim.probe_interval_ms=soon", "no number"),
             ("swim.confirmations=9", "0 to 3"),
             ("swim.speed=9", "replicant tune"),
+            (
+                "swim.probe_interval_ms=250",
+                "swim.probe_interval_ms=266 or more, or swim.probe_timeout_ms=125 or less",
+            ),
         ] {
             let given = arguments(&["--parameter", wrong]);
             let error = given.parameters(&given.environment()).unwrap_err();

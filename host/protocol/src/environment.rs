@@ -18,12 +18,14 @@
 //!
 //! Not here: the protocols, which take these numbers into their configurations.
 
+mod contradictions;
 mod expected;
 mod overrides;
 mod profile;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use expected::Expected;
@@ -39,19 +41,20 @@ pub(crate) const RAPID_FANOUT_MAX: usize = 64;
 /// Where nodes run. Written ρ, ε, n, φ and δ in the documentation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Environment {
-    /// ρ: the share of time in which a node is up; above 0, up to 1. The main axis.
+    /// ρ: the share of time in which a node is up; [`RELIABILITY`](Self::RELIABILITY). The main
+    /// axis.
     pub reliability: f64,
     /// How long a message and its answer take together, in 99 of 100 cases, the time that a busy
     /// machine takes to get to it included.
     pub round_trip: Duration,
-    /// ε: the share of messages that are lost or much too late; 0 to below 1.
+    /// ε: the share of messages that are lost or much too late; [`LOSS`](Self::LOSS).
     pub loss: f64,
     /// n: how many nodes are expected. Wrong by a factor of ten costs a little, not correctness.
     pub expected_size: u32,
-    /// φ: the largest share of nodes that may fail at once without cutting off the others; 0 to
-    /// below 1.
+    /// φ: the largest share of nodes that may fail at once without cutting off the others;
+    /// [`WORST_LOSS`](Self::WORST_LOSS).
     pub worst_loss: f64,
-    /// δ: how likely a node may miss something that is sent once; above 0, below 1.
+    /// δ: how likely a node may miss something that is sent once; [`MISS`](Self::MISS).
     pub miss: f64,
 }
 
@@ -97,9 +100,9 @@ pub struct SwimParameters {
     pub gossip_interval: Duration,
     /// To how many others news goes at once; 3.
     pub gossip_fanout_count: usize,
-    /// 20 *T*, 5 s to 2 min: how often tables are compared.
+    /// 20 *T*, 5 s to 2 min, no less than *T*: how often tables are compared.
     pub sync_interval: Duration,
-    /// 5 *T*, 1 s to 1 min: how often a dead member is tried.
+    /// 5 *T*, 1 s to 1 min, no less than *T*: how often a dead member is tried.
     pub reconnect_interval: Duration,
 }
 
@@ -185,6 +188,15 @@ pub fn tree_spread(nodes_count: u32) -> u16 {
 }
 
 impl Environment {
+    /// What [`reliability`](Self::reliability) can be: a node that is never up does nothing.
+    pub const RELIABILITY: RangeInclusive<f64> = 0.01..=1.0;
+    /// What [`loss`](Self::loss) can be: where hardly anything arrives no parameter helps.
+    pub const LOSS: RangeInclusive<f64> = 0.0..=0.9;
+    /// What [`worst_loss`](Self::worst_loss) can be: somebody has to be left.
+    pub const WORST_LOSS: RangeInclusive<f64> = 0.0..=0.99;
+    /// What [`miss`](Self::miss) can be: never cannot be promised.
+    pub const MISS: RangeInclusive<f64> = 1e-12..=0.5;
+
     /// What follows. Values outside their range count as the nearest within.
     pub fn parameters(&self) -> Parameters {
         let env = self.within_range();
@@ -219,8 +231,10 @@ impl Environment {
             retransmission_multiplier: multiplier.ceil().clamp(2.0, 6.0) as u32,
             gossip_interval: rounded(self.round_trip / 2),
             gossip_fanout_count: 3,
-            sync_interval: (interval * 20).clamp(sync_least, sync_most),
-            reconnect_interval: (interval * 5).clamp(reconnect_least, reconnect_most),
+            sync_interval: (interval * 20).clamp(sync_least, sync_most).max(interval),
+            reconnect_interval: (interval * 5)
+                .clamp(reconnect_least, reconnect_most)
+                .max(interval),
         }
     }
 
@@ -295,21 +309,18 @@ impl Environment {
 
     /// The description with nonsense taken out.
     fn within_range(&self) -> Self {
-        let within = |value: f64, least: f64, most: f64| {
-            if value.is_nan() {
-                least
-            } else {
-                value.clamp(least, most)
-            }
+        let within = |value: f64, range: RangeInclusive<f64>| match value.is_nan() {
+            true => *range.start(),
+            false => value.clamp(*range.start(), *range.end()),
         };
         let (least, most) = (Duration::from_millis(1), Duration::from_secs(60));
         Self {
-            reliability: within(self.reliability, 0.01, 1.0),
+            reliability: within(self.reliability, Self::RELIABILITY),
             round_trip: self.round_trip.clamp(least, most),
-            loss: within(self.loss, 0.0, 0.9),
+            loss: within(self.loss, Self::LOSS),
             expected_size: self.expected_size.clamp(2, 10_000_000),
-            worst_loss: within(self.worst_loss, 0.0, 0.99),
-            miss: within(self.miss, 1e-12, 0.5),
+            worst_loss: within(self.worst_loss, Self::WORST_LOSS),
+            miss: within(self.miss, Self::MISS),
         }
     }
 }

@@ -94,6 +94,18 @@ fn what_would_be_passed_over_is_refused() {
         ),
         (&["--dns-server", "127.0.0.1:53"], &["--dns-server"]),
         (
+            &[
+                &HYPARVIEW[..],
+                &["--parameter", "hyparview.active_view_max=2"],
+            ]
+            .concat(),
+            &[
+                "hyparview.active_view_max=2",
+                "hyparview.active_view_target=10",
+                "write hyparview.active_view_max=10 or more",
+            ],
+        ),
+        (
             &["--api-insecure-any-address"],
             &[
                 "--api-insecure-any-address",

@@ -63,7 +63,7 @@ impl TuneArguments {
     fn simulate(&self, mut env: Environment) -> Result<Value> {
         let nodes = self.measure_nodes.map(count);
         env.expected_size = nodes.unwrap_or(env.expected_size.min(MEASURED_NODES));
-        let parameters = self.environment.parameters(&env)?;
+        let parameters = self.environment.overridden(&env)?;
         let bar = progress::counter("simulating");
         let told = &mut |what: &str, share: f64| {
             bar.set_message(format!("{what}: {:.0} %", share * 100.0));
@@ -149,6 +149,7 @@ fn measured_json(measured: &Measured) -> Value {
         "first_suspicion_s": measured.first_suspicion,
         "first_death_s": measured.first_death,
         "all_know_s": measured.all_know,
+        "false_suspicions_per_node_hour": measured.false_suspicions_per_node_hour,
         "false_deaths_per_node_hour": measured.false_deaths_per_node_hour,
         "messages_per_second": measured.messages_per_second,
         "bytes_per_second": measured.bytes_per_second,

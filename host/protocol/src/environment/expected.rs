@@ -14,7 +14,7 @@ pub struct Expected {
     /// Until somebody gives the node up: a suspicion more, of the least length, since with
     /// many members confirmations come fast.
     pub first_death: Duration,
-    /// Until everybody does: dissemination more, log₄ n hops of news.
+    /// Until everybody does: dissemination among the n - 1 others more, log₄ (n - 1) hops of news.
     pub all_know: Duration,
     /// How often a live node is suspected falsely, per node and hour (SWIM, section 3.1).
     pub false_suspicions_per_node_hour: f64,
@@ -27,7 +27,8 @@ pub struct Expected {
     /// Bytes in them, without the session's and the network's headers.
     pub bytes_per_second: f64,
     /// How likely a rapid broadcast reaches every live node: e^(-e^-c), with the c that the fan-out
-    /// stands for (Erdős and Rényi).
+    /// stands for (Erdős and Rényi). Where each says it to all others, whoever is live misses it
+    /// only if it misses everybody's: (1 - ε^(nρ-1))^(nρ-1).
     pub reach_probability: f64,
 }
 
@@ -44,25 +45,49 @@ impl Expected {
         let first = interval / (1.0 - (-env.reliability).exp());
         let multiplier = f64::from(swim.suspicion_multiplier);
         let suspicion = multiplier * size.log10().max(SUSPICION_DECADES_MIN) * interval;
-        let hop = swim.gossip_interval.as_secs_f64() + env.round_trip.as_secs_f64() / 2.0;
-        let hops = (size.ln() / (1.0 + swim.gossip_fanout_count as f64).ln()).ceil();
-        let false_suspicion = false_suspicion(env, swim.indirect_probes_count);
+        // Others that can be asked to try, or told.
+        let others_count = env.expected_size.saturating_sub(2) as usize;
+        let indirect_probes_count = swim.indirect_probes_count.min(others_count);
+        let false_suspicion = false_suspicion(env, indirect_probes_count).min(1.0);
         let per_hour = false_suspicion * 3_600.0 / interval;
         let exponent = 2.0 * f64::from(swim.retransmission_multiplier) - 2.0;
         let syncs = 1.0 / swim.sync_interval.as_secs_f64();
-        let fanout = parameters.rapid.fanout_count as f64;
-        let surplus = fanout * env.arrives() - (size * env.reliability).max(1.0).ln();
         Self {
             first_suspicion: seconds(first),
             first_death: seconds(first + suspicion),
-            all_know: seconds(first + suspicion + hop * hops),
+            all_know: seconds(first + suspicion + dissemination(env, parameters)),
             false_suspicions_per_node_hour: per_hour,
             false_deaths_per_node_hour: per_hour * size.powf(-exponent),
             messages_per_second: 2.0 / interval + syncs,
             bytes_per_second: 2.0 * PROBE_BYTES / interval + syncs * SYNC_BYTES,
-            reach_probability: (-(-surplus).exp()).exp(),
+            reach_probability: reach_probability(env, parameters.rapid.fanout_count),
         }
     }
+}
+
+/// How long, in seconds, news takes to come to all others after the first of them has it.
+fn dissemination(env: &Environment, parameters: &Parameters) -> f64 {
+    let swim = &parameters.swim;
+    let fanout_count = swim.gossip_fanout_count as f64;
+    // With nobody told at once news travels with probes, to one other in each period.
+    let (each, between) = match swim.gossip_fanout_count {
+        0 => (1.0, swim.probe_interval),
+        _ => (fanout_count, swim.gossip_interval),
+    };
+    let hop = between.as_secs_f64() + env.round_trip.as_secs_f64() / 2.0;
+    let others = (env.size() - 1.0).max(1.0);
+    hop * (others.ln() / (1.0 + each).ln()).ceil()
+}
+
+/// How likely a rapid broadcast with this fan-out reaches every live node.
+fn reach_probability(env: &Environment, fanout_count: usize) -> f64 {
+    let live = (env.size() * env.reliability).max(1.0);
+    if fanout_count as f64 >= env.size() - 1.0 {
+        let others = live - 1.0;
+        return (1.0 - env.loss.powf(others)).powf(others);
+    }
+    let surplus = fanout_count as f64 * env.arrives() - live.ln();
+    (-(-surplus).exp()).exp()
 }
 
 /// How likely a live node is suspected falsely in a period, with so many indirect probes:

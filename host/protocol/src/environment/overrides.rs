@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Parameters;
 
-/// Why a parameter was not set. Whoever wrote it is at fault.
+/// Why a parameter was not set, or not taken. Whoever wrote it is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
     /// There is none of this name.
@@ -23,6 +23,23 @@ pub enum ParameterError {
         /// The smallest possible.
         least: u64,
         /// The largest possible.
+        most: u64,
+    },
+    /// Two of them contradict each other.
+    #[error(
+        "{}={} is too little beside {}={}: {why}; write {}={least} or more, or {}={most} or less",
+        greater.0, greater.1, lesser.0, lesser.1, greater.0, lesser.0
+    )]
+    Contradiction {
+        /// The one that is too little, with its value.
+        greater: (&'static str, u64),
+        /// The one that is too much for it.
+        lesser: (&'static str, u64),
+        /// Why both cannot be.
+        why: &'static str,
+        /// What the one has to be at least.
+        least: u64,
+        /// What the other may be at most.
         most: u64,
     },
 }

@@ -67,6 +67,49 @@ fn the_profiles_are_what_the_documentation_says() {
     assert!(error.contains("local, lan, wan, edge"), "{error}");
 }
 
+fn expected_of(env: Environment) -> Expected {
+    env.expected(&env.parameters())
+}
+
+/// Among two there is nobody else to ask, and nobody else to tell.
+#[test]
+fn of_two_nodes_is_expected_what_two_can_do() {
+    let two = Environment {
+        expected_size: 2,
+        loss: 0.1,
+        reliability: 1.0,
+        ..Environment::lan()
+    };
+    let expected = expected_of(two);
+    assert_eq!(expected.all_know, expected.first_death);
+    // A push arrives, or it does not.
+    assert!((expected.reach_probability - 0.9).abs() < 1e-9);
+    let per_period = expected.false_suspicions_per_node_hour * 0.35 / 3_600.0;
+    let unaided = expected::false_suspicion(&two, 0);
+    assert!((per_period - unaided).abs() < 1e-9, "{per_period}");
+}
+
+#[test]
+fn where_each_says_it_to_all_nobody_is_missed() {
+    for expected_size in 2..18 {
+        let env = Environment {
+            expected_size,
+            ..Environment::local()
+        };
+        assert_eq!(expected_of(env).reach_probability, 1.0, "{expected_size}");
+    }
+}
+
+#[test]
+fn news_that_nobody_is_told_at_once_travels_with_probes() {
+    let env = Environment::lan();
+    let mut parameters = env.parameters();
+    parameters.set("swim.gossip_fanout", 0).unwrap();
+    let (slow, fast) = (env.expected(&parameters), expected_of(env));
+    assert!(slow.all_know > fast.all_know);
+    assert!(slow.all_know < fast.all_know * 10, "{slow:?}");
+}
+
 proptest! {
     #[test]
     fn whatever_is_described_the_parameters_can_be_run_with(
@@ -102,5 +145,7 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&expected.reach_probability));
         prop_assert!(expected.first_suspicion <= expected.first_death);
         prop_assert!(expected.first_death <= expected.all_know);
+        let periods_in_hour = 3_600.0 / swim.probe_interval.as_secs_f64();
+        prop_assert!(expected.false_suspicions_per_node_hour <= periods_in_hour);
     }
 }

@@ -172,7 +172,7 @@ impl Config {
     }
 
     /// The settings with nonsense taken out: every field within its range.
-    pub(super) fn within_range(mut self) -> Self {
+    pub(crate) fn within_range(mut self) -> Self {
         let least = Duration::from_millis(1);
         self.probe_timeout = self.probe_timeout.max(least);
         self.probe_interval = self.probe_interval.max(self.probe_timeout * 2);

@@ -56,6 +56,28 @@ pub fn given_up<'a>(
     all.filter(move |(_, notice)| notice.status == Status::Dead && is_well(notice.subject))
 }
 
+/// How often one of those who were well was suspected since `start`. Several who suspect it at most
+/// `together` after each other count once.
+pub fn false_suspicions(
+    engine: &Engine<SwimNode>,
+    is_well: impl Fn(Index) -> bool,
+    start: Duration,
+    together: Duration,
+) -> usize {
+    let all = engine.nodes().flat_map(|(_, it)| &it.noticed);
+    let suspicions = all.filter(|notice| {
+        notice.status == Status::Suspect && notice.at >= start && is_well(notice.subject)
+    });
+    let mut times: Vec<_> = suspicions.map(|of| (of.subject, of.at)).collect();
+    times.sort_unstable();
+    let first = |index: usize| {
+        let (subject, at) = times[index];
+        let before = index.checked_sub(1).map(|before| times[before]);
+        before.is_none_or(|(of, earlier)| of != subject || at - earlier > together)
+    };
+    (0..times.len()).filter(|index| first(*index)).count()
+}
+
 /// How many pairs of nodes there are of which one thinks something else of the other than what is
 /// so: the running are alive to all, nobody else is.
 pub fn disagreements(engine: &Engine<SwimNode>) -> usize {

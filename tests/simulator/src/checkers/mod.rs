@@ -7,5 +7,5 @@ mod views;
 
 pub use acknowledgement::{Wrong, wrong};
 pub use delivery::{Heard, Reach, Receipt, Said, reach};
-pub use membership::{Detection, detection, disagreements, given_up};
+pub use membership::{Detection, detection, disagreements, false_suspicions, given_up};
 pub use views::Views;

@@ -12,7 +12,7 @@ use replicant_protocol::membership::Config;
 
 use super::rapid::live_sender;
 use super::swim::{Cluster, largest, median, seconds};
-use crate::checkers::{Detection, Said, detection, given_up, reach};
+use crate::checkers::{Detection, Said, detection, false_suspicions, given_up, reach};
 use crate::worlds::{RapidNode, Say};
 use crate::{Crash, Engine, Index, Latency, Network, Progress, node_id};
 
@@ -31,6 +31,8 @@ pub struct Measured {
     pub first_death: f64,
     /// Until everybody did; the longest. No number if somebody did not in time.
     pub all_know: f64,
+    /// How often a live node was suspected, per node and hour; by how many at once does not count.
+    pub false_suspicions_per_node_hour: f64,
     /// How often a live node was given up, per node and hour.
     pub false_deaths_per_node_hour: f64,
     /// Messages that a node sends, per second, while nothing happens.
@@ -72,10 +74,12 @@ pub fn measure(
     let after = engine.counts();
     let per_node = f64::from(nodes) * quiet.as_secs_f64();
     // Long enough for the theory to be wrong by half.
-    let patience = env.expected(parameters).all_know * 3 / 2 + swim.probe_interval * 10;
+    let expected = env.expected(parameters);
+    let patience = expected.all_know * 3 / 2 + swim.probe_interval * 10;
     let mut detections = Vec::new();
-    for victim in 0..CRASHES.min(nodes / 2) {
-        progress("crashing", f64::from(victim) / f64::from(CRASHES));
+    let crashes = CRASHES.min(nodes / 2);
+    for victim in 0..crashes {
+        progress("crashing", f64::from(victim) / f64::from(crashes));
         let at = engine.now;
         engine.crash(victim, Crash::Silent);
         engine.run_for(patience);
@@ -85,16 +89,21 @@ pub fn measure(
         let times = detections.iter().map(|found| seconds(time(found)));
         times.collect()
     };
-    let wrong = given_up(engine, |node| node >= CRASHES).count() as f64;
+    let is_well = |node| node >= crashes;
     // By how many others it was given up does not count, whether it was does.
-    let wrong = wrong / f64::from(nodes);
+    let wrong = given_up(engine, is_well).count() as f64 / f64::from(nodes);
+    // What one suspicion causes is over when all have heard of it.
+    let together = expected.all_know - expected.first_death + swim.probe_interval;
+    let suspicions = false_suspicions(engine, is_well, start, together) as f64;
     let hours = (engine.now - start).as_secs_f64() / 3_600.0;
+    let node_hours = f64::from(nodes - crashes) * hours;
     Measured {
         nodes,
         first_suspicion: median(of(|found| found.first_suspicion)),
         first_death: median(of(|found| found.first_death)),
         all_know: largest(&of(|found| found.all_know)),
-        false_deaths_per_node_hour: wrong / (f64::from(nodes) * hours),
+        false_suspicions_per_node_hour: suspicions / node_hours,
+        false_deaths_per_node_hour: wrong / node_hours,
         messages_per_second: (after.messages_count - before.messages_count) as f64 / per_node,
         bytes_per_second: (after.bytes_count - before.bytes_count) as f64 / per_node,
         reach_probability: reach_probability(env, parameters, seed, progress),
@@ -169,7 +178,23 @@ mod tests {
             expected.messages_per_second
         ));
         assert!(near(found.bytes_per_second, expected.bytes_per_second));
+        assert_eq!(found.false_suspicions_per_node_hour, 0.0);
         assert_eq!(found.false_deaths_per_node_hour, 0.0);
         assert_eq!(found.reach_probability, 1.0);
+    }
+
+    /// It was expected, and not measured.
+    #[test]
+    fn where_much_is_lost_as_many_are_suspected_falsely_as_is_expected() {
+        let env = Environment {
+            expected_size: 30,
+            loss: 0.2,
+            ..Environment::lan()
+        };
+        let parameters = env.parameters();
+        let expected = env.expected(&parameters).false_suspicions_per_node_hour;
+        let found = measure(&env, &parameters, 1, &mut |_, _| ());
+        let share = found.false_suspicions_per_node_hour / expected;
+        assert!((0.2..5.0).contains(&share), "{share}: {found:?}");
     }
 }

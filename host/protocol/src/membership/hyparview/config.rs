@@ -81,7 +81,7 @@ pub struct Config {
 
 impl Config {
     /// The settings with nonsense taken out: every field within its range.
-    pub(super) fn within_range(mut self) -> Self {
+    pub(crate) fn within_range(mut self) -> Self {
         let least = Duration::from_millis(10);
         self.active_target = self.active_target.clamp(1, 256);
         self.active_max = self.active_max.clamp(self.active_target, 256);
