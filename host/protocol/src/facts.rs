@@ -27,12 +27,18 @@
 //! kind, whoever has most loses their oldest, so that a flood drowns itself; revocations by
 //! authorities are never pushed out, and nobody else's facts count against them.
 //!
+//! *Configurations that differ.* A fact that this node's configuration refuses is counted, said
+//! once for each kind and peer ([`OutEvent::Refused`]), and remembered until it expires: comparing
+//! takes it for known, or it would come again each time. It is not given to others; one that lacks
+//! it gets it from whoever keeps it.
+//!
 //! Not here: what follows from a fact (the driver closes sessions), storage, and certificates.
 
 mod body;
 mod config;
 mod fact;
 mod message;
+mod refused;
 mod shelf;
 mod state;
 mod store;
@@ -44,7 +50,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::ids::{Hash, NodeId};
+use crate::ids::{FactKind, Hash, NodeId};
 
 pub use body::{
     EQUIVOCATION, NODE_REVOCATION, PUBLISHER_REVOCATION, REASON_BYTES_MAX, Statement, is_built_in,
@@ -79,6 +85,28 @@ pub enum Refusal {
     /// There is no room for it.
     #[error("no room for it: the kind or its issuer has as many facts as are kept")]
     Full,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::UnknownKind,
+        Self::Unauthorised,
+        Self::BodyLength,
+        Self::Ttl,
+        Self::Expired,
+        Self::Ahead,
+        Self::Full,
+    ];
+
+    /// Whether this node's configuration is why. Then the same fact is refused again, whenever it
+    /// comes.
+    pub fn is_of_configuration(self) -> bool {
+        match self {
+            Self::UnknownKind | Self::Unauthorised | Self::BodyLength | Self::Ttl => true,
+            Self::Expired | Self::Ahead | Self::Full => false,
+        }
+    }
 }
 
 /// Why a fact is no longer kept.
@@ -118,6 +146,16 @@ pub enum OutEvent {
     Revoked(NodeId),
     /// The last fact that revokes a node has expired.
     Reinstated(NodeId),
+    /// A peer gave a fact that this node's configuration refuses, so it seems to have another one.
+    /// Once for each kind and peer, of a bounded number.
+    Refused {
+        /// Who.
+        from: NodeId,
+        /// Of which kind it is.
+        kind: FactKind,
+        /// Why it was refused.
+        refusal: Refusal,
+    },
     /// A peer named facts and did not send them.
     Unserved {
         /// Who.

@@ -169,7 +169,87 @@ fn a_node_may_revoke_itself_and_nobody_else() {
     let another = "ab".repeat(32);
     node.run(["fact", "revoke", &another])
         .fails(1, &["refused"]);
-    node.run(["fact", "revoke", node.id(), "--json"]).succeeds();
+    // Carried out at once, it would be over with the node before anybody looked.
+    node.run(["fact", "revoke", node.id()])
+        .fails(2, &["shut itself out", "--yes-this-node"]);
+    node.run(["fact", "revoke", &another, "--yes-this-node"])
+        .fails(2, &["another one", &node.id()[..8]]);
+    node.run(["fact", "list"]).prints("no facts\n");
+    node.run(["fact", "revoke", node.id(), "--yes-this-node", "--json"])
+        .succeeds();
+}
+
+/// It was said once, when the fact came, and never again.
+#[test]
+fn a_node_that_is_revoked_says_so_each_time_it_starts() {
+    let mut node = NodeProcess::alone();
+    let said = ["fact", "revoke", node.id(), "--reason", "sold"];
+    node.replicant
+        .run(said.iter().chain(&["--yes-this-node"]))
+        .succeeds();
+    let log = node.folder().join("node.log");
+    let times = || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        let lines = log
+            .lines()
+            .filter(|line| line.contains("this node is revoked"));
+        let of: Vec<String> = lines.map(str::to_owned).collect();
+        of
+    };
+    until("it is said", || times().len() == 1);
+    node.terminate();
+    node.restart();
+    until("it is said again", || times().len() == 2);
+    let again = &times()[1];
+    for part in ["ERROR", "sold", node.id(), "GMT", "replicant init"] {
+        assert!(again.contains(part), "{part}: {again}");
+    }
+}
+
+/// They came again at every comparison, and nothing was said.
+#[test]
+fn a_node_that_declares_a_kind_differently_says_so_once_and_is_not_told_again() {
+    let with = |kind: &str| -> Vec<String> {
+        ["--fact-kind", kind, "--fact-interval-ms", "200"]
+            .map(str::to_owned)
+            .into()
+    };
+    let first = NodeProcess::fresh(&Start {
+        arguments: with("price=any"),
+        ..Start::default()
+    });
+    for number in 0..20 {
+        let body = number.to_string();
+        first.run(["fact", "publish", "price", &body]).succeeds();
+    }
+    let other = NodeProcess::fresh(&Start {
+        join: vec![first.listen().to_owned()],
+        arguments: with("notice=any"),
+        ..Start::default()
+    });
+    let count = |node: &NodeProcess, name: &str| {
+        let status = node.run(["status", "--json"]).succeeds().json();
+        status["counters"][name].as_u64().unwrap_or_default()
+    };
+    let refused = "facts_refused_unknown_kind_total";
+    until("all are refused", || count(&other, refused) == 20);
+    let compared = || {
+        let led = |node| count(node, "facts_compared_total");
+        led(&first) + led(&other)
+    };
+    let before = compared();
+    until("the two have compared more often", || {
+        compared() > before + 5
+    });
+    assert_eq!(count(&other, refused), 20);
+    assert_eq!(count(&first, "facts_pushed_total"), 20);
+    let log = std::fs::read_to_string(other.folder().join("node.log")).unwrap();
+    let said = log.matches("facts of a kind are refused here").count();
+    assert_eq!(said, 1, "{log}");
+    assert!(
+        log.contains("price") && log.contains("--fact-kind"),
+        "{log}"
+    );
 }
 
 #[test]

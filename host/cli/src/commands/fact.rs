@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use replicant::ids::{FactKind, Hash, NodeId};
 use serde_json::{Value, json};
@@ -54,6 +54,9 @@ pub(crate) struct RevokeArguments {
     /// Revoke it as a publisher of modules only
     #[arg(long)]
     publisher: bool,
+    /// NODE is the node that is asked to do this: it shuts itself out of its cluster
+    #[arg(long, conflicts_with = "publisher")]
+    yes_this_node: bool,
     #[command(flatten)]
     read: ReadArguments,
 }
@@ -111,6 +114,9 @@ fn publish(arguments: &PublishArguments) -> Result<()> {
 }
 
 fn revoke(arguments: &RevokeArguments) -> Result<()> {
+    if !arguments.publisher {
+        check_whom(arguments)?;
+    }
     let (kind, who) = match arguments.publisher {
         true => ("publisher-revocation", "publisher"),
         false => ("node-revocation", "node"),
@@ -120,6 +126,25 @@ fn revoke(arguments: &RevokeArguments) -> Result<()> {
         "body": { who: arguments.node, "reason": arguments.reason },
     });
     post(&arguments.read, &draft.to_string())
+}
+
+/// A node that revokes itself is to mean it: nothing takes that back.
+fn check_whom(arguments: &RevokeArguments) -> Result<()> {
+    let asked = arguments.read.client()?.status()?;
+    let is_itself = text(&asked, "node").eq_ignore_ascii_case(&arguments.node);
+    let id = short(&arguments.node);
+    match (is_itself, arguments.yes_this_node) {
+        (true, false) => bail!(WrongArgument(format!(
+            "{id} is the node that would do this: it would shut itself out of its cluster for ten \
+             years, and nothing takes that back; write --yes-this-node if that is meant"
+        ))),
+        (false, true) => bail!(WrongArgument(format!(
+            "--yes-this-node is for the node that does this, which is {}; {id} is another one: \
+             leave it out, or ask that node with --api",
+            short(text(&asked, "node"))
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn post(read: &ReadArguments, draft: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Facts between the driver, the sessions and the node.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rand_chacha::ChaCha20Rng;
 use replicant_protocol::facts;
@@ -36,6 +36,20 @@ impl Driver {
                 if let Err(error) = self.overlays.broadcast_at_once(now, payload) {
                     tracing::warn!("a fact is not broadcast: {error}");
                 }
+                return;
+            }
+            facts::OutEvent::Refused {
+                from,
+                kind,
+                refusal,
+            } => {
+                tracing::warn!(
+                    %kind,
+                    from = %from.short(),
+                    "facts of a kind are refused here that another node takes: {refusal}; give \
+                     all nodes the same --fact-kind and --authority. This is said once for each \
+                     kind and node; facts_refused_total counts them"
+                );
                 return;
             }
             facts::OutEvent::Unserved { peer, count } => {
@@ -87,7 +101,44 @@ pub(super) fn restored_facts(
             tracing::error!(%error, "a stored fact is passed over");
         }
     }
+    let own = config.identity.id();
+    if state.is_revoked(&own) {
+        let facts = state.facts().map(|fact| (fact, fact.statement()));
+        let mut by = facts.filter_map(|(fact, says)| match says {
+            facts::Statement::NodeRevocation { node, reason } if *node == own => {
+                Some((fact, reason))
+            }
+            _ => None,
+        });
+        // One is reason enough.
+        if let Some((fact, reason)) = by.next() {
+            say_revoked(fact, reason);
+        }
+    }
     state
+}
+
+/// Says that this node is kept out, by whom, since when, why, and what to do.
+fn say_revoked(fact: &facts::SignedFact, reason: &str) {
+    let fact = fact.fact();
+    tracing::error!(
+        reason,
+        by = %fact.issuer,
+        at = %date(fact.issued_at_ms),
+        until = %date(fact.expires_at_ms()),
+        "this node is revoked: the others close their sessions with it and keep it out \
+         for as long as the fact counts; what it holds can still be read here, and what \
+         it writes reaches nobody; to take part again, make a new node with \
+         `replicant init` and join the cluster with it",
+    );
+}
+
+/// Milliseconds since 1970 as a date; the last that there is for what lies behind it.
+fn date(at_ms: u64) -> String {
+    /// The end of the year 9999.
+    const LAST: u64 = 253_402_300_799;
+    let since = Duration::from_secs((at_ms / 1_000).min(LAST));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
 }
 
 /// Says in the log what a person has to act on.
@@ -101,19 +152,23 @@ fn warn_of(own: NodeId, fact: &facts::SignedFact) {
             tracing::warn!(%publisher, reason, "a publisher of modules is revoked");
         }
         facts::Statement::NodeRevocation { node, reason } if *node == own => {
-            tracing::error!(
-                reason,
-                by = %fact.fact().issuer,
-                "this node is revoked: the others close their sessions with it and keep it out \
-                 for as long as the fact counts; what it holds can still be read here, and what \
-                 it writes reaches nobody; to take part again, make a new node with \
-                 `replicant init` and join the cluster with it",
-            );
+            say_revoked(fact, reason);
         }
         facts::Statement::NodeRevocation { node, reason } => {
             let by = fact.fact().issuer;
             tracing::warn!(%node, reason, %by, "a node is revoked, and kept out from now on");
         }
         facts::Statement::Declared => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_has_a_date() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date(u64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

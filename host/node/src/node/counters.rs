@@ -12,6 +12,7 @@ pub(super) fn all(running: &Running) -> Vec<Counter> {
     counters.extend(of_network(&running.network.statistics()));
     let fact_counts = running.network.fact_counts();
     counters.extend(of_facts(&fact_counts));
+    counters.extend(of_refused_facts(&fact_counts));
     counters.extend(of_comparing(&fact_counts.reconciliation));
     let facts = running.facts.len() as u64;
     counters.push(counter(("facts", facts, "Facts that are known here now.")));
@@ -74,6 +75,44 @@ fn of_facts(counts: &facts::Counts) -> [Counter; 5] {
         ),
     ]
     .map(counter)
+}
+
+/// Which facts were refused, by reason.
+fn of_refused_facts(counts: &facts::Counts) -> impl Iterator<Item = Counter> {
+    facts::Refusal::ALL.into_iter().map(|refusal| {
+        let value = counts.refused.get(&refusal).copied().unwrap_or(0);
+        let (name, about) = match refusal {
+            facts::Refusal::UnknownKind => (
+                "facts_refused_unknown_kind_total",
+                "Facts refused since their kind is not declared here.",
+            ),
+            facts::Refusal::Unauthorised => (
+                "facts_refused_unauthorised_total",
+                "Facts refused since their issuer may not issue that kind here.",
+            ),
+            facts::Refusal::BodyLength => (
+                "facts_refused_body_length_total",
+                "Facts refused since their body is larger than their kind allows here.",
+            ),
+            facts::Refusal::Ttl => (
+                "facts_refused_ttl_total",
+                "Facts refused since they would live for longer than their kind allows here.",
+            ),
+            facts::Refusal::Expired => (
+                "facts_refused_expired_total",
+                "Facts refused since they had expired when they came.",
+            ),
+            facts::Refusal::Ahead => (
+                "facts_refused_ahead_total",
+                "Facts refused for now, since they are dated ahead of this node's clock.",
+            ),
+            facts::Refusal::Full => (
+                "facts_refused_full_total",
+                "Facts refused since there was no room for them.",
+            ),
+        };
+        counter((name, value, about))
+    })
 }
 
 /// What comparing facts with peers came to.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::tests::{
-    DAY_MS, LIFE_MS, Mesh, START, WALL, bundle, config, equivocation, events, identity, kind,
+    DAY_MS, LIFE_MS, Mesh, PEER, START, WALL, bundle, config, equivocation, events, identity, kind,
     price, revocation, rng, signed, state,
 };
 use super::*;
@@ -22,15 +22,15 @@ fn forged_damaged_and_endless_facts_are_the_fault_of_who_sent_them() {
     let last = forged.len() - 1;
     forged[last] ^= 1;
     let issuer = identity(2).id();
-    let error = state.on_broadcast(&forged, WALL).unwrap_err();
+    let error = state.on_broadcast(PEER, &forged, WALL).unwrap_err();
     assert_eq!(error, FactError::Signature { issuer });
     for bytes in [&b""[..], b"nonsense", &vec![0; SIGNED_BYTES_MAX + 1]] {
-        let error = state.on_broadcast(bytes, WALL).unwrap_err();
+        let error = state.on_broadcast(PEER, bytes, WALL).unwrap_err();
         assert!(matches!(error, FactError::Malformed { .. }), "{error}");
     }
     let mut trailing = fact.as_bytes().to_vec();
     trailing.push(0);
-    assert!(state.on_broadcast(&trailing, WALL).is_err());
+    assert!(state.on_broadcast(PEER, &trailing, WALL).is_err());
     let mut another = price(2, "8", 0).as_bytes().to_vec();
     another[last] ^= 1;
     let items = vec![fact.as_bytes().to_vec(), another];
@@ -98,13 +98,14 @@ fn unauthorised_facts_are_neither_kept_nor_passed_on_nor_held_against_the_sender
         (fact(2, "weather", b"abc", DAY_MS), Refusal::UnknownKind),
     ] {
         let before = refused(&state, expected);
-        assert_eq!(state.on_broadcast(fact.as_bytes(), WALL), Ok(false));
+        assert_eq!(state.on_broadcast(PEER, fact.as_bytes(), WALL), Ok(false));
         assert_eq!(refused(&state, expected), before + 1);
         assert_eq!(state.handle_publish(fact, WALL), Err(expected));
     }
-    assert!(state.is_empty() && events(&mut state).is_empty());
+    let is_refusal = |event: &OutEvent| matches!(event, OutEvent::Refused { .. });
+    assert!(state.is_empty() && events(&mut state).iter().all(is_refusal));
     let notice = fact(2, "notice", b"abc", DAY_MS);
-    assert_eq!(state.on_broadcast(notice.as_bytes(), WALL), Ok(true));
+    assert_eq!(state.on_broadcast(PEER, notice.as_bytes(), WALL), Ok(true));
 }
 
 #[test]
@@ -116,12 +117,12 @@ fn a_flood_drowns_the_one_who_makes_it() {
     let mut state = state(config);
     for number in 0..10 {
         state
-            .on_broadcast(price(3, &number.to_string(), number).as_bytes(), WALL)
+            .on_broadcast(PEER, price(3, &number.to_string(), number).as_bytes(), WALL)
             .unwrap();
     }
     for number in 0..500 {
         let flood = price(2, &format!("{number:03}"), 500 - number);
-        state.on_broadcast(flood.as_bytes(), WALL).unwrap();
+        state.on_broadcast(PEER, flood.as_bytes(), WALL).unwrap();
     }
     assert_eq!(state.len(), 100);
     let of = |number| {
@@ -135,7 +136,7 @@ fn a_flood_drowns_the_one_who_makes_it() {
     assert_eq!(state.counts().displaced_count, 410);
     // What would have to go at once is refused.
     assert_eq!(
-        state.on_broadcast(price(2, "old", 1_000).as_bytes(), WALL),
+        state.on_broadcast(PEER, price(2, "old", 1_000).as_bytes(), WALL),
         Ok(false)
     );
     assert_eq!(refused(&state, Refusal::Full), 1);
@@ -155,7 +156,7 @@ fn what_is_kept_of_a_flood_does_not_depend_on_the_order() {
     let kept = |order: &mut dyn Iterator<Item = &SignedFact>| {
         let mut state = state(config.clone());
         for fact in order {
-            state.on_broadcast(fact.as_bytes(), WALL).unwrap();
+            state.on_broadcast(PEER, fact.as_bytes(), WALL).unwrap();
         }
         state.facts().map(|fact| fact.id()).collect::<BTreeSet<_>>()
     };
@@ -177,8 +178,8 @@ fn bytes_and_facts_of_one_issuer_have_bounds_of_their_own() {
     });
     for number in 0..40 {
         let fact = price(2, &format!("{number} {}", "x".repeat(1_000)), number);
-        few.on_broadcast(fact.as_bytes(), WALL).unwrap();
-        small.on_broadcast(fact.as_bytes(), WALL).unwrap();
+        few.on_broadcast(PEER, fact.as_bytes(), WALL).unwrap();
+        small.on_broadcast(PEER, fact.as_bytes(), WALL).unwrap();
     }
     assert_eq!(few.len(), 5);
     assert!(small.len() > 5 && small.len() < 40);
@@ -195,14 +196,14 @@ fn revocations_by_an_authority_are_never_pushed_out() {
     });
     for node in 10..13 {
         assert_eq!(
-            state.on_broadcast(revocation(1, node).as_bytes(), WALL),
+            state.on_broadcast(PEER, revocation(1, node).as_bytes(), WALL),
             Ok(true)
         );
     }
     // Anybody can make keys and have them revoke themselves.
     for node in 100..130 {
         state
-            .on_broadcast(revocation(node, node).as_bytes(), WALL)
+            .on_broadcast(PEER, revocation(node, node).as_bytes(), WALL)
             .unwrap();
     }
     assert_eq!(state.len(), 3 + 5);
@@ -218,7 +219,7 @@ fn proofs_are_the_load_of_whom_they_are_about() {
     let mut state = state(config());
     for number in 0..20_u8 {
         let proof = equivocation(2 + number % 4, 9, &[number; 9]);
-        state.on_broadcast(proof.as_bytes(), WALL).unwrap();
+        state.on_broadcast(PEER, proof.as_bytes(), WALL).unwrap();
     }
     assert_eq!(state.len(), 4);
 }
@@ -259,7 +260,7 @@ fn a_proof_with_a_forged_bundle_closes_the_session() {
     let signature = identity(2).sign("replicant 2026-11 fact", &bytes[start..]);
     bytes.extend([0x58, 64]);
     bytes.extend(Signature::as_bytes(&signature));
-    let error = state.on_broadcast(&bytes, WALL).unwrap_err();
+    let error = state.on_broadcast(PEER, &bytes, WALL).unwrap_err();
     assert!(matches!(error, FactError::Proof { .. }), "{error}");
     let two_places = bundle(3, 6, b"x").head();
     assert!(Statement::equivocation_body(&two_places, &bundle(3, 5, b"x").head()).is_none());

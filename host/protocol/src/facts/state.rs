@@ -10,6 +10,7 @@ use crate::ids::{Hash, NodeId};
 use crate::reconciliation::{self, Key};
 
 use super::message::{ITEMS_BYTES, ITEMS_MAX};
+use super::refused::Refused;
 use super::store::{Store, permit};
 use super::{
     Config, End, FactError, Message, MessageError, OutEvent, Refusal, SignedFact, Statement,
@@ -52,6 +53,8 @@ pub struct State {
     config: Config,
     store: Store,
     reconciliation: reconciliation::State,
+    /// What is not kept, and not asked for again.
+    refused: Refused,
     expire_at: Duration,
     events: VecDeque<OutEvent>,
     counts: Counts,
@@ -65,6 +68,7 @@ impl State {
         Self {
             store: Store::new(),
             reconciliation: reconciliation::State::new(of_sets, now, rng),
+            refused: Refused::default(),
             expire_at: now + config.expire_interval,
             events: VecDeque::new(),
             counts: Counts::default(),
@@ -112,11 +116,17 @@ impl State {
         Ok(true)
     }
 
-    /// Takes a fact that came by broadcast. Gives whether to pass it on: it is news and was taken.
+    /// Takes a fact that came by broadcast, by way of `from`. Gives whether to pass it on: it is
+    /// news and was taken.
     ///
     /// # Errors
     /// [`FactError`]: the fault of whoever sent it here; nothing changed.
-    pub fn on_broadcast(&mut self, bytes: &[u8], wall_ms: u64) -> Result<bool, FactError> {
+    pub fn on_broadcast(
+        &mut self,
+        from: NodeId,
+        bytes: &[u8],
+        wall_ms: u64,
+    ) -> Result<bool, FactError> {
         let fact = SignedFact::decode(bytes)?;
         if self.store.get(&fact.id()).is_some() {
             self.counts.duplicate_count += 1;
@@ -124,13 +134,13 @@ impl State {
         }
         // What is refused in any case costs no signature.
         if let Err(refusal) = permit(&self.config, &fact, wall_ms) {
-            self.refused(refusal);
+            self.refuse(from, &fact, refusal);
             return Ok(false);
         }
         fact.verify()?;
         let fact = Arc::new(fact);
         if let Err(refusal) = self.keep(fact.clone()) {
-            self.refused(refusal);
+            self.refuse(from, &fact, refusal);
             return Ok(false);
         }
         self.counts.learned_count += 1;
@@ -169,7 +179,7 @@ impl State {
             }
             Message::Facts { items } => {
                 for item in items {
-                    self.on_broadcast(&item, wall_ms)?;
+                    self.on_broadcast(from, &item, wall_ms)?;
                     self.reconciliation.handle_arrived(from, 1);
                 }
             }
@@ -185,8 +195,13 @@ impl State {
             while let Some(key) = self.reconciliation.set().first()
                 && key.timestamp <= wall_ms
             {
-                self.counts.expired_count += 1;
-                self.forget(&key, End::Expired);
+                match self.refused.forget(&key) {
+                    true => drop(self.reconciliation.remove(&key)),
+                    false => {
+                        self.counts.expired_count += 1;
+                        self.forget(&key, End::Expired);
+                    }
+                }
             }
         }
         self.reconciliation.handle_floor(wall_ms);
@@ -196,7 +211,8 @@ impl State {
 
     /// When [`handle_timeout`](State::handle_timeout) is due at the latest.
     pub fn next_timeout(&self) -> Option<Duration> {
-        let expire = (self.store.len() > 0).then_some(self.expire_at);
+        let expires = self.store.len() > 0 || !self.refused.is_empty();
+        let expire = expires.then_some(self.expire_at);
         let compare = self.reconciliation.next_timeout();
         expire.into_iter().chain(compare).min()
     }
@@ -241,7 +257,7 @@ impl State {
         self.store.is_publisher_revoked(publisher)
     }
 
-    /// The hash over all facts: equal where the same are known.
+    /// The hash over all facts, known ones and those refused for good: equal where the same came.
     pub fn root(&self) -> Hash {
         self.reconciliation.set().root()
     }
@@ -254,8 +270,25 @@ impl State {
         }
     }
 
-    fn refused(&mut self, refusal: Refusal) {
+    /// Counts a fact that is refused. If this node's configuration is why, comparing takes it for
+    /// known from now on, so that it does not come again each time; and that is said.
+    fn refuse(&mut self, from: NodeId, fact: &SignedFact, refusal: Refusal) {
         *self.counts.refused.entry(refusal).or_default() += 1;
+        if !refusal.is_of_configuration() {
+            return;
+        }
+        if self.refused.remember(fact.key()) {
+            self.reconciliation.insert(fact.key(), 0);
+        }
+        let kind = &fact.fact().kind;
+        if self.refused.is_to_be_said(kind, from) {
+            let kind = kind.clone();
+            self.events.push_back(OutEvent::Refused {
+                from,
+                kind,
+                refusal,
+            });
+        }
     }
 
     /// Keeps a permitted fact that is not here, and says who is revoked by it.

@@ -14,6 +14,8 @@ use crate::ids::{ClusterId, Counter, FactKind, Generation, LineageId, SnapshotRe
 
 pub(super) const START: Duration = Duration::from_secs(100);
 pub(super) const WALL: u64 = 1_800_000_000_000;
+/// From whom broadcasts come.
+pub(super) const PEER: NodeId = NodeId::from_bytes([200; 32]);
 pub(super) const DAY_MS: u64 = 24 * 3_600 * 1_000;
 pub(super) const LIFE_MS: u64 = CERTIFICATE_LIFE_MAX.as_secs() * 1_000;
 
@@ -133,7 +135,7 @@ fn what_is_published_is_kept_and_told_to_everyone_once() {
         "{told:?}"
     );
     assert_eq!(state.handle_publish(fact.clone(), WALL), Ok(false));
-    assert_eq!(state.on_broadcast(fact.as_bytes(), WALL), Ok(false));
+    assert_eq!(state.on_broadcast(PEER, fact.as_bytes(), WALL), Ok(false));
     assert!(events(&mut state).is_empty());
     assert!(state.get(&fact.id()).is_some());
     assert_eq!(state.counts().duplicate_count, 1);
@@ -143,16 +145,16 @@ fn what_is_published_is_kept_and_told_to_everyone_once() {
 fn a_fact_that_comes_by_broadcast_is_passed_on_once() {
     let mut state = state(config());
     let fact = price(2, "7", 0);
-    assert_eq!(state.on_broadcast(fact.as_bytes(), WALL), Ok(true));
+    assert_eq!(state.on_broadcast(PEER, fact.as_bytes(), WALL), Ok(true));
     assert!(matches!(&events(&mut state)[..], [OutEvent::Learned(_)]));
-    assert_eq!(state.on_broadcast(fact.as_bytes(), WALL), Ok(false));
+    assert_eq!(state.on_broadcast(PEER, fact.as_bytes(), WALL), Ok(false));
 }
 
 #[test]
 fn a_fact_expires_at_its_time_and_does_not_come_back() {
     let mut state = state(config());
     let fact = price(2, "7", 0);
-    state.on_broadcast(fact.as_bytes(), WALL).unwrap();
+    state.on_broadcast(PEER, fact.as_bytes(), WALL).unwrap();
     events(&mut state);
     let mut now = START;
     for (wall, is_there) in [(WALL + DAY_MS - 1, true), (WALL + DAY_MS, false)] {
@@ -164,7 +166,7 @@ fn a_fact_expires_at_its_time_and_does_not_come_back() {
     let (id, end) = (fact.id(), End::Expired);
     assert_eq!(events(&mut state), [OutEvent::Forgotten { id, end }]);
     assert_eq!(
-        state.on_broadcast(fact.as_bytes(), WALL + DAY_MS),
+        state.on_broadcast(PEER, fact.as_bytes(), WALL + DAY_MS),
         Ok(false)
     );
     assert_eq!(state.counts().refused[&Refusal::Expired], 1);
@@ -175,9 +177,12 @@ fn a_fact_expires_at_its_time_and_does_not_come_back() {
 fn a_clock_that_is_ahead_only_delays() {
     let mut state = state(config());
     let fact = signed(2, "price", b"7", WALL + 60_001, DAY_MS);
-    assert_eq!(state.on_broadcast(fact.as_bytes(), WALL), Ok(false));
+    assert_eq!(state.on_broadcast(PEER, fact.as_bytes(), WALL), Ok(false));
     assert_eq!(state.counts().refused[&Refusal::Ahead], 1);
-    assert_eq!(state.on_broadcast(fact.as_bytes(), WALL + 1), Ok(true));
+    assert_eq!(
+        state.on_broadcast(PEER, fact.as_bytes(), WALL + 1),
+        Ok(true)
+    );
 }
 
 #[test]
@@ -185,7 +190,7 @@ fn a_revocation_says_who_is_out_until_the_last_one_expires() {
     let mut state = state(config());
     let node = identity(3).id();
     assert_eq!(
-        state.on_broadcast(revocation(1, 3).as_bytes(), WALL),
+        state.on_broadcast(PEER, revocation(1, 3).as_bytes(), WALL),
         Ok(true)
     );
     assert!(state.is_revoked(&node) && !state.is_revoked(&identity(1).id()));
@@ -193,7 +198,7 @@ fn a_revocation_says_who_is_out_until_the_last_one_expires() {
     // A second one, of the node itself, for a day longer.
     let body = Statement::revocation_body(node, "").unwrap();
     let second = signed(3, NODE_REVOCATION, &body, WALL, LIFE_MS + DAY_MS);
-    assert_eq!(state.on_broadcast(second.as_bytes(), WALL), Ok(true));
+    assert_eq!(state.on_broadcast(PEER, second.as_bytes(), WALL), Ok(true));
     assert!(!events(&mut state).contains(&OutEvent::Revoked(node)));
     let mut later = START;
     for (wall, is_out) in [(WALL + LIFE_MS, true), (WALL + LIFE_MS + DAY_MS, false)] {
@@ -210,10 +215,10 @@ fn publishers_are_revoked_by_authorities_and_by_themselves() {
     let publisher = identity(4).id();
     let body = Statement::revocation_body(publisher, "sold").unwrap();
     let by = |of| signed(of, PUBLISHER_REVOCATION, &body, WALL, LIFE_MS);
-    assert_eq!(state.on_broadcast(by(2).as_bytes(), WALL), Ok(false));
+    assert_eq!(state.on_broadcast(PEER, by(2).as_bytes(), WALL), Ok(false));
     assert!(!state.is_publisher_revoked(&publisher));
     for of in [1, 4] {
-        assert_eq!(state.on_broadcast(by(of).as_bytes(), WALL), Ok(true));
+        assert_eq!(state.on_broadcast(PEER, by(of).as_bytes(), WALL), Ok(true));
     }
     assert!(state.is_publisher_revoked(&publisher) && !state.is_revoked(&publisher));
 }
@@ -250,7 +255,7 @@ fn what_is_restored_needs_no_telling_and_what_is_over_is_forgotten() {
 fn a_proof_of_two_histories_holds_and_of_one_does_not() {
     let mut state = state(config());
     let proof = equivocation(2, 3, b"two");
-    assert_eq!(state.on_broadcast(proof.as_bytes(), WALL), Ok(true));
+    assert_eq!(state.on_broadcast(PEER, proof.as_bytes(), WALL), Ok(true));
     let Statement::Equivocation(found) = proof.statement() else {
         panic!("not a proof");
     };
@@ -345,4 +350,71 @@ fn facts_that_no_broadcast_carried_are_found_by_comparing() {
     let roots = mesh.states.iter().map(State::root);
     assert_eq!(std::collections::BTreeSet::from_iter(roots).len(), 1);
     assert!(mesh.states.iter().all(|state| state.len() == 200));
+}
+
+/// All of them were sent again at every comparison, and nothing said so.
+#[test]
+fn what_only_this_node_refuses_comes_once_and_is_said_once() {
+    let mut mesh = Mesh::new(2);
+    let kinds = std::collections::BTreeMap::new();
+    mesh.states[1] = state(Config { kinds, ..config() });
+    for number in 0..50 {
+        let fact = price(1, &format!("{number}"), number);
+        mesh.states[0].handle_publish(fact, WALL).unwrap();
+    }
+    drop(events(&mut mesh.states[0]));
+    mesh.connect();
+    mesh.pass(60);
+    let [tells, refuses] = &mesh.states[..] else {
+        panic!("two nodes");
+    };
+    let (told, refused) = (tells.counts().reconciliation, refuses.counts());
+    assert_eq!(told.pushed_count, 50, "{told:?}");
+    assert_eq!(refused.refused, [(Refusal::UnknownKind, 50)].into());
+    assert_eq!((refuses.len(), refuses.root()), (0, tells.root()));
+    assert!(told.compared_count + refused.reconciliation.compared_count > 5);
+    assert_eq!(
+        told.unserved_count + refused.reconciliation.unserved_count,
+        0
+    );
+}
+
+#[test]
+fn that_a_peer_takes_what_is_refused_here_is_said_once_for_each_kind() {
+    let mut state = state(config());
+    let of = |name: &str, number: u64| signed(2, name, b"7", WALL - number, DAY_MS);
+    for number in 0..3 {
+        for name in ["unknown", "strange"] {
+            let fact = of(name, number);
+            let taken = state.on_broadcast(PEER, fact.as_bytes(), WALL);
+            assert_eq!(taken, Ok(false));
+        }
+    }
+    let refused = |name: &str, from| OutEvent::Refused {
+        from,
+        kind: kind(name),
+        refusal: Refusal::UnknownKind,
+    };
+    let said = [refused("unknown", PEER), refused("strange", PEER)];
+    assert_eq!(events(&mut state), said);
+    let other = identity(9).id();
+    let taken = state.on_broadcast(other, of("unknown", 9).as_bytes(), WALL);
+    assert_eq!(taken, Ok(false));
+    assert_eq!(events(&mut state), [refused("unknown", other)]);
+}
+
+#[test]
+fn what_is_remembered_as_refused_is_forgotten_when_it_expires_and_is_no_fact_of_this_node() {
+    let mut state = state(config());
+    let fact = signed(2, "unknown", b"7", WALL, DAY_MS);
+    state.on_broadcast(PEER, fact.as_bytes(), WALL).unwrap();
+    drop(events(&mut state));
+    let later = START + Duration::from_secs(5);
+    assert!(state.next_timeout().is_some_and(|at| at <= later));
+    state.handle_timeout(later, WALL + DAY_MS, &mut rng());
+    assert!(events(&mut state).is_empty());
+    assert_eq!(
+        (state.next_timeout(), state.counts().expired_count),
+        (None, 0)
+    );
 }

@@ -73,7 +73,7 @@ pub(crate) fn conversation() -> Vec<Vec<u8>> {
     let mut states = [0, 1].map(|_| State::new(config(), now, &mut rng));
     let facts = FACTS.with(Clone::clone);
     for (number, fact) in facts.iter().enumerate() {
-        let _ = states[number % 2].on_broadcast(fact, WALL);
+        let _ = states[number % 2].on_broadcast(peer(9), fact, WALL);
     }
     let (mut said, mut queue) = (Vec::new(), VecDeque::new());
     states[0].handle_peer_up(now, peer(1), &mut rng);
@@ -139,7 +139,7 @@ pub(crate) fn facts_among_liars(bytes: &[u8]) {
             }
             90..140 => {
                 let fact = FACTS.with(|all| input.changed(all));
-                let _ = state.on_broadcast(&fact, wall);
+                let _ = state.on_broadcast(peer(9), &fact, wall);
             }
             140..145 => {
                 let fact = FACTS.with(|all| all[input.below(all.len())].clone());

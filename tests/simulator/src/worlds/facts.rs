@@ -97,7 +97,11 @@ impl FactNode {
             }
             broadcast::OutEvent::Deliver(delivery) => {
                 let wall = wall_ms(context.now);
-                if self.facts.on_broadcast(&delivery.payload, wall) == Ok(true) {
+                if self
+                    .facts
+                    .on_broadcast(delivery.from, &delivery.payload, wall)
+                    == Ok(true)
+                {
                     self.flood.handle_accepted(context.now, delivery);
                 }
             }
