@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     {
         return replicant::compile_for_parent();
     }
+    replicant::storage::silence_guarded_panics();
     let arguments = Arguments::parse();
     match commands::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, UdpSocket};
 
 use replicant_tests::name_server::NameServer;
-use replicant_tests::process::{NodeProcess, Replicant, Start, until};
+use std::process::Command;
+
+use replicant_tests::process::{NodeProcess, Replicant, Running, Start, binary, until};
 
 fn node(arguments: &[&str]) -> NodeProcess {
     NodeProcess::fresh(&Start {
@@ -96,12 +98,43 @@ fn the_first_node_begins_the_cluster_that_others_find_under_its_name() {
     all_meet(&[&again, &second]);
 }
 
-#[test]
-fn two_nodes_of_one_machine_find_each_other_by_beacons() {
+/// A multicast group that nobody else uses.
+fn quiet_group() -> String {
     let free = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
-    drop(free);
-    let group = format!("239.255.82.81:{port}");
+    format!("239.255.82.81:{port}")
+}
+
+/// It was silent for a minute.
+#[test]
+fn a_node_that_hears_nobody_says_what_it_waits_for_and_what_begins_a_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    Replicant::new().run(["init", data]).succeeds();
+    // All that it says comes by one way.
+    let mut serve = Command::new("/bin/sh");
+    serve.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(binary());
+    serve.args(["serve", "--data", data, "--listen", "127.0.0.1:0"]);
+    serve.args(["--api", "127.0.0.1:0", "--discover"]);
+    serve.args(["--discover-group", &quiet_group()]);
+    let mut looking = Running::of(serve);
+    let told = loop {
+        let line = looking.line();
+        assert!(!line.starts_with("ready"), "{line}");
+        if line.contains("no node of the local network has answered yet") {
+            break line;
+        }
+    };
+    assert!(
+        told.contains("60 seconds") && told.contains("--new-cluster"),
+        "{told}"
+    );
+}
+
+#[test]
+fn two_nodes_of_one_machine_find_each_other_by_beacons() {
+    let group = quiet_group();
     let discover = ["--discover", "--discover-group", &group];
     let first = node(&[&discover[..], &["--new-cluster"]].concat());
     let second = node(&discover);

@@ -338,3 +338,49 @@ fn a_limit_on_the_size_of_files_refuses_writes_and_ends_nothing() {
     assert!(length.succeeds().stdout.contains("true"));
     assert!(node.terminate().success());
 }
+
+/// A panic of the database stood in front of the error.
+#[test]
+fn a_damaged_database_is_told_as_an_error_and_nothing_else() {
+    const PAGE: usize = 4_096;
+    let mut node = NodeProcess::alone();
+    let update = [
+        "update",
+        "t",
+        "o",
+        "{\"increment\":1}",
+        "--type",
+        "g-counter",
+    ];
+    node.run(update).succeeds();
+    // After a clean end the database trusts its pages.
+    assert!(node.terminate().success());
+    let file = node.folder().join("replicant.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let data = node.folder().to_str().unwrap();
+    for page in 1..5 {
+        let mut damaged = whole.clone();
+        damaged[page * PAGE..][..512].fill(0xaa);
+        std::fs::write(&file, damaged).unwrap();
+        let serve = ["serve", "--data", data, "--listen", "127.0.0.1:0"];
+        let ran = Replicant::new().run(serve.iter().chain(&["--api", "127.0.0.1:0"]));
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        ran.fails(1, &["replicant.redb", "damaged", "restore a backup"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_may_read_is_told_at_the_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut node = NodeProcess::alone();
+    node.terminate();
+    let key = node.folder().join("node.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let log = || std::fs::read_to_string(node.folder().join("node.log")).unwrap();
+    assert!(!log().contains("chmod 600"), "{}", log());
+    let again = NodeProcess::start(node.folder(), &Start::default());
+    let told = format!("chmod 600 '{}'", key.display());
+    assert!(log().contains(&told), "{}", log());
+    drop(again);
+}

@@ -32,6 +32,9 @@ use super::statistics::Counters;
 /// Nodes that are heard and asked side by side.
 const ASKED_MAX: usize = 16;
 
+/// After so long without an answer a person is told what this node waits for.
+const LOOKING_SAID_AFTER: Duration = Duration::from_secs(3);
+
 /// A node that has its address and does not take part yet: connections wait to be accepted.
 #[derive(Debug)]
 pub struct BoundNetwork {
@@ -173,8 +176,15 @@ impl BoundNetwork {
         };
         let mut beacons = Beacons::new(socket, local, dialer.clock, dialer.counters)?;
         let mut asking = FuturesUnordered::new();
+        let quiet = tokio::time::sleep(LOOKING_SAID_AFTER);
+        tokio::pin!(quiet);
+        let mut is_said = false;
         loop {
             tokio::select! {
+                () = &mut quiet, if !is_said => {
+                    is_said = true;
+                    self.say_looking();
+                }
                 place = beacons.next(), if asking.len() < ASKED_MAX => {
                     asking.push(dialer.dial_one(place.address, place.node));
                 }
@@ -187,6 +197,16 @@ impl BoundNetwork {
                 }
             }
         }
+    }
+
+    /// Says that this node has no cluster yet, and what begins one.
+    fn say_looking(&self) {
+        tracing::warn!(
+            "no node of the local network has answered yet; this one goes on looking for {} \
+             seconds in all. If there is no cluster to join, start one node with --new-cluster: \
+             the others find it",
+            self.config.join_wait.as_secs()
+        );
     }
 
     /// Asks all seeds again and again; returns when one answered.

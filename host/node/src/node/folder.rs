@@ -140,7 +140,12 @@ fn private() -> OpenOptions {
 fn read_key(path: &Path) -> Result<NodeIdentity, NodeError> {
     let key_path = path.join("node.key");
     let text = match fs::read_to_string(&key_path) {
-        Ok(text) => text,
+        Ok(text) => {
+            if let Some(advice) = others_may_read(&key_path) {
+                tracing::warn!("{advice}");
+            }
+            text
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(NodeError::NotInitialised {
                 folder: path.to_path_buf(),
@@ -154,6 +159,26 @@ fn read_key(path: &Path) -> Result<NodeIdentity, NodeError> {
         reason: "this is not a key: 64 hexadecimal digits are expected".to_owned(),
     })?;
     Ok(NodeIdentity::from_secret(secret.as_bytes()))
+}
+
+/// What to do if others than its owner may read or write the key.
+#[cfg(unix)]
+fn others_may_read(key_path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(key_path).ok()?.permissions().mode() & 0o777;
+    let path = key_path.display();
+    (mode & 0o077 != 0).then(|| {
+        format!(
+            "others than its owner have access to {path} (mode {mode:04o}), and who has this \
+             key can speak as this node; take that away: chmod 600 '{path}'. If somebody may \
+             have read it, revoke this node and make a new one"
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_: &Path) -> Option<String> {
+    None
 }
 
 fn broken(path: &Path, error: &io::Error) -> NodeError {
@@ -207,6 +232,25 @@ mod tests {
         for entry in fs::read_dir(&path).unwrap() {
             let file = entry.unwrap().path();
             assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_may_read_is_told_with_the_command_that_mends_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        init(folder.path()).unwrap();
+        let key = folder.path().join("node.key");
+        assert_eq!(others_may_read(&key), None);
+        for mode in [0o644, 0o620, 0o604] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            let told = others_may_read(&key).unwrap();
+            assert!(
+                told.contains(&format!("chmod 600 '{}'", key.display())),
+                "{told}"
+            );
+            assert!(told.contains(&format!("{mode:04o}")), "{told}");
         }
     }
 

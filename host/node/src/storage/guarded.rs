@@ -5,14 +5,39 @@
 //! it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use super::{Result, StorageError};
+
+thread_local! {
+    /// Whether a panic in this thread becomes an error.
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has panics of the database, which become errors that are told, print nothing besides, from now
+/// on and in the whole process: a panic hook in front of the one that is there. For a program to
+/// call at its start, before it runs threads; once is enough.
+pub fn silence_guarded_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IS_GUARDED.get() {
+                hook(panic);
+            }
+        }));
+    });
+}
 
 /// Does `work`; a panic in it becomes [`StorageError::Damaged`]. The caller sees to it that nothing
 /// is used afterwards that the panic may have left half-done.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    let outer = IS_GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    IS_GUARDED.set(outer);
+    match outcome {
         Ok(result) => result,
         Err(panic) => Err(StorageError::Damaged {
             reason: message(panic.as_ref()),

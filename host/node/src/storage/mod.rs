@@ -33,6 +33,7 @@ mod writer;
 pub(crate) mod tests;
 
 pub use error::StorageError;
+pub use guarded::silence_guarded_panics;
 pub use job::{
     Boundary, BundleWrite, Checkpoint, CommandRecord, CommandsWrite, General, Job, ObjectNumber,
     Proof, Sequence, StoredTopic, TopicCounters, TopicNumber, TopicWrite,
