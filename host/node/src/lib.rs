@@ -33,6 +33,6 @@ pub mod access {
         Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who,
     };
 }
-pub use replicant_protocol::membership::StrategyKind;
+pub use replicant_protocol::membership::{Reliability, StrategyKind};
 pub use replicant_protocol::{environment, facts, ids};
 pub use replicant_runtime::{CompilerProcess, compile_for_parent};

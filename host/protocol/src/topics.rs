@@ -157,6 +157,16 @@ pub enum OutEvent {
     Closed(TopicName),
 }
 
+/// What was said in the name of somebody who may not say it. That costs no signature, so whoever
+/// passed it on may have written the name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forbidden {
+    /// Whose name stands on it.
+    pub author: NodeId,
+    /// Where it was said.
+    pub topic: TopicName,
+}
+
 /// What becomes of a publication that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -165,7 +175,7 @@ pub enum Verdict {
     /// It was heard before, or is too old to tell. It goes no further.
     Again,
     /// Its author may not publish there, or is revoked. It goes no further.
-    Forbidden,
+    Forbidden(Forbidden),
     /// It is as its author signed it, but that is no member as far as is known here. It goes no
     /// further before it is.
     UnknownAuthor(NodeId),

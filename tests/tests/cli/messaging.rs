@@ -126,6 +126,13 @@ fn a_member_can_be_spoken_to_alone() {
     };
     waiting.join().unwrap();
     assert_eq!(line, format!("{}: {{\"to\":\"you\"}}", &two.id()[..8]));
+    two.run(["send", three.id(), "1"]).prints(&format!(
+        "sent to {}: programs that listen there now hear it\n",
+        &three.id()[..8]
+    ));
+    until("what nobody listened for is counted", || {
+        count(&three, "direct_messages_unheard_total") == 1
+    });
     three
         .run(["send", "ffffffffff", "1"])
         .fails(2, &["no member's id begins with"]);
@@ -174,6 +181,37 @@ fn rules_say_who_may_speak_and_listen() {
     assert_eq!(publish(&node, "open", &json!(1)), 0);
 }
 
+/// It was dropped, and nothing said why.
+#[test]
+fn what_only_this_node_forbids_is_counted_and_said_and_nobody_is_punished_for_it() {
+    let first = NodeProcess::alone();
+    let strict = NodeProcess::fresh(&Start {
+        arguments: vec!["--topic-rule".to_owned(), "news publish=none".to_owned()],
+        ..joining(&first)
+    });
+    let forbidden = listen(&strict, "news");
+    let mut listener = listen(&strict, "open");
+    until("the other knows", || {
+        ["news", "open"]
+            .iter()
+            .all(|path| subscribers(&first, path) == 1)
+    });
+    for number in 0..3 {
+        publish(&first, "news", &json!(number));
+    }
+    until("it is counted", || {
+        count(&strict, "publications_forbidden_total") == 3
+    });
+    publish(&first, "open", &json!("still heard"));
+    assert_eq!(payload(&mut listener), "still heard");
+    assert_eq!(count(&strict, "sessions_malicious_total"), 0);
+    let log = std::fs::read_to_string(strict.folder().join("node.log")).unwrap();
+    let said = log.matches("a publication is dropped").count();
+    assert_eq!(said, 2, "at the first and the second: {log}");
+    assert!(log.contains(&first.id()[..8]), "{log}");
+    drop(forbidden);
+}
+
 #[test]
 fn members_are_told_as_they_come_and_go() {
     let first = NodeProcess::alone();
@@ -214,6 +252,41 @@ fn a_member_is_told_once_for_each_state_with_whether_there_is_a_session() {
     until("alive, session: open");
     second.terminate();
     until("left, session: none");
+}
+
+/// It was measured, and shown nowhere.
+#[test]
+fn how_reliable_members_were_is_shown_and_goes_down_with_probes_that_fail() {
+    let often = || vec!["--probe-interval-ms".to_owned(), "300".to_owned()];
+    let first = NodeProcess::fresh(&Start {
+        arguments: often(),
+        ..Start::default()
+    });
+    let mut second = NodeProcess::fresh(&Start {
+        arguments: often(),
+        ..joining(&first)
+    });
+    let of = |id: &str| {
+        let members = first.run(["members", "--json"]).succeeds().json();
+        let mut members = members.as_array().unwrap().iter();
+        let member = members.find(|member| member["id"] == id);
+        member.map(|member| member["reliability"].clone())
+    };
+    until("it is a member", || of(second.id()).is_some());
+    let measured = of(second.id()).unwrap();
+    assert_eq!(measured["up_ppm"], 1_000_000);
+    assert!(
+        measured["score_ppm"].as_u64().unwrap() < 500_000,
+        "{measured}"
+    );
+    assert_eq!(of(first.id()), Some(Value::Null), "nobody measures itself");
+    let table = first.run(["members"]).succeeds();
+    table.mentions(&["UP", "PROBES ANSWERED", "100.00 %", " - "]);
+    second.kill();
+    until("a probe that failed counts", || {
+        let measured = of(second.id()).unwrap();
+        measured["probe_success_ppm"].as_u64().unwrap() < 1_000_000
+    });
 }
 
 #[test]
@@ -280,7 +353,10 @@ fn who_has_a_message_is_told_and_who_is_cut_off_is_named() {
     let expected = format!("2 of 3 have it, 9 were wanted; missing: {missing}\n");
     assert_eq!(many.stdout, expected);
     // As many as are wanted are there: the deadline need not come.
-    say("2", &["--deadline-ms", "30000"]).mentions(&["of 3 have it"]);
+    say("2", &["--deadline-ms", "30000"]).prints("2 of 3 have it\n");
+    let enough = say("1", &["--json"]).json();
+    assert_eq!(enough["acknowledged"]["enough"], true);
+    assert_eq!(enough["acknowledged"]["missing"], json!([]));
     say("none", &[]).fails(2, &["all", "count"]);
     say("all", &["--deadline-ms", "30001"]).fails(2, &["30000"]);
     let alone = one.run(["topic", "publish", "shop", "1", "--deadline-ms", "9"]);
@@ -337,7 +413,7 @@ fn a_fact_comes_to_all_rapidly() {
     let before = [&two, &three].map(|node| count(node, "rapid_delivered_total"));
     assert_eq!(before, [0, 0]);
     // A node may revoke itself.
-    let revoke = ["fact", "revoke", one.id(), "--reason", "retired"];
+    let revoke = ["fact", "revoke", one.id(), "--yes-this-node"];
     one.run(revoke).succeeds();
     for node in [&two, &three] {
         until("it came", || count(node, "rapid_delivered_total") == 1);

@@ -27,7 +27,15 @@ pub(crate) fn run(arguments: &MembersArguments) -> Result<()> {
 }
 
 fn print(members: &Value) -> io::Result<()> {
-    let mut table = Table::new(&["node", "address", "state", "incarnation", "session"]);
+    let mut table = Table::new(&[
+        "node",
+        "address",
+        "state",
+        "incarnation",
+        "session",
+        "up",
+        "probes answered",
+    ]);
     for member in members.as_array().into_iter().flatten() {
         let incarnation = number(member, "incarnation").to_string();
         let (id, address, state) = (
@@ -35,7 +43,16 @@ fn print(members: &Value) -> io::Result<()> {
             text(member, "address"),
             text(member, "state"),
         );
-        table.row(&[short(id), address, state, &incarnation, session(member)]);
+        let [up, answered] = ["up_ppm", "probe_success_ppm"].map(|name| percent(member, name));
+        table.row(&[
+            short(id),
+            address,
+            state,
+            &incarnation,
+            session(member),
+            &up,
+            &answered,
+        ]);
     }
     table.print("no members")
 }
@@ -60,6 +77,14 @@ fn watch(arguments: &MembersArguments) -> Result<()> {
         if is_new {
             output::line(&line)?;
         }
+    }
+}
+
+/// A share of what was measured of a member; a dash where nobody measures.
+fn percent(member: &Value, name: &str) -> String {
+    match member["reliability"][name].as_u64() {
+        Some(ppm) => format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100),
+        None => "-".to_owned(),
     }
 }
 

@@ -46,7 +46,10 @@ pub(crate) fn send(arguments: &SendArguments) -> Result<()> {
     );
     let answer = client.post_text(&path, &message)?;
     arguments.read.print(&client, &answer, |sent| {
-        output::line(&format!("said to {}", short(text(sent, "to"))))
+        let to = short(text(sent, "to"));
+        output::line(&format!(
+            "sent to {to}: programs that listen there now hear it"
+        ))
     })
 }
 

@@ -174,14 +174,17 @@ impl Listeners {
         check_subscriptions(paths.iter())
     }
 
-    /// Something was said. Never waits.
-    pub(crate) fn hear(&self, heard: &Heard) {
+    /// Something was said. Never waits. Whether somebody listens.
+    pub(crate) fn hear(&self, heard: &Heard) -> bool {
         let mut slots = self.shared.slots();
+        let mut is_heard = false;
         for slot in slots.open.values_mut() {
             if slot.scope.covers(heard) {
                 slot.push(heard);
+                is_heard = true;
             }
         }
+        is_heard
     }
 
     /// The node shuts down: listeners get what waits for them, and then the end.

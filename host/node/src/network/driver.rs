@@ -108,6 +108,8 @@ pub(super) struct Driver {
     pub(super) is_enabled: bool,
     /// Whether what membership knows has to be published.
     pub(super) has_news: bool,
+    /// When that was done last.
+    pub(super) members_at: Duration,
     /// Switches dated too far ahead that were counted already.
     pub(super) switches_ahead: u64,
 }
@@ -174,6 +176,7 @@ impl Driver {
             reads: Arc::new(Semaphore::new(limits.chunk_reads_max.max(1))),
             is_enabled: true,
             has_news: false,
+            members_at: now,
             switches_ahead: 0,
             membership,
             neighbourhood,

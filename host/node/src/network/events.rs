@@ -123,8 +123,9 @@ pub trait NetworkEvents: Send + Sync + 'static {
     /// it cannot be taken now: then it is lost, and counted.
     fn bundle(&self, from: NodeId, bytes: Vec<u8>) -> bool;
 
-    /// A program said something, in a topic that is listened to here or to this node.
-    fn heard(&self, heard: &Heard);
+    /// A program said something, in a topic that is listened to here or to this node. Whether a
+    /// program listens.
+    fn heard(&self, heard: &Heard) -> bool;
 
     /// Something about modules.
     fn module(&self, event: ModuleEvent);

@@ -44,6 +44,7 @@ impl Driver {
         if are_members_changed || std::mem::take(&mut self.has_news) {
             self.publish_members(now, are_members_changed);
         }
+        self.refresh_members(now);
         self.note_switches_ahead();
     }
 
@@ -132,7 +133,7 @@ impl Driver {
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
             },
-            Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(bytes, wall_ms()) {
+            Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(from, bytes, wall_ms()) {
                 Ok(true) => self.overlays.accept(now, delivery),
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),

@@ -17,7 +17,7 @@ use replicant_protocol::broadcast::plumtree::{self, MessageError};
 use replicant_protocol::broadcast::{self, BroadcastError, Delivery, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::topics::{
-    self, Cycles, LinkChanges, OpenError, PublicationError, SignedPublication, Verdict,
+    self, Cycles, Forbidden, LinkChanges, OpenError, PublicationError, SignedPublication, Verdict,
 };
 
 use super::rapids::Rapids;
@@ -77,6 +77,8 @@ pub(super) enum OverlayEvent {
         peer: NodeId,
         error: PublicationError,
     },
+    /// A peer passed on what its author may not say.
+    Forbidden { peer: NodeId, what: Forbidden },
     /// Count something.
     Counted(Count),
 }
@@ -357,7 +359,8 @@ impl Overlays {
                 let came = Came::Message(from, scope, message);
                 self.hold(now, author, came);
             }
-            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Ok(Verdict::Again | Verdict::NotHeard) => {}
+            Ok(Verdict::Forbidden(what)) => self.forbid(from, what),
             Err(error) => self.blame(from, error),
         }
         Ok(())
@@ -374,7 +377,8 @@ impl Overlays {
                 let path = path.cloned();
                 self.hold(now, author, Came::Loose(from, path, bytes.into()));
             }
-            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Ok(Verdict::Again | Verdict::NotHeard) => {}
+            Ok(Verdict::Forbidden(what)) => self.forbid(from, what),
             Err(error) => self.blame(from, error),
         }
     }
@@ -400,7 +404,8 @@ impl Overlays {
             Ok(Verdict::UnknownAuthor(author)) => {
                 self.hold(now, author, Came::Delivery(path.clone(), delivery));
             }
-            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Ok(Verdict::Again | Verdict::NotHeard) => {}
+            Ok(Verdict::Forbidden(what)) => self.forbid(delivery.from, what),
             Err(error) => self.blame(delivery.from, error),
         }
     }

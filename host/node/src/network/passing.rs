@@ -9,7 +9,7 @@ use replicant_protocol::broadcast::acknowledgement::{Ask, AskError};
 use replicant_protocol::broadcast::acknowledging::Way;
 use replicant_protocol::broadcast::{BroadcastError, Delivery, plumtree, rapid};
 use replicant_protocol::ids::{Hash, NodeId, TopicName};
-use replicant_protocol::topics::{self, Passing, SignedPublication};
+use replicant_protocol::topics::{self, Forbidden, Passing, SignedPublication};
 use replicant_protocol::wire::Payload;
 
 use super::acknowledgements::id_of;
@@ -101,12 +101,24 @@ impl Overlays {
                 })
             }
             Ok(Passing::AnotherWay) => Some(Onward::AnotherWay),
-            Ok(Passing::Again | Passing::Forbidden) => None,
+            Ok(Passing::Again) => None,
+            Ok(Passing::Forbidden(what)) => {
+                self.forbid(from, what);
+                None
+            }
             Err(error) => {
                 self.blame(from, error);
                 None
             }
         }
+    }
+
+    /// What its author may not say goes no further. Who passed it on is not punished: rules may
+    /// differ between nodes while they are changed, a revocation may not have reached it yet, and
+    /// whose name stands on it is not verified.
+    pub(super) fn forbid(&mut self, peer: NodeId, what: Forbidden) {
+        let event = OverlayEvent::Forbidden { peer, what };
+        self.events.push_back(event);
     }
 
     /// A publication came along the tree of everybody for the first time.

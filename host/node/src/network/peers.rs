@@ -10,6 +10,9 @@ use super::driver::{Driver, Session};
 use super::sessions::Link;
 use super::statistics::Count;
 
+/// After so long what is measured of members is published again.
+const REFRESHED_AFTER: Duration = Duration::from_secs(2);
+
 impl Driver {
     /// A session is in use.
     pub(super) fn handle_up(&mut self, now: Duration, link: &Link) {
@@ -99,6 +102,17 @@ impl Driver {
             None => {}
         }
         self.shared.set_members(members);
+        self.members_at = now;
+    }
+
+    /// What is measured of members changes all the time: whoever asks is told of a moment ago, and
+    /// who follows members is not woken for it.
+    pub(super) fn refresh_members(&mut self, now: Duration) {
+        let is_old = now.saturating_sub(self.members_at) >= REFRESHED_AFTER;
+        if is_old && !self.is_partial() {
+            self.shared.refresh_members(self.membership.members());
+            self.members_at = now;
+        }
     }
 
     /// A message cannot be sent for lack of a session: try to open one.

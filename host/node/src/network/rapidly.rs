@@ -119,7 +119,8 @@ impl Overlays {
             Ok(Verdict::UnknownAuthor(author)) => {
                 self.hold(now, author, Came::Rapidly(path.clone(), came));
             }
-            Ok(Verdict::Again | Verdict::Forbidden | Verdict::NotHeard) => {}
+            Ok(Verdict::Again | Verdict::NotHeard) => {}
+            Ok(Verdict::Forbidden(what)) => self.forbid(from, what),
             Err(error) => self.blame(from, error),
         }
     }

@@ -306,6 +306,14 @@ impl Shared {
         self.members.send_replace(members.into());
     }
 
+    /// Publishes what is measured of members, and wakes nobody.
+    pub(super) fn refresh_members(&self, members: Vec<Member>) {
+        self.members.send_if_modified(|published| {
+            *published = members.into();
+            false
+        });
+    }
+
     /// All members that are known, and each time that something about them changes.
     pub(super) fn members_watch(&self) -> watch::Receiver<Arc<[Member]>> {
         self.members.subscribe()

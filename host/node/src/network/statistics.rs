@@ -236,6 +236,11 @@ counts! {
     ContentMisbehaviour = "content_misbehaviour_total",
     /// Publications that their author did not sign, or that were not in their topic.
     TopicMisbehaviour = "topic_misbehaviour_total",
+    /// Publications dropped since the access rules do not let who stands on them as author publish
+    /// there, or a fact revokes it.
+    PublicationsForbidden = "publications_forbidden_total",
+    /// Messages to this node alone that no program listened for: they are gone.
+    DirectUnheard = "direct_messages_unheard_total",
     /// Overlays of topics not opened for a peer that had very many opened.
     TopicOpeningsRefused = "topic_openings_refused_total",
     /// Publications dropped since their author did not turn out to be a member.

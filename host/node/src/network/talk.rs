@@ -8,7 +8,7 @@ use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, Wanted};
 use replicant_protocol::broadcast::{Delivery, acknowledging, plumtree, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
 use replicant_protocol::membership::{self, Member, Metadata};
-use replicant_protocol::topics::{self, SignedPublication};
+use replicant_protocol::topics::{self, Forbidden, SignedPublication};
 use replicant_protocol::wire::{self, Application, Payload};
 use tokio::sync::oneshot;
 
@@ -49,6 +49,8 @@ pub(super) struct Said {
 pub(super) struct Asked {
     /// Whether this node is part of the audience itself.
     is_own_counted: bool,
+    /// Whether so many are enough: the others are then not waited for, and not missing.
+    is_quorum: bool,
     answer: oneshot::Sender<Acknowledgements>,
 }
 
@@ -131,6 +133,7 @@ impl Driver {
             let (answer, wait) = oneshot::channel();
             let waits = Asked {
                 is_own_counted,
+                is_quorum: ask.is_some_and(|ask| matches!(ask.wanted, Wanted::Quorum(_))),
                 answer,
             };
             self.asked.insert(id, waits);
@@ -150,12 +153,14 @@ impl Driver {
         };
         let count = told.count as usize + usize::from(asked.is_own_counted);
         let audience = told.missing.as_ref().map(|missing| count + missing.len());
+        let is_rest_unasked = asked.is_quorum && told.is_enough;
+        let missing = told.missing.filter(|_| !is_rest_unasked);
         // Whoever asked may have stopped waiting.
         let _ = asked.answer.send(Acknowledgements {
             audience,
             count,
             is_enough: told.is_enough,
-            missing: told.missing.unwrap_or_default(),
+            missing: missing.unwrap_or_default(),
         });
     }
 
@@ -184,7 +189,7 @@ impl Driver {
     fn on_rapid_delivery(&mut self, now: Duration, delivery: Delivery) {
         let from = delivery.from;
         match Payload::from_bytes(&delivery.payload) {
-            Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(bytes, wall_ms()) {
+            Ok(Payload::Fact(bytes)) => match self.facts.on_broadcast(from, bytes, wall_ms()) {
                 Ok(true) => self.overlays.accept_rapidly(now, delivery),
                 Ok(false) => {}
                 Err(error) => self.punish(from, &error),
@@ -197,11 +202,16 @@ impl Driver {
     /// A peer's program says something.
     pub(super) fn on_application(&mut self, now: Duration, from: NodeId, message: Application) {
         match message {
-            Application::Direct(payload) => self.shared.events.heard(&Heard {
-                topic: None,
-                author: from,
-                payload: payload.into(),
-            }),
+            Application::Direct(payload) => {
+                let is_heard = self.shared.events.heard(&Heard {
+                    topic: None,
+                    author: from,
+                    payload: payload.into(),
+                });
+                if !is_heard {
+                    self.shared.counters.add(Count::DirectUnheard);
+                }
+            }
             Application::HandIn(_) if self.is_partial() => {
                 self.punish(from, &"with partial views nobody hands anything in");
             }
@@ -236,7 +246,24 @@ impl Driver {
                 self.shared.counters.add(Count::TopicMisbehaviour);
                 self.punish(peer, &error);
             }
+            OverlayEvent::Forbidden { peer, what } => self.note_forbidden(peer, &what),
             OverlayEvent::Counted(count) => self.shared.counters.add(count),
+        }
+    }
+
+    /// Counts what its author may not say; that it happens is said ever more seldom.
+    fn note_forbidden(&self, peer: NodeId, what: &Forbidden) {
+        self.shared.counters.add(Count::PublicationsForbidden);
+        let count = self.shared.counters.get(Count::PublicationsForbidden);
+        if count.is_power_of_two() {
+            tracing::warn!(
+                count,
+                topic = %what.topic,
+                author = %what.author.short(),
+                from = %peer.short(),
+                "a publication is dropped: here the access rules do not let its author publish \
+                 there, or a fact revokes it; do all nodes have the same --topic-rule?"
+            );
         }
     }
 

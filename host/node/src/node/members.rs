@@ -60,6 +60,7 @@ fn describe(
     members: &[Member],
     known: &[Entry],
 ) -> Vec<MemberInfo> {
+    let is_measured = |of: &Member| strategy == StrategyKind::Swim && of.node != own;
     let known = known.iter().map(|entry| MemberInfo {
         id: entry.node,
         address: entry.address.to_string(),
@@ -67,6 +68,7 @@ fn describe(
         incarnation: 0,
         is_self: false,
         connected: false,
+        reliability: None,
     });
     let members = members.iter().map(|member| MemberInfo {
         id: member.node,
@@ -81,6 +83,7 @@ fn describe(
         incarnation: member.incarnation,
         is_self: member.node == own,
         connected: false,
+        reliability: is_measured(member).then_some(member.reliability),
     });
     // Whoever became a neighbour in between counts as one.
     let by_id: BTreeMap<NodeId, MemberInfo> =
@@ -122,8 +125,13 @@ impl MemberWatch {
             self.forget(&all);
             for mut info in all {
                 info.connected = peers.binary_search(&info.id).is_ok();
-                if self.known.get(&info.id) != Some(&info) {
-                    self.known.insert(info.id, info.clone());
+                // What is measured is never twice the same, and nothing to wake anybody for.
+                let seen = MemberInfo {
+                    reliability: None,
+                    ..info.clone()
+                };
+                if self.known.get(&info.id) != Some(&seen) {
+                    self.known.insert(info.id, seen);
                     self.changed.push_back(info);
                 }
             }

@@ -189,8 +189,8 @@ impl NetworkEvents for Inlet {
         }
     }
 
-    fn heard(&self, heard: &Heard) {
-        self.listeners.hear(heard);
+    fn heard(&self, heard: &Heard) -> bool {
+        self.listeners.hear(heard)
     }
 
     fn module(&self, event: ModuleEvent) {

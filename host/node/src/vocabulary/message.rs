@@ -55,7 +55,8 @@ pub struct Acknowledgements {
     pub count: usize,
     /// Whether that is what was wanted.
     pub is_enough: bool,
-    /// Those of which nothing was heard, in the order of ids. With partial views always empty.
+    /// Those of which nothing was heard, in the order of ids. Empty where so many were wanted and
+    /// have it, since the others are not waited for; with partial views always.
     pub missing: Vec<NodeId>,
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TypeName};
-use replicant_protocol::membership::StrategyKind;
+use replicant_protocol::membership::{Reliability, StrategyKind};
 
 /// How a node is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,9 @@ pub struct MemberInfo {
     pub is_self: bool,
     /// Whether a session with it is open.
     pub connected: bool,
+    /// How reliable it was, as this node measured it. None for this node itself, and with partial
+    /// views: there nobody measures.
+    pub reliability: Option<Reliability>,
 }
 
 /// What is known of a member: with a full view what failure detection says.

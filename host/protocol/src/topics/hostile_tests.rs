@@ -129,7 +129,11 @@ fn who_is_revoked_is_not_heard_and_neither_is_one_that_nobody_signed_for() {
     let mut state = listener("a", &[&author], Config::default());
     state.handle_revoked(author.id(), true);
     let first = said(&author, 1, 1, "a");
-    assert_eq!(hear(&mut state, "a", &first), Verdict::Forbidden);
+    let forbidden = Forbidden {
+        author: author.id(),
+        topic: topic("a"),
+    };
+    assert_eq!(hear(&mut state, "a", &first), Verdict::Forbidden(forbidden));
     state.handle_revoked(author.id(), false);
     assert_eq!(hear(&mut state, "a", &first), Verdict::First(first.clone()));
     // Others may go on telling of it as a member.

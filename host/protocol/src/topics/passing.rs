@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::numbers::Heard;
 use super::publication::Unverified;
-use super::{PublicationError, SignedPublication, State, check_path};
+use super::{Forbidden, PublicationError, SignedPublication, State, check_path};
 use crate::ids::{Hash, TopicName};
 use crate::seen::Seen;
 
@@ -49,7 +49,7 @@ pub enum Passing {
     /// It came before. Not passed on.
     Again,
     /// Its author may not publish there, or is revoked. Not passed on.
-    Forbidden,
+    Forbidden(Forbidden),
 }
 
 impl State {
@@ -76,7 +76,8 @@ impl State {
         check_path(path, &said.topic)?;
         let (author, start, number) = (said.author, said.start, said.number);
         if self.revoked.contains(&author) || !self.config.rules.may_publish(author, &said.topic) {
-            return Ok(Passing::Forbidden);
+            let topic = said.topic.clone();
+            return Ok(Passing::Forbidden(Forbidden { author, topic }));
         }
         let is_own = author == self.own;
         if is_own || self.numbers.look(author, start, number) != Heard::First {
@@ -147,7 +148,7 @@ mod tests {
             Passing::On {
                 is_heard, is_noted, ..
             } => Some((is_heard, is_noted)),
-            Passing::AnotherWay | Passing::Again | Passing::Forbidden => None,
+            Passing::AnotherWay | Passing::Again | Passing::Forbidden(_) => None,
         }
     }
 

@@ -19,8 +19,8 @@ use super::openings::Openings;
 use super::passing::recent;
 use super::publication::Unverified;
 use super::{
-    Config, OpenError, OutEvent, Publication, PublicationError, SignedPublication, TopicsError,
-    Verdict, check_path, check_subscriptions,
+    Config, Forbidden, OpenError, OutEvent, Publication, PublicationError, SignedPublication,
+    TopicsError, Verdict, check_path, check_subscriptions,
 };
 
 /// Who hears what, and the links of each topic.
@@ -365,7 +365,8 @@ impl State {
             return Ok(Verdict::NotHeard);
         }
         if self.revoked.contains(&author) || !self.config.rules.may_publish(author, topic) {
-            return Ok(Verdict::Forbidden);
+            let topic = topic.clone();
+            return Ok(Verdict::Forbidden(Forbidden { author, topic }));
         }
         if self.numbers.look(author, said.start, said.number) != Heard::First {
             return Ok(Verdict::Again);

@@ -392,7 +392,12 @@ fn who_may_not_publish_is_not_heard() {
     let config = rules(Who::Only(BTreeSet::new()), Who::Everyone);
     let mut hearing = listener("guarded", &[&author], config);
     let said = said(&author, 1, 1, "guarded/x");
-    assert_eq!(hear(&mut hearing, "guarded", &said), Verdict::Forbidden);
+    let forbidden = Forbidden {
+        author: author.id(),
+        topic: topic("guarded/x"),
+    };
+    let heard = hear(&mut hearing, "guarded", &said);
+    assert_eq!(heard, Verdict::Forbidden(forbidden));
     let refused = hearing.handle_publish(&topic("guarded/x"), Vec::new(), None, &identity(2));
     assert!(matches!(refused, Err(TopicsError::MayNotPublish { .. })));
 }

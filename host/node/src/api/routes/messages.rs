@@ -72,6 +72,9 @@ pub(super) async fn publish(
 }
 
 /// Says something to one member.
+///
+/// It is heard by the programs that listen there at that moment; if none does it is gone, and that
+/// node counts it (`direct_messages_unheard_total`). Nothing comes back.
 #[utoipa::path(post, path = "/v1/members/{id}/messages", operation_id = "send",
     tag = "messages",
     params(("id" = String, Path, description = "The member's id")),

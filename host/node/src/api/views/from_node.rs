@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::{
-    AcknowledgedView, DigestView, MemberView, ModuleView, NetworkView, ObjectName, ObjectsView,
+    AcknowledgedView, DigestView, ModuleView, NetworkView, ObjectName, ObjectsView,
     OtherModuleView, OutcomeView, PublishedView, SchemasView, StatusView, StorageView,
     SubscriptionView, SwitchView, TopicView, UpdatedView,
 };
 use crate::ids::TopicName;
 use crate::{
-    Acknowledgements, DigestInfo, MemberInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule,
-    Outcome, Published, Status, Subscription, SwitchInfo, TopicInfo, Updated,
+    Acknowledgements, DigestInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule, Outcome,
+    Published, Status, Subscription, SwitchInfo, TopicInfo, Updated,
 };
 
 impl StatusView {
@@ -42,19 +42,6 @@ impl From<NetworkInfo> for NetworkView {
             enabled: network.enabled,
             sessions: network.sessions,
             membership: network.membership.to_string(),
-        }
-    }
-}
-
-impl From<MemberInfo> for MemberView {
-    fn from(member: MemberInfo) -> Self {
-        Self {
-            id: member.id.to_string(),
-            address: member.address,
-            state: member.state.as_str().to_owned(),
-            incarnation: member.incarnation,
-            is_self: member.is_self,
-            connected: member.connected,
         }
     }
 }

@@ -3,11 +3,14 @@
 
 mod from_node;
 mod of_facts;
+mod of_members;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use of_members::{MemberView, ReliabilityView};
 
 /// Every failed request answers with this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -87,27 +90,6 @@ pub struct NetworkSwitch {
     pub enabled: bool,
 }
 
-/// A member of the cluster, as the node sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MemberView {
-    /// The member's id.
-    pub id: String,
-    /// Where it says it can be reached.
-    pub address: String,
-    /// What failure detection says: `alive`, `suspect`, `dead` or `left`. With partial views:
-    /// `neighbour`, `known` (others named it), or `forgotten` to who follows members; `alive` is
-    /// the node itself.
-    pub state: String,
-    /// The member's own count of refuted suspicions.
-    pub incarnation: u64,
-    /// Whether it is the node that answers.
-    #[serde(rename = "self")]
-    pub is_self: bool,
-    /// Whether a session with it is open.
-    pub connected: bool,
-}
-
 /// A path that members subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -142,7 +124,8 @@ pub struct AcknowledgedView {
     pub count: u64,
     /// Whether that is what was wanted.
     pub enough: bool,
-    /// The ids of those of which nothing was heard.
+    /// The ids of those of which nothing was heard. Empty where so many were wanted and have it:
+    /// the others were not waited for.
     pub missing: Vec<String>,
 }
 

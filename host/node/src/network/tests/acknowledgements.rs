@@ -228,6 +228,7 @@ async fn real_networks_tell_who_has_it_and_who_is_missing() {
         .publish_acknowledged(topic.clone(), b"2".to_vec(), Strategy::Tree, asked);
     let said = said.await.unwrap();
     assert_eq!((said.count, said.is_enough), (2, true));
+    assert!(said.missing.is_empty(), "the third was not waited for");
     // It hears nobody, and is told so once it gives them up.
     let asked = wanted(Wanted::All);
     let said = c

@@ -120,8 +120,9 @@ impl NetworkEvents for Recorder {
         true
     }
 
-    fn heard(&self, heard: &Heard) {
+    fn heard(&self, heard: &Heard) -> bool {
         self.lock().heard.push(heard.clone());
+        true
     }
 
     fn module(&self, event: ModuleEvent) {

@@ -415,6 +415,7 @@ impl World {
             OverlayEvent::Acknowledged(told) => node.acknowledged.push(told),
             OverlayEvent::Subscribed(_) => {}
             OverlayEvent::Misbehaved { peer, .. } => node.misbehaved.push(peer),
+            OverlayEvent::Forbidden { .. } => node.counted.push(Count::PublicationsForbidden),
             OverlayEvent::Counted(count) => node.counted.push(count),
         }
     }

@@ -232,3 +232,28 @@ fn what_a_stranger_says_is_dropped_after_a_while_and_counted() {
     assert_eq!(world.nodes[0].counted, [Count::PublicationsOfStrangers]);
     assert!(world.heard(0).is_empty() && world.nodes[0].misbehaved.is_empty());
 }
+
+/// It was neither counted nor said.
+#[test]
+fn what_its_author_may_not_say_is_counted_whichever_way_it_comes_and_who_passed_it_on_is_trusted() {
+    let mut world = World::listening(3, "shop");
+    let author = world.id(0);
+    world.nodes[2].overlays.topics.handle_revoked(author, true);
+    world.publish(0, "shop", b"along the tree");
+    world.run(SOON);
+    let said = world.publish_rapidly(0, "shop", b"rapidly", None);
+    assert_eq!(said, Ok(None));
+    world.run(SOON);
+    let signed = world.signed(0, "shop", b"handed in", None);
+    let (from, now) = (world.id(1), world.now);
+    let overlays = &mut world.nodes[2].overlays;
+    overlays.on_hand_in(now, from, signed.as_bytes());
+    world.run(SOON);
+    let node = &world.nodes[2];
+    let counted = node.counted.iter();
+    let counted = counted.filter(|count| **count == Count::PublicationsForbidden);
+    assert!(counted.count() >= 3, "{:?}", node.counted);
+    assert!(node.misbehaved.is_empty());
+    assert!(world.heard(2).is_empty());
+    assert_eq!(world.heard(1), [&b"along the tree"[..], b"rapidly"]);
+}
