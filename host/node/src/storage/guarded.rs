@@ -17,16 +17,15 @@ thread_local! {
 }
 
 /// Has panics of the database, which become errors that are told, print nothing besides, from now
-/// on and in the whole process: a panic hook in front of the one that is there. For a program to
-/// call at its start, before it runs threads; once is enough.
+/// on and in the whole process: a panic hook in front of the one that is there. They are logged for
+/// whoever debugs. For a program to call at its start, before it runs threads; once is enough.
 pub fn silence_guarded_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !IS_GUARDED.get() {
-                hook(panic);
-            }
+        std::panic::set_hook(Box::new(move |panic| match IS_GUARDED.get() {
+            true => tracing::debug!("becomes an error: {panic}"),
+            false => hook(panic),
         }));
     });
 }
