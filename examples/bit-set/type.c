@@ -36,7 +36,9 @@ static bool effect(void *state, const rep_context *context, rep_reader *op, rep_
   (void)context;
   bit_set *set = state;
   uint64_t bit;
-  if (!rep_read_uint(op, &bit) || !rep_read_end(op) || bit >= BITS || has(set, bit)) return false;
+  if (!rep_read_uint(op, &bit) || !rep_read_end(op)) return false;
+  if (bit >= BITS) return rep_read_nonsense(op);
+  if (has(set, bit)) return false;
   set->bytes[bit / 8] |= (uint8_t)(1 << bit % 8);
   rep_write_uint(event, bit);
   return true;

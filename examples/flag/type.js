@@ -1,7 +1,7 @@
 // A flag that anyone can raise and lower. If one raises it while another, who does not know that
 // yet, lowers it, it is up: raising wins. (An "enable-wins flag".)
 
-import { Crdt, Refusal, define } from "./sdk/replicant.js";
+import { Crdt, Refusal, UNREAD, define } from "./sdk/replicant.js";
 
 class Flag extends Crdt {
   /**
@@ -23,7 +23,7 @@ class Flag extends Crdt {
 
   effect(context, op) {
     const undone = op?.raise ?? op?.lower;
-    if (!Array.isArray(undone)) return null;
+    if (!Array.isArray(undone)) return UNREAD;
     const was = this.value();
     for (const name of undone) this.raisings.delete(name);
     if (op.raise !== undefined) this.raisings.add(`${context.replica}:${context.counter}`);

@@ -2,7 +2,7 @@
 removing the same element at the same time, removing wins. (A "two-phase set".)
 """
 
-from sdk.replicant import About, Context, Crdt, Random, Refusal
+from sdk.replicant import UNREAD, About, Context, Crdt, Random, Refusal
 
 ABOUT = About(
     name="two-phase-set",
@@ -47,15 +47,18 @@ class Type(Crdt):
     def effect(self, context: Context, op):
         match op:
             # Somebody else may have removed it, before its author knew.
-            case ["add", str(element)] if element not in self.removed | self.present:
+            case ["add", str(element)]:
+                if element in self.removed | self.present:
+                    return None
                 self.present.add(element)
                 return {"added": element}
-            case ["remove", str(element)] if element not in self.removed:
+            case ["remove", str(element)]:
                 self.removed.add(element)
-                if element in self.present:
-                    self.present.remove(element)
-                    return {"removed": element}
-        return None
+                if element not in self.present:
+                    return None
+                self.present.remove(element)
+                return {"removed": element}
+        return UNREAD
 
     def value(self):
         # The order of a set depends on how its elements came: sorted, it does not.

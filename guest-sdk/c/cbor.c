@@ -70,7 +70,12 @@ bool rep_read_word(rep_reader *in, const char *word) {
   return false;
 }
 
-bool rep_read_end(const rep_reader *in) { return !in->is_bad && in->left == 0; }
+bool rep_read_end(rep_reader *in) {
+  in->is_bad |= in->left > 0;
+  return !in->is_bad;
+}
+
+bool rep_read_nonsense(rep_reader *in) { return fail(in); }
 
 void rep_write_bytes(rep_buffer *out, const void *bytes, size_t length) {
   if (length > out->room - out->length) {

@@ -82,6 +82,7 @@ static void apply_op(object *self, const rep_context *context, rep_reader op, pa
                      bool wanted) {
   size_t before = events->bytes.length;
   bool changed = rep_the_type.effect(self, context, &op, &events->bytes);
+  if (op.is_bad) replicant_crdt_log_unread(1);
   if (!changed || !wanted || events->bytes.length == before) {
     events->bytes.length = before;
     return;

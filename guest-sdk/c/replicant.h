@@ -21,7 +21,7 @@ typedef struct {
 bool rep_is_later(const rep_context *a, const rep_context *b);
 
 /* Bytes that are read from the front. Each rep_read_… says whether it found what it reads; after
-   the first that did not, none does. */
+   the first that did not, `is_bad` is set and none does. */
 typedef struct {
   const uint8_t *at;
   size_t left;
@@ -37,7 +37,9 @@ bool rep_read_map(rep_reader *in, size_t *pairs);
 /* Reads exactly this text. If something else is there, it stays, and more can be tried. */
 bool rep_read_word(rep_reader *in, const char *word);
 /* Whether everything was read, and nothing but what was looked for. */
-bool rep_read_end(const rep_reader *in);
+bool rep_read_end(rep_reader *in);
+/* Says that what was read makes no sense: sets `is_bad`, and returns false. */
+bool rep_read_nonsense(rep_reader *in);
 
 /* Bytes that grow at the end. */
 typedef struct {
@@ -89,7 +91,7 @@ typedef struct {
   rep_outcome (*prepare)(const void *state, const rep_context *context, rep_reader *command,
                          rep_buffer *out);
   /* Applies an op, made here or elsewhere. Says whether something changed; then `event` tells what,
-     in CBOR. An op that makes no sense has no effect. */
+     in CBOR. An op that makes no sense has no effect; the node tells of it if `is_bad` is set then. */
   bool (*effect)(void *state, const rep_context *context, rep_reader *op, rep_buffer *event);
   /* Writes what people read, in CBOR. */
   void (*value)(const void *state, rep_buffer *out);

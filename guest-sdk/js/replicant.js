@@ -39,6 +39,12 @@ globalThis.Date = class extends SystemDate {
 };
 Math.random = () => refuse("Math.random()");
 
+/**
+ * What `effect` returns for an op that it does not know, such as one of a newer version: the op has
+ * no effect, and the node tells that there was one.
+ */
+export const UNREAD = Symbol("unread");
+
 /** Throw it in `prepare` or `query`: whoever sent the command or the query reads the message. */
 export class Refusal extends Error {}
 
@@ -55,7 +61,10 @@ export class Crdt {
     throw new Error("a type needs prepare(context, command)");
   }
 
-  /** Applies an op, made here or elsewhere; returns a change event, or nothing. Never throws. */
+  /**
+   * Applies an op, made here or elsewhere; returns a change event, or nothing, or `UNREAD`. Never
+   * throws.
+   */
   effect(_context, _op) {
     throw new Error("a type needs effect(context, op)");
   }
@@ -289,7 +298,8 @@ class ObjectOf {
       return;
     }
     const event = this.state.effect(context, op) ?? null;
-    if (event !== null) events.push(encode(event));
+    if (event === UNREAD) unread(1);
+    else if (event !== null) events.push(encode(event));
   }
 }
 

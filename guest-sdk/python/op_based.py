@@ -9,7 +9,7 @@ import json
 import app
 from componentize_py_types import Err
 from sdk.cbor import decode, encode
-from sdk.replicant import Context, Random, Refusal, Stable
+from sdk.replicant import UNREAD, Context, Random, Refusal, Stable
 from wit_world.exports import op_based
 from wit_world.imports import log, types
 
@@ -115,7 +115,9 @@ class Object(op_based.Object):
             log.unread(1)  # Damaged: it has no effect, here as elsewhere.
             return
         event = self.state.effect(context, op)
-        if event is not None:
+        if event is UNREAD:
+            log.unread(1)
+        elif event is not None:
             told.append(encode(event))
 
 

@@ -16,6 +16,10 @@ from dataclasses import dataclass, field
 
 _U64 = (1 << 64) - 1
 
+UNREAD = object()
+"""What `effect` returns for an op that it does not know, such as one of a newer version: the op has no
+effect, and the node tells that there was one."""
+
 
 class Refusal(Exception):
     """Raise it in `prepare` or `query`: whoever sent the command or the query reads the message."""
@@ -89,7 +93,9 @@ class Crdt:
         raise NotImplementedError
 
     def effect(self, context: Context, op):
-        """Applies an op, made here or elsewhere; returns a change event, or None. Never raises."""
+        """Applies an op, made here or elsewhere; returns a change event, or None, or UNREAD. Never
+        raises.
+        """
         raise NotImplementedError
 
     def value(self):

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
 
+use super::ask::{PartAnswer, PartQuery, ask};
 use super::key::Key;
 use super::part::PartOp;
 use super::removal::{Cell, Removal};
@@ -216,8 +217,8 @@ impl<K: Key, V: Crdt, R: Removal> Crdt for Map<K, V, R> {
     const NAMES_BY_DOT: bool = V::NAMES_BY_DOT;
     type Command = MapCommand<K, V::Command>;
     type Op = Op<K, V, R>;
-    type Query = MapQuery<K, V::Query>;
-    type Answer = MapAnswer<K, V::Value, V::Answer>;
+    type Query = MapQuery<K, PartQuery<V::Query>>;
+    type Answer = MapAnswer<K, V::Value, PartAnswer<V::Value, V::Answer>>;
     type Value = BTreeMap<String, V::Value>;
     type Event = Event<K, V>;
 
@@ -299,7 +300,7 @@ impl<K: Key, V: Crdt, R: Removal> Crdt for Map<K, V, R> {
             MapQuery::Keys => MapAnswer::Keys(self.iter().map(|(key, _)| key.clone()).collect()),
             MapQuery::Size => MapAnswer::Size(self.iter().count() as u64),
             MapQuery::Ask { key, query } => match self.get(&key) {
-                Some(part) => MapAnswer::Ask(part.query(query)?),
+                Some(part) => MapAnswer::Ask(ask(part, query)?),
                 None => return Err(format!("{} is not there", key.to_text()).into()),
             },
         })

@@ -63,7 +63,7 @@
 //!   [`NAMES_BY_DOT`](crate::Crdt::NAMES_BY_DOT).
 //! - Removing makes no tombstone that stays: what a removal leaves is forgotten when it is stable.
 //! - Commands, queries, values, events and their schemas are those of the parts, with the path to
-//!   them around.
+//!   them around. Each part can be asked for its `"value"`, as every object can.
 //! - An op carries the schema version of its part's op, and a saved state the version of its part,
 //!   so a new version of a part reads what an older one wrote. Give the composed type a new version
 //!   when one of its parts gets one.
@@ -77,6 +77,7 @@
 //! Baquero and Marek Zawirski, "A comprehensive study of Convergent and Commutative Replicated Data
 //! Types" (2011), section 3.3.
 
+mod ask;
 mod causes;
 mod composed;
 mod key;
@@ -89,6 +90,7 @@ mod reset_wins;
 mod schema;
 mod update_wins;
 
+pub use ask::{PartAnswer, PartQuery};
 pub use composed::{Compose, Composed};
 pub use key::{KEY_BYTES_MAX, Key};
 pub use map::{KEYS_MAX, Map, MapAnswer, MapCommand, MapEvent, MapOp, MapQuery};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::ask::{PartAnswer, PartQuery, ask};
 use super::part::{PartOp, Saved};
 use super::schema::{object, one_of, tagged};
 use crate::{Context, Crdt, Events, Malformed, Random, Refusal, Stable, postcard_bytes};
@@ -123,8 +124,8 @@ impl<A: Crdt, B: Crdt> Crdt for Pair<A, B> {
     const NAMES_BY_DOT: bool = A::NAMES_BY_DOT && B::NAMES_BY_DOT;
     type Command = PairCommand<A::Command, B::Command>;
     type Op = PairOp;
-    type Query = PairQuery<A::Query, B::Query>;
-    type Answer = PairAnswer<A::Answer, B::Answer>;
+    type Query = PairQuery<PartQuery<A::Query>, PartQuery<B::Query>>;
+    type Answer = PairAnswer<PartAnswer<A::Value, A::Answer>, PartAnswer<B::Value, B::Answer>>;
     type Value = PairValue<A::Value, B::Value>;
     type Event = PairEvent<A::Event, B::Event>;
 
@@ -190,8 +191,8 @@ impl<A: Crdt, B: Crdt> Crdt for Pair<A, B> {
 
     fn query(&self, query: Self::Query) -> Result<Self::Answer, Refusal> {
         Ok(match query {
-            PairQuery::First(query) => PairAnswer::First(self.first().query(query)?),
-            PairQuery::Second(query) => PairAnswer::Second(self.second().query(query)?),
+            PairQuery::First(query) => PairAnswer::First(ask(self.first(), query)?),
+            PairQuery::Second(query) => PairAnswer::Second(ask(self.second(), query)?),
         })
     }
 

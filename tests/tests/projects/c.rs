@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::place::{
     build_and_check, change, example, load_and_use, place, replicant, scaffold, text,
+    unread_ops_are_told,
 };
 use crate::tools::Tools;
 
@@ -22,6 +23,18 @@ fn the_example_in_c_builds_converges_and_runs_in_a_node() {
         let folder = example("bit-set");
         build_and_check(&folder, "bit-set", "400");
         load_and_use(&folder, "bit-set", "{\"set\": 7}", "[7]");
+    }
+}
+
+#[test]
+fn ops_that_a_type_in_c_cannot_read_are_told() {
+    if Tools::C.are_there() {
+        let folder = place("c-unread").join("marble-run");
+        scaffold(&folder, "c");
+        let nonsense = "rep_write_text(out, \"newer\");\n  return REP_OP;";
+        let op = "rep_write_uint(out, reported);\n  return REP_OP;";
+        change(&folder.join("type.c"), op, nonsense);
+        unread_ops_are_told(&folder, "3", "0", false);
     }
 }
 

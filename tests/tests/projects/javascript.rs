@@ -28,15 +28,20 @@ fn the_example_in_javascript_builds_converges_and_runs_in_a_node() {
 }
 
 #[test]
-fn ops_that_a_type_in_javascript_cannot_decode_are_told() {
+fn ops_that_a_type_in_javascript_cannot_decode_or_does_not_know_are_told() {
     if Tools::JavaScript.are_there() {
         let folder = place("js-unread").join("marble-run");
         scaffold(&folder, "js");
-        let sends = [
-            "made.ops.push(encoded);",
-            "made.ops.push(Uint8Array.of(0xff));",
-        ];
-        unread_ops_are_told(&folder, "sdk/replicant.js", sends, false);
+        let damaged = "made.ops.push(counter > 1n ? encoded : Uint8Array.of(0xff));";
+        let sdk = "sdk/replicant.js";
+        change(&folder.join(sdk), "made.ops.push(encoded);", damaged);
+        let unknown = "? { newer: score } : null;";
+        change(
+            &folder.join("type.js"),
+            "? [player, score] : null;",
+            unknown,
+        );
+        unread_ops_are_told(&folder, "{\"player\": \"ann\", \"score\": 3}", "{}", false);
     }
 }
 

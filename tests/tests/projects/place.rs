@@ -96,17 +96,15 @@ pub(crate) fn is_caught_with(folder: &Path, words: &[&str]) {
     }
 }
 
-/// Builds a project whose SDK is changed so that it sends ops that nobody can decode, itself
-/// included, has a node make one, and holds another that gets it to telling of it. The other one
+/// Builds a project that sends ops that it cannot read itself, has a node make two of a command, and
+/// holds another that gets them to telling of them and to showing nothing else. The other one
 /// compiles the component anew, and has to say so meanwhile if that takes seconds.
-pub(crate) fn unread_ops_are_told(folder: &Path, sdk: &str, sends: [&str; 2], is_slow: bool) {
-    change(&folder.join(sdk), sends[0], sends[1]);
+pub(crate) fn unread_ops_are_told(folder: &Path, command: &str, nothing: &str, is_slow: bool) {
     replicant().run(["build", text(folder)]).succeeds();
     let component = folder.join("marble-run.wasm");
     let first = NodeProcess::alone();
     let load = ["module", "load", text(&component)];
     first.replicant.run(load).succeeds();
-    let command = "{\"player\": \"ann\", \"score\": 3}";
     let update = [
         "update",
         "fair",
@@ -116,6 +114,7 @@ pub(crate) fn unread_ops_are_told(folder: &Path, sdk: &str, sends: [&str; 2], is
         "marble-run",
         "--json",
     ];
+    first.replicant.run(update).succeeds();
     let updated = first.replicant.run(update).json();
     let version = updated["version"].as_str().unwrap();
     let joins = first.listen().to_owned();
@@ -141,13 +140,13 @@ pub(crate) fn unread_ops_are_told(folder: &Path, sdk: &str, sends: [&str; 2], is
     }
     until("the module is loaded", || waits_for() == Some(Value::Null));
     let get = ["get", "fair", "one", "--after", version];
-    let read = second_api.run(get).prints("{}\n");
+    let read = second_api.run(get).prints(&format!("{nothing}\n"));
     assert!(
-        read.stderr.contains("1 op of one could not be read"),
+        read.stderr.contains("2 ops of one could not be read"),
         "{read:#?}"
     );
     let told = second_api.run(["module", "list"]);
-    told.mentions(&["marble-run@0.1.0 could not read ops 1 time:"]);
+    told.mentions(&["marble-run@0.1.0 could not read ops 2 times:"]);
     second.signal("INT");
     second.ends().succeeds();
 }

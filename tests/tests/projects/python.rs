@@ -25,12 +25,23 @@ fn the_example_in_python_builds_converges_and_runs_in_a_node() {
 }
 
 #[test]
-fn ops_that_a_type_in_python_cannot_decode_are_told() {
+fn ops_that_a_type_in_python_cannot_decode_or_does_not_know_are_told() {
     if Tools::Python.are_there() {
         let folder = place("python-unread").join("marble-run");
         scaffold(&folder, "python");
-        let sends = ["ops.append(encoded)", "ops.append(b\"\\xff\")"];
-        unread_ops_are_told(&folder, "sdk/op_based.py", sends, true);
+        let damaged = "ops.append(encoded if at.counter > 1 else b\"\\xff\")";
+        change(
+            &folder.join("sdk/op_based.py"),
+            "ops.append(encoded)",
+            damaged,
+        );
+        let unknown = "return {\"newer\": score} if score";
+        change(
+            &folder.join("app.py"),
+            "return [player, score] if score",
+            unknown,
+        );
+        unread_ops_are_told(&folder, "{\"player\": \"ann\", \"score\": 3}", "{}", true);
     }
 }
 

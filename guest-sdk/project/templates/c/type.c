@@ -38,8 +38,8 @@ static rep_outcome prepare(const void *state, const rep_context *context, rep_re
    of two numbers is the same in either order. (The last one that came is not: try it, build, and
    run `replicant check`.)
 
-   It cannot refuse, and an op that makes no sense has no effect. What it writes to `event` is told
-   to whoever watches the object. */
+   It cannot refuse, and an op that makes no sense has no effect; the node tells how many there were.
+   What it writes to `event` is told to whoever watches the object. */
 static bool effect(void *state, const rep_context *context, rep_reader *op, rep_buffer *event) {
   (void)context;
   high_score *score = state;

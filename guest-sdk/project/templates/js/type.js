@@ -1,7 +1,7 @@
 // A score board: every player's best score counts, whoever reports it, on whatever node, online or
 // not. Change it into a type of your own: the comments say what each part must do.
 
-import { Crdt, Refusal, define } from "./sdk/replicant.js";
+import { Crdt, Refusal, UNREAD, define } from "./sdk/replicant.js";
 
 /** The best score that is accepted. */
 const SCORE_MAX = 1000;
@@ -33,11 +33,11 @@ class ScoreBoard extends Crdt {
    * of two numbers is the same in either order. (The last one that came is not: try it, build, and
    * run `replicant check`.)
    *
-   * It cannot refuse, and an op that makes no sense has no effect. What it returns is told to
-   * whoever watches the object.
+   * It cannot refuse, and an op that makes no sense has no effect; the node tells how many there
+   * were. What it returns otherwise is told to whoever watches the object.
    */
   effect(_context, op) {
-    if (!isOp(op)) return null;
+    if (!isOp(op)) return UNREAD;
     const [player, score] = op;
     if (score <= (this.best.get(player) ?? -1)) return null;
     this.best.set(player, score);

@@ -2,7 +2,7 @@
 not. Change it into a type of your own: the comments say what each part must do.
 """
 
-from sdk.replicant import About, Context, Crdt, Random, Refusal
+from sdk.replicant import UNREAD, About, Context, Crdt, Random, Refusal
 
 SCORE_MAX = 1_000
 """The best score that is accepted."""
@@ -51,11 +51,11 @@ class Type(Crdt):
         larger of two numbers is the same in either order. (The last one that came is not: try it,
         build, and run `replicant check`.)
 
-        It cannot refuse, and an op that makes no sense has no effect. What it returns is told to
-        whoever watches the object.
+        It cannot refuse, and an op that makes no sense has no effect; the node tells how many there
+        were. What it returns otherwise is told to whoever watches the object.
         """
         if not is_entry(op):
-            return None
+            return UNREAD
         player, score = op
         if score <= self.best.get(player, -1):
             return None

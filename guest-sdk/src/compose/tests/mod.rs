@@ -1,5 +1,6 @@
 //! The combinators keep to the laws, do what is said of them, and a wrong one is found.
 
+mod asking;
 mod parts;
 mod wrong;
 
@@ -185,6 +186,8 @@ fn commands_refusals_events_and_queries_go_by_way_of_the_path() {
     assert_eq!(event, expected);
     let ask = b"\xa1\x65first\xa1\x63ask\xa2\x63key\x63ann\x65query\x03";
     assert_eq!(object.query(Some(ask)).unwrap(), b"\xf5");
+    let ask = b"\xa1\x65first\xa1\x63ask\xa2\x63key\x63ann\x65query\x65value";
+    assert_eq!(object.query(Some(ask)).unwrap(), b"\x03");
     let value = object.query(None).unwrap();
     assert_eq!(value, b"\xa2\x65first\xa1\x63ann\x03\x66second\x81\x07");
 }
