@@ -34,7 +34,7 @@
 //!
 //! - Compilation runs in this process unless [`RuntimeConfig::compiler`] names a child. Size,
 //!   functions, nesting and what else is known to make the compiler slow are bounded before it
-//!   starts, but a component can still make it take a minute and hundreds of megabytes.
+//!   starts, but a component can still make it take minutes and hundreds of megabytes.
 //! - The depth at which recursion ends is the same only for one build on one architecture: some
 //!   frames of the host count.
 //! - Whether a type converges is not known here; nor is whether an op means what its author says.

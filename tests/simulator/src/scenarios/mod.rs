@@ -43,7 +43,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
     scenario("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
     scenario("swim", "machines go silently", 1_000, swim::crash),
-    scenario("swim_slow", "one of twenty is blocked again and again", 300, swim::slow),
+    scenario("swim_slow", "one of twenty is blocked again and again", 1_000, swim::slow),
     scenario("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
     scenario("swim_life", "members come and go, the network parts and heals", 1_000, swim::life),
     scenario("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),

@@ -125,15 +125,19 @@ pub(super) fn crash(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Out
     }
 }
 
-/// How long the slow nodes are watched.
-const SLOW_SPAN: Duration = Duration::from_secs(120);
+/// How long the slow nodes are watched: two minutes, and with more than 300 nodes as long as they
+/// are blocked as often in all. What plain SWIM says of each other's false deaths grows with the
+/// square of how many there are.
+fn slow_span(nodes: Index) -> Duration {
+    Duration::from_secs(120).mul_f64((300.0 / f64::from(nodes)).min(1.0))
+}
 
 /// How often nodes that were well were given up, while one of twenty was blocked now and then.
 fn false_deaths(nodes: Index, seed: u64, config: Config) -> (f64, f64, blake3::Hash) {
     let mut cluster = Cluster::new(nodes, seed, config, Network::default());
     let engine = &mut cluster.engine;
     let slow: Vec<Index> = (0..nodes).filter(|node| node.is_multiple_of(20)).collect();
-    let end = engine.now + SLOW_SPAN;
+    let end = engine.now + slow_span(nodes);
     let mut next: Vec<(Duration, Index)> = slow.iter().map(|node| (engine.now, *node)).collect();
     while let Some((at, node)) = next.iter().min().copied().filter(|(at, _)| *at < end) {
         engine.run_until(at);
