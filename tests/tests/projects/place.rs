@@ -96,8 +96,8 @@ pub(crate) fn is_caught_with(folder: &Path, words: &[&str]) {
     }
 }
 
-/// Builds a project that sends ops that it cannot read itself, has a node make two of a command, and
-/// holds another that gets them to telling of them and to showing nothing else. The other one
+/// Builds a project that sends ops that it cannot read itself, has a node make two of a command,
+/// and holds another that gets them to telling of them and to showing nothing else. The other one
 /// compiles the component anew, and has to say so meanwhile if that takes seconds.
 pub(crate) fn unread_ops_are_told(folder: &Path, command: &str, nothing: &str, is_slow: bool) {
     replicant().run(["build", text(folder)]).succeeds();
