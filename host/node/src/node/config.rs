@@ -94,7 +94,8 @@ pub struct NodeConfig {
     pub probe_interval: Duration,
     /// The parameters of the protocols, as they follow from where the nodes of the cluster run:
     /// `Environment::lan().parameters()`. The same for all nodes. If they are given,
-    /// `probe_interval` counts for nothing. Default `None`.
+    /// `probe_interval` counts for nothing. Two that contradict each other, as `Parameters::check`
+    /// finds them, are brought in line by the protocols, unasked. Default `None`.
     pub parameters: Option<Parameters>,
     /// How often this node compares its topics with a random peer. Default 5 s.
     pub sync_interval: Duration,

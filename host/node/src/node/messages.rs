@@ -32,7 +32,8 @@ impl Node {
     /// Says something in a topic, as [`publish`](Self::publish), and waits until those who listen
     /// have it: until as many as are wanted have it, nobody is left to wait for, or the deadline
     /// (at most [`DEADLINE_MAX`](crate::messages::DEADLINE_MAX)) has come. A node has a message
-    /// once it waits there for its listeners. This node counts too, if it listens.
+    /// once it waits there for its listeners. This node counts too, if it listens. Where so many
+    /// are wanted and have it, nobody is missing: the others are not waited for.
     ///
     /// # Errors
     /// As [`publish`](Self::publish), and [`NodeError::Asked`]; with partial views
@@ -49,7 +50,8 @@ impl Node {
         said.await
     }
 
-    /// Says something to one node. It is handed to the session with it, and lost if that breaks.
+    /// Says something to one node. It is handed to the session with it, and lost if that breaks, or
+    /// if no program listens there at that moment; nothing comes back.
     ///
     /// # Errors
     /// [`NodeError::NodeUnreachable`]; with partial views [`NodeError::NotNeighbour`], since a node
