@@ -6,8 +6,9 @@ use crate::ids::{FactKind, NodeId};
 use crate::reconciliation::Key;
 
 /// So many refused facts are remembered until they expire; what else is refused comes again at
-/// each comparison, within the budget of a comparison.
-pub(super) const REFUSED_MAX: usize = 65_536;
+/// each comparison, within the budget of a comparison. Not more, since anybody can make some up:
+/// each is a difference then from all that never saw it, whenever they compare.
+pub(super) const REFUSED_MAX: usize = 1_024;
 
 /// Of so many pairs of a kind and a peer it is said that facts are refused.
 pub(super) const SAID_MAX: usize = 256;
