@@ -29,19 +29,32 @@ pub(crate) fn check_cbor(bytes: &[u8]) -> Result<(), DataError> {
 
 /// Takes the commands out of a body that passed [`check_cbor`]: the items of the array in
 /// `{"commands": […]}`, a map of one entry; anything else is one command by itself.
-pub(crate) fn split_commands(body: &[u8]) -> Vec<&[u8]> {
-    match batch(body) {
-        Ok(Some(items)) => items.into_iter().map(|span| &body[span]).collect(),
-        _ => vec![body],
+///
+/// # Errors
+///
+/// How many there are, if more than `max`: they are counted, and not kept.
+pub(crate) fn split_commands(body: &[u8], max: usize) -> Result<Vec<&[u8]>, usize> {
+    match batch(body, max) {
+        Ok(Some((_, count))) if count > max => Err(count),
+        Ok(Some((items, _))) => Ok(items.into_iter().map(|span| &body[span]).collect()),
+        _ => Ok(vec![body]),
     }
 }
 
-fn batch(body: &[u8]) -> Result<Option<Vec<Span>>, DataError> {
+/// The first `max` commands, and how many there are.
+fn batch(body: &[u8], max: usize) -> Result<Option<(Vec<Span>, usize)>, DataError> {
     let mut decoder = Decoder::new(body);
     if !matches!(
         decoder.datatype().map_err(malformed)?,
         Type::Map | Type::MapIndef
     ) {
+        return Ok(None);
+    }
+    let one = at(body, 0)
+        .map()
+        .map_err(malformed)?
+        .is_none_or(|count| count == 1);
+    if !one {
         return Ok(None);
     }
     let [(key, value)] = &entries(&mut decoder)?[..] else {
@@ -55,7 +68,17 @@ fn batch(body: &[u8]) -> Result<Option<Vec<Span>>, DataError> {
     if text_of(&body[key.clone()])?.as_deref() != Some("commands") || !is_array {
         return Ok(None);
     }
-    items(&mut value).map(Some)
+    let count = value.array().map_err(malformed)?;
+    let (mut found, mut number) = (Vec::new(), 0);
+    each(&mut value, count, |value| {
+        let item = skip(value)?;
+        if number < max {
+            found.push(item);
+        }
+        number += 1;
+        Ok(())
+    })?;
+    Ok(Some((found, number)))
 }
 
 fn at(whole: &[u8], position: usize) -> Decoder<'_> {
@@ -184,16 +207,6 @@ fn skip(decoder: &mut Decoder<'_>) -> Result<Span, DataError> {
     let start = decoder.position();
     decoder.skip().map_err(malformed)?;
     Ok(start..decoder.position())
-}
-
-fn items(decoder: &mut Decoder<'_>) -> Result<Vec<Span>, DataError> {
-    let count = decoder.array().map_err(malformed)?;
-    let mut found = Vec::new();
-    each(decoder, count, |decoder| {
-        found.push(skip(decoder)?);
-        Ok(())
-    })?;
-    Ok(found)
 }
 
 fn entries(decoder: &mut Decoder<'_>) -> Result<Vec<(Span, Span)>, DataError> {

@@ -293,7 +293,8 @@ fn large_bignums_are_shown_as_the_tags_that_they_are() {
 fn commands_are_taken_out_of_a_batch() {
     let split = |text: &str| {
         let body = json_to_cbor(text.as_bytes()).unwrap();
-        split_commands(&body)
+        split_commands(&body, 3)
+            .unwrap()
             .into_iter()
             .map(to_json)
             .collect::<Vec<_>>()
@@ -313,9 +314,14 @@ fn commands_are_taken_out_of_a_batch() {
         assert_eq!(split(one), [one]);
     }
     assert_eq!(
-        split_commands(b"\xbf\x68commands\x9f\x01\x02\xff\xff"),
-        [&b"\x01"[..], b"\x02"]
+        split_commands(b"\xbf\x68commands\x9f\x01\x02\xff\xff", 2),
+        Ok(vec![&b"\x01"[..], b"\x02"])
     );
+    // Of too many only the number is kept.
+    let many = b"\xbf\x68commands\x9f\x01\x02\xff\xff";
+    assert_eq!(split_commands(many, 1), Err(2));
+    let body = json_to_cbor(b"{\"commands\": [1, 2, 3, 4]}").unwrap();
+    assert_eq!(split_commands(&body, 3), Err(4));
 }
 
 #[test]
@@ -368,7 +374,7 @@ fn random_bytes_never_panic() {
         let mut text = Vec::new();
         if write_json(&bytes, &mut text).is_ok() {
             serde_json::from_slice::<serde_json::Value>(&text).unwrap();
-            split_commands(&bytes);
+            let _ = split_commands(&bytes, 2);
         }
         let _ = json_to_cbor(&bytes);
     }

@@ -177,27 +177,32 @@ impl Node {
         if update.commands.is_empty() {
             return Err(NodeError::NoCommand);
         }
-        let config = &self.inner.config;
-        let too_large = |what, size: usize, max: usize| {
-            Err(NodeError::TooLarge {
-                what,
-                size: size as u64,
-                max: max as u64,
-            })
-        };
-        let (count, count_max) = (update.commands.len(), config.commands_max);
-        if count > count_max {
-            return too_large("the number of commands", count, count_max);
+        if update.commands.len() > self.commands_max() {
+            return Err(self.too_many_commands(update.commands.len()));
         }
         let longest = update.commands.iter().map(Vec::len).max().unwrap_or(0);
-        if longest > config.command_bytes_max {
-            return too_large(
-                "the size of a command as CBOR, in bytes,",
-                longest,
-                config.command_bytes_max,
-            );
+        let max = self.inner.config.command_bytes_max;
+        if longest > max {
+            return Err(NodeError::TooLarge {
+                what: "the size of a command as CBOR, in bytes,",
+                size: longest as u64,
+                max: max as u64,
+            });
         }
         self.topics_layer()?.update(update).await
+    }
+
+    /// How many commands one update can have.
+    pub(crate) fn commands_max(&self) -> usize {
+        self.inner.config.commands_max
+    }
+
+    pub(crate) fn too_many_commands(&self, count: usize) -> NodeError {
+        NodeError::TooLarge {
+            what: "the number of commands",
+            size: count as u64,
+            max: self.commands_max() as u64,
+        }
     }
 
     /// Reads an object's whole value. Without a type: the only object of that id. With `after`:

@@ -97,7 +97,10 @@ pub(super) async fn update(
     format: Format,
     document: Document,
 ) -> Result<Response, ErrorReply> {
-    let commands = split_commands(&document.cbor)
+    // Each command takes memory of its own, many times as much as in the body if it is short: so
+    // they are counted before.
+    let commands = split_commands(&document.cbor, api.node.commands_max())
+        .map_err(|count| api.node.too_many_commands(count))?
         .into_iter()
         .map(<[u8]>::to_vec)
         .collect();
