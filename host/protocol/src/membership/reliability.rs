@@ -11,6 +11,9 @@ const STEPS_MAX: u128 = 32 * STEPS as u128;
 /// 2^(-1/16) in units of 2^-32: what remains of the probes before after one more.
 const PROBE_FACTOR: u64 = 4_112_874_773;
 
+/// All of a share that is calculated with.
+const WHOLE: u64 = 1 << 32;
+
 /// A share, in units of 2^-32; all of it is `u32::MAX`.
 type Share = u32;
 
@@ -62,51 +65,94 @@ fn ppm_of(part: Share, whole: Share) -> u32 {
 /// Keeps a [`Reliability`] up to date.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observed {
-    reliability: Reliability,
-    /// Up to when time is counted.
+    /// What whole steps and probes came to.
+    whole: Reliability,
+    /// The same with the step that is under way.
+    shown: Reliability,
+    /// Up to when time was looked at.
     until: Duration,
+    /// How much of it is of the step that is under way, and how much of that the member was there.
+    waiting: Duration,
+    waiting_up: Duration,
 }
 
 impl Observed {
     pub(super) fn new(now: Duration) -> Self {
         Self {
-            reliability: Reliability::default(),
+            whole: Reliability::default(),
+            shown: Reliability::default(),
             until: now,
+            waiting: Duration::ZERO,
+            waiting_up: Duration::ZERO,
         }
     }
 
-    /// Counts the time up to `now`, in which the member was there or not. What is shorter than a
-    /// step waits.
+    /// Counts the time up to `now`, in which the member was there or not.
     pub(super) fn pass(&mut self, now: Duration, half_life: Duration, is_up: bool) {
         let step = (half_life / STEPS).max(Duration::from_nanos(1));
-        let passed = now.saturating_sub(self.until);
-        let steps = passed.as_nanos() / step.as_nanos();
-        if steps == 0 {
-            return;
+        let mut passed = now.saturating_sub(self.until);
+        self.until += passed;
+        // The step under way is filled first.
+        let first = passed.min(step.saturating_sub(self.waiting));
+        self.wait(first, is_up);
+        passed -= first;
+        if self.waiting >= step {
+            let part = part_of(self.waiting_up, self.waiting);
+            self.count(STEP_FACTOR, part);
+            (self.waiting, self.waiting_up) = (Duration::ZERO, Duration::ZERO);
+            let steps = passed.as_nanos() / step.as_nanos();
+            let kept = power(STEP_FACTOR, steps.min(STEPS_MAX) as u32);
+            self.count(kept, if is_up { WHOLE } else { 0 });
+            let rest = (passed.as_nanos() % step.as_nanos()) as u64;
+            self.wait(Duration::from_nanos(rest), is_up);
         }
-        if steps >= STEPS_MAX {
-            self.until = now;
-            self.reliability.observed = Share::MAX;
-            self.reliability.up = if is_up { Share::MAX } else { 0 };
-            return;
+        let away = ((WHOLE - STEP_FACTOR) * part_of(self.waiting, step)) >> 32;
+        self.shown = counted(
+            self.whole,
+            WHOLE - away,
+            part_of(self.waiting_up, self.waiting),
+        );
+    }
+
+    fn wait(&mut self, span: Duration, is_up: bool) {
+        self.waiting += span;
+        if is_up {
+            self.waiting_up += span;
         }
-        self.until += step * steps as u32;
-        let kept = power(STEP_FACTOR, steps as u32);
-        let of = &mut self.reliability;
-        of.observed = decayed(of.observed, kept, true);
-        of.up = decayed(of.up, kept, is_up);
+    }
+
+    /// Counts time of which `kept` remains of what was before, and in which the member was there
+    /// for `part` of it.
+    fn count(&mut self, kept: u64, part: u64) {
+        self.whole = counted(self.whole, kept, part);
     }
 
     /// Counts a probe.
     pub(super) fn probe(&mut self, is_answered: bool) {
-        let of = &mut self.reliability;
-        of.probed = decayed(of.probed, PROBE_FACTOR, true);
-        of.probes = decayed(of.probes, PROBE_FACTOR, is_answered);
+        let part = if is_answered { WHOLE } else { 0 };
+        for of in [&mut self.whole, &mut self.shown] {
+            of.probed = decayed(of.probed, PROBE_FACTOR, WHOLE);
+            of.probes = decayed(of.probes, PROBE_FACTOR, part);
+        }
     }
 
     pub(super) fn reliability(&self) -> Reliability {
-        self.reliability
+        self.shown
     }
+}
+
+fn counted(of: Reliability, kept: u64, part: u64) -> Reliability {
+    Reliability {
+        observed: decayed(of.observed, kept, WHOLE),
+        up: decayed(of.up, kept, part),
+        ..of
+    }
+}
+
+/// A part of a whole, of 2^32; of nothing it is none.
+fn part_of(part: Duration, whole: Duration) -> u64 {
+    let share = (part.as_nanos() << 32).checked_div(whole.as_nanos());
+    share.map_or(0, |share| share.min(u128::from(WHOLE)) as u64)
 }
 
 /// `factor`, of 2^32, to the power of `exponent`, by squaring.
@@ -122,10 +168,11 @@ fn power(factor: u64, mut exponent: u32) -> u64 {
     result
 }
 
-/// What becomes of a share of which `kept`, of 2^32, remains, if the rest was all or nothing.
-fn decayed(share: Share, kept: u64, is_all: bool) -> Share {
+/// What becomes of a share of which `kept`, of 2^32, remains, if of the rest it was `part`.
+fn decayed(share: Share, kept: u64, part: u64) -> Share {
     let remains = (u64::from(share) * kept) >> 32;
-    let added = if is_all { (1 << 32) - kept } else { 0 };
+    // Neither is more than 2^32, and one of them is less.
+    let added = ((u128::from(WHOLE - kept) * u128::from(part)) >> 32) as u64;
     Share::try_from(remains + added).unwrap_or(Share::MAX)
 }
 
@@ -178,6 +225,23 @@ mod tests {
         let flapping: Vec<(u64, bool)> = (0..1_000).map(|n| (60, n % 4 != 0)).collect();
         let up = observed(&flapping).up_ppm();
         assert!((740_000..760_000).contains(&up), "{up}");
+    }
+
+    /// Spans shorter than a step were all counted as what came last.
+    #[test]
+    fn short_absences_count_for_as_long_as_they_last() {
+        let short: Vec<(u64, bool)> = (0..2_000).map(|n| (7, n % 4 != 0)).collect();
+        let up = observed(&short).up_ppm();
+        assert!((740_000..760_000).contains(&up), "{up}");
+        // Twenty seconds there and forty away: a third, and no less known before the first step
+        // is over.
+        for away in [10, 20, 40] {
+            let up = observed(&[(20, true), (away, false)]).up_ppm();
+            let expected = (20_000_000 / (20 + away)) as u32;
+            assert!(up.abs_diff(expected) < 1_000, "{up}, {expected}");
+        }
+        let up = observed(&[(225, true), (7, false)]).up_ppm();
+        assert!((960_000..980_000).contains(&up), "{up}");
     }
 
     #[test]
