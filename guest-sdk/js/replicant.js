@@ -203,13 +203,16 @@ function series(version) {
  */
 function telling(Calls) {
   class Telling extends Calls {}
-  for (const name of ["update", "apply", "save", "compact", "sample"]) {
+  for (const name of ["update", "apply", "query", "save", "compact", "sample"]) {
     Telling.prototype[name] = function (...parameters) {
       try {
         return Calls.prototype[name].apply(this, parameters);
       } catch (error) {
+        const isQuery = name === "query";
+        // A text is what the interface's `error` of a query holds; nothing else is one.
+        if (isQuery && error instanceof Refusal) throw error.message;
         write(ERROR, `${name}: ${error}\n${error?.stack ?? ""}`);
-        throw error;
+        throw isQuery ? undefined : error;
       }
     };
   }
@@ -258,12 +261,13 @@ class ObjectOf {
   }
 
   query(question) {
+    const asked = question === undefined || question === null ? "value" : readQuestion(question);
+    if (asked !== "value") return encode(this.state.query(asked));
     try {
-      const asked = question === undefined || question === null ? "value" : decode(question);
-      return encode(asked === "value" ? this.state.value() : this.state.query(asked));
+      return encode(this.state.value());
     } catch (error) {
-      // A text is what the interface's `error` holds.
-      throw error.message;
+      // There is always a value.
+      throw error instanceof Refusal ? new Error(`value: ${error.message}`) : error;
     }
   }
 
@@ -300,6 +304,14 @@ class ObjectOf {
     const event = this.state.effect(context, op) ?? null;
     if (event === UNREAD) unread(1);
     else if (event !== null) events.push(encode(event));
+  }
+}
+
+function readQuestion(bytes) {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    throw new Refusal(`no query: ${error.message}`);
   }
 }
 

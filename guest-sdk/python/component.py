@@ -2,6 +2,7 @@
 
 import json
 
+import sdk.no_chance  # noqa: F401, I001 (before the type takes names of it)
 import app
 from sdk.build import BUILD
 from wit_world import exports

@@ -6,6 +6,7 @@ The module must have this name, which is that of the interface.
 import functools
 import json
 
+import sdk.no_chance  # noqa: F401, I001 (before the type takes names of it)
 import app
 from componentize_py_types import Err
 from sdk.cbor import decode, encode
@@ -90,9 +91,14 @@ class Object(op_based.Object):
     def query(self, query):
         try:
             question = "value" if query is None else decode(query)
-            answer = self.state.value() if question == "value" else self.state.query(question)
-        except (Refusal, ValueError) as error:
-            raise Err(str(error)) from None
+        except ValueError as error:
+            raise Err(f"no query: {error}") from None
+        if question == "value":
+            return encode(self.state.value())
+        try:
+            answer = self.state.query(question)
+        except Refusal as refusal:
+            raise Err(str(refusal)) from None
         return encode(answer)
 
     @telling

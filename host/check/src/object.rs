@@ -276,9 +276,15 @@ impl Object {
         queries.all(self, chance)
     }
 
-    /// The whole value.
+    /// The whole value. There always is one: a type that refuses to tell it is at fault.
     pub(crate) fn value(&mut self) -> Outcome<Answer> {
-        self.query(None)
+        match self.query(None)? {
+            Ok(value) => Ok(Ok(value)),
+            Err(words) => {
+                let what = format!("the value cannot be read: {words}");
+                Err(Stop::broken(Law::NeverFaults, what))
+            }
+        }
     }
 
     pub(crate) fn save(&mut self) -> Outcome<Vec<u8>> {

@@ -74,6 +74,29 @@ fn a_component_that_imports_a_system_gets_one_that_answers_always_alike() {
     checked.mentions(&["holds in every history"]);
 }
 
+/// It was taken for the type's answer that there is none, and held against nobody.
+#[test]
+fn a_mistake_in_javascript_that_shows_when_it_is_read_is_caught() {
+    if !Tools::JavaScript.are_there() {
+        return;
+    }
+    let folder = place("js-reading").join("marble-run");
+    scaffold(&folder, "js");
+    let (right, wrong) = (
+        "return this.best.get(player) ?? null;",
+        "return this.nope.nope;",
+    );
+    change(&folder.join("type.js"), right, wrong);
+    is_caught_with(&folder, &["query trapped", "'nope' of undefined"]);
+    change(&folder.join("type.js"), wrong, right);
+    change(
+        &folder.join("type.js"),
+        "return Object.fromEntries(this.best);",
+        "throw new Refusal(\"not now\");",
+    );
+    is_caught_with(&folder, &["query trapped", "value: not now"]);
+}
+
 /// It was a trap without words, or a number that other replicas do not have.
 #[test]
 fn a_type_that_asks_for_the_time_or_for_chance_is_told_what_it_asked_for() {

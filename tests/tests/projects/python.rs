@@ -45,9 +45,9 @@ fn ops_that_a_type_in_python_cannot_decode_or_does_not_know_are_told() {
     }
 }
 
-/// There is no clock that replicas could agree on.
+/// There is no clock that replicas could agree on, and no chance.
 #[test]
-fn a_type_in_python_that_asks_for_the_time_is_caught_with_the_call() {
+fn a_type_in_python_that_asks_for_the_time_or_for_chance_is_caught_with_the_call() {
     if !Tools::Python.are_there() {
         return;
     }
@@ -57,4 +57,7 @@ fn a_type_in_python_that_asks_for_the_time_is_caught_with_the_call() {
     let asking = format!("        import time; time.time()\n{prepare}");
     change(&folder.join("app.py"), prepare, &asking);
     is_caught_with(&folder, &["never-faults is BROKEN", "time_time"]);
+    let chance = format!("        from random import choice; choice([1, 2])\n{prepare}");
+    change(&folder.join("app.py"), &asking, &chance);
+    is_caught_with(&folder, &["never-faults is BROKEN", "a type has no chance"]);
 }
