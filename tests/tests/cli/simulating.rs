@@ -32,6 +32,8 @@ fn the_same_seed_gives_the_same_hash_and_another_seed_another() {
     };
     assert_eq!(run("7"), run("7"));
     assert_ne!(run("7"), run("8"));
+    // There is no seed after it: nothing ran, and all was said to hold.
+    run("18446744073709551615");
 }
 
 #[test]

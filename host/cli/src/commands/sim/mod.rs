@@ -84,8 +84,10 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<()> {
     };
     let scenario = find(name)?;
     let nodes = arguments.nodes.unwrap_or(scenario.nodes());
-    let seeds = arguments.seeds.clone();
-    let seeds = seeds.unwrap_or(arguments.seed..arguments.seed.saturating_add(1));
+    let seeds: Vec<u64> = match &arguments.seeds {
+        Some(seeds) => seeds.clone().collect(),
+        None => vec![arguments.seed],
+    };
     let plot = arguments.plot.as_deref().map(writable).transpose()?;
     let mut runs = Vec::new();
     for seed in seeds {
