@@ -123,9 +123,7 @@ impl Law {
     #[must_use]
     pub fn statement(self) -> &'static str {
         match self {
-            Self::NeverFaults => {
-                "no valid command and no op traps or goes over a limit, and the value can be read"
-            }
+            Self::NeverFaults => "no valid command and no op traps or goes over a limit",
             Self::QueriesChangeNothing => "queries change nothing and are answered alike again",
             Self::NoHiddenState => {
                 "equal calls give equal bytes, in any instance, with any fuel, watched or not"
