@@ -23,9 +23,12 @@ macro_rules! counts {
 counts! {
     /// Bundles of peers that were here already: repeated, or replayed.
     BundlesDuplicate => "bundles_duplicate_total",
+    /// Bundles of peers that came while something that they depend on was not here, and waited for
+    /// it: many of them mean that much is lost on the way, or that a peer leaves gaps.
+    BundleGaps => "bundle_gaps_total",
     /// Bundles of peers dropped since what comes before them did not come in time, or since there
     /// was no room to wait for it. They are fetched when it does.
-    BundlesEarly => "bundles_early_dropped_total",
+    BundlesEarlyDropped => "bundles_early_dropped_total",
     /// Bytes of bundles that wait for what they depend on, as of the last round of each shard.
     BufferedBytes => "buffered_bytes",
     /// Bundles delivered and stored, own ones included.

@@ -62,8 +62,19 @@ pub(super) struct Engine {
     pub(super) checkpoints: BTreeMap<ObjectNumber, Checkpoint>,
     /// Open sessions that the replication was told of.
     pub(super) peers: Peers,
-    /// Bundles of `state` that were repeated, and that came too early, as counted so far.
-    pub(super) dropped: (u64, u64),
+    /// What of `state` is counted so far.
+    pub(super) arrivals: Arrivals,
+}
+
+/// Bundles that did not come in order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Arrivals {
+    /// Those that were repeated.
+    pub(super) duplicates: u64,
+    /// Those that came while something that they depend on was not here.
+    pub(super) gaps: u64,
+    /// Those that were dropped before it came.
+    pub(super) dropped: u64,
 }
 
 impl Engine {
@@ -97,7 +108,7 @@ impl Engine {
             is_clock_told: false,
             waiting: Vec::new(),
             checkpoints: BTreeMap::new(),
-            dropped: (0, 0),
+            arrivals: Arrivals::default(),
             peers: Peers::new(),
         };
         engine.take_peers(Duration::ZERO, peers);

@@ -9,9 +9,10 @@ use replicant_protocol::version::VersionVector;
 
 use super::context::{Context, Tools};
 use super::counters::{Count, Counters};
-use super::engine::{Engine, Log};
+use super::engine::{Arrivals, Engine, Log};
 use super::input::PeerInput;
 use crate::storage::{General, Job, Proof, Result, Sequence};
+use crate::wall_clock::spoken;
 
 impl Engine {
     /// Takes something from a peer.
@@ -51,7 +52,7 @@ impl Engine {
         if !std::mem::replace(&mut self.is_clock_told, true) {
             let is_ahead = stamped_ms > tools.wall_ms;
             tracing::warn!(
-                topic = %self.name, peer = %from, ?apart, is_ahead,
+                topic = %self.name, peer = %from, apart = %spoken(apart), is_ahead,
                 "a peer's clock and this node's are far apart"
             );
         }
@@ -119,20 +120,27 @@ impl Engine {
                 }
             }
         }
-        self.count_dropped(&tools.context.counters);
+        self.count_arrivals(&tools.context.counters);
     }
 
-    /// Counts what was dropped in silence.
-    fn count_dropped(&mut self, counters: &Counters) {
+    /// Counts what came twice or too early, of which nothing else tells.
+    fn count_arrivals(&mut self, counters: &Counters) {
         let stats = self.state.stats();
-        let early = stats.dropped_full + stats.dropped_expired;
+        let now = Arrivals {
+            duplicates: stats.duplicates,
+            gaps: stats.gaps,
+            dropped: stats.dropped_full + stats.dropped_expired,
+        };
+        let before = std::mem::replace(&mut self.arrivals, now);
         // A state that was made anew begins to count anew.
         let added = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
-        let (duplicates_before, early_before) = self.dropped;
-        let duplicates = added(stats.duplicates, duplicates_before);
-        counters.add(Count::BundlesDuplicate, duplicates);
-        counters.add(Count::BundlesEarly, added(early, early_before));
-        self.dropped = (stats.duplicates, early);
+        for (count, now, before) in [
+            (Count::BundlesDuplicate, now.duplicates, before.duplicates),
+            (Count::BundleGaps, now.gaps, before.gaps),
+            (Count::BundlesEarlyDropped, now.dropped, before.dropped),
+        ] {
+            counters.add(count, added(now, before));
+        }
     }
 
     /// Reads from the log what a peer lacks.

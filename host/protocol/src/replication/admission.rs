@@ -71,7 +71,12 @@ impl State {
             dependencies_met: 0,
             wait: Wait::Ready,
         };
-        if let Some(bundle) = self.place_new(now, wall_ms, entry, log)
+        let key = Key::of(&entry.bundle);
+        let placed = self.place_new(now, wall_ms, entry, log);
+        if placed.is_some() && self.buffer.is_behind_gap(&key) {
+            self.stats.gaps += 1;
+        }
+        if let Some(bundle) = placed
             && via == Via::Broadcast
         {
             self.out.push_back(OutEvent::Forward { from: peer, bundle });

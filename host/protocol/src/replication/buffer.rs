@@ -115,6 +115,25 @@ impl Buffer {
         true
     }
 
+    /// Whether a bundle waits for an op that no bundle here has.
+    pub(super) fn is_behind_gap(&self, key: &Key) -> bool {
+        match self.entries.get(key).map(|entry| entry.wait) {
+            Some(Wait::Op(op)) => !self.has(op),
+            _ => false,
+        }
+    }
+
+    fn has(&self, op: Dot) -> bool {
+        let first = (op.replica, Counter::ZERO);
+        let mut slots = self.slots.range(first..=(op.replica, op.counter));
+        let nearest = slots.next_back().map(|(_, keys)| keys);
+        let mut entries = nearest
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.entries.get(key));
+        entries.any(|entry| entry.bundle.last() >= op.counter)
+    }
+
     /// The bundles that claim to begin at this counter.
     pub(super) fn candidates(&self, bundle: &SignedBundle) -> impl Iterator<Item = &Entry> {
         let slot = self.slots.get(&(bundle.replica(), bundle.first()));

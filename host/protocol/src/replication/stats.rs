@@ -18,6 +18,8 @@ pub struct Stats {
     pub sealed: u64,
     /// Bundles that were here already.
     pub duplicates: u64,
+    /// Bundles that came while something that they depend on was not here, and waited for it.
+    pub gaps: u64,
     /// Bundles dropped because the buffer was full.
     pub dropped_full: u64,
     /// Bundles dropped because what they depend on did not come.

@@ -36,6 +36,23 @@ fn a_gap_waits_asks_its_sender_and_is_closed() {
 }
 
 #[test]
+fn each_gap_before_a_bundle_is_counted_once() {
+    let mut victim = Victim::new(Config::default());
+    let mut author = Author::new(1);
+    let bundles: Vec<_> = (0..4).map(|_| author.next()).collect();
+    victim.hear(&bundles[0]);
+    assert_eq!(victim.state.stats().gaps, 0);
+    victim.hear(&bundles[3]);
+    victim.hear(&bundles[3]);
+    victim.hear(&bundles[2]);
+    assert_eq!(victim.state.stats().gaps, 2);
+    // What it comes after is here, though not delivered yet.
+    victim.hear(&bundles[1]);
+    assert_eq!(victim.deliver(), bundles);
+    assert_eq!(victim.state.stats().gaps, 2);
+}
+
+#[test]
 fn what_never_becomes_deliverable_expires() {
     let mut victim = Victim::new(Config::default());
     let mut author = Author::new(1);

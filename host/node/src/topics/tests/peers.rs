@@ -79,7 +79,12 @@ async fn what_is_replayed_or_has_a_gap_before_it_changes_nothing_and_is_counted(
     }
     eventually(async || (bed.count("bundles_duplicate_total") == 2).then_some(())).await;
     bed.until_value(1).await;
+    assert_eq!(bed.count("bundle_gaps_total"), 0);
     let _missing = author.bundle(&like);
+    assert!(bed.topics.handle_bundle(from, author.bundle(&like)));
+    // Nothing is dropped yet, and it is counted all the same.
+    eventually(async || (bed.count("bundle_gaps_total") == 1).then_some(())).await;
+    assert_eq!(bed.count("bundles_early_dropped_total"), 0);
     for _ in 0..200 {
         let early = author.bundle(&like);
         eventually(async || bed.topics.handle_bundle(from, early.clone()).then_some(())).await;
