@@ -29,9 +29,11 @@ pub struct ApiConfig {
     /// Digests computed at a time; beyond, they are refused as busy. Each loads every object of a
     /// topic while all topics that share its thread wait. Default 2.
     pub digests_max: usize,
-    /// Connections open at a time; beyond, new ones wait to be accepted. Default 1,024. Each may
-    /// hold [`head_bytes_max`](Self::head_bytes_max), and takes one of the files that the process
-    /// may have open: the node needs some for its disk and its peers.
+    /// Connections open at a time; beyond, a new one takes the place of the one that has waited
+    /// longest for a request ([`give_way_after`](Self::give_way_after)), and waits if there is
+    /// none. Default 1,024. Each may hold [`head_bytes_max`](Self::head_bytes_max), and takes one
+    /// of the files that the process may have open: the node needs some for its disk and its
+    /// peers.
     pub connections_max: usize,
     /// Watches open at a time; beyond, they are refused as busy. Each takes a connection. Default
     /// 512, so that as many connections are left for everything else.
@@ -42,6 +44,10 @@ pub struct ApiConfig {
     /// How long a client may take to send the head of a request, and how long a connection may
     /// be idle. Default 30 s: longer than common clients keep an idle connection.
     pub head_wait: Duration,
+    /// How long a connection may wait for a request, or for the rest of a request's head, while
+    /// all connections are taken and another client wants in. Default 1 s: shorter could cut off
+    /// who is slow, longer lets whoever opens many connections keep the others out.
+    pub give_way_after: Duration,
     /// How long a client may take to send a body. Default 30 s.
     pub body_wait: Duration,
     /// How long a request may take from its head to its answer. Default 60 s, above all that a
@@ -75,6 +81,7 @@ impl ApiConfig {
             watches_max: 512,
             head_bytes_max: 128 << 10,
             head_wait: Duration::from_secs(30),
+            give_way_after: Duration::from_secs(1),
             body_wait: Duration::from_secs(30),
             request_wait: Duration::from_secs(60),
             write_wait: Duration::from_secs(30),

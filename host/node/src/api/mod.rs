@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod format;
 mod guard;
+mod idle;
 mod metrics;
 mod names;
 mod routes;

@@ -23,6 +23,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
 use super::config::{ApiConfig, HEADERS_MAX};
+use super::idle::{Answer, Idle, Seat};
 use super::{Api, routes};
 use crate::Node;
 
@@ -172,6 +173,8 @@ impl BoundApi {
 struct Connections {
     http: http1::Builder,
     open: Arc<Semaphore>,
+    idle: Arc<Idle>,
+    give_way_after: Duration,
     write_wait: Duration,
     shutdown_wait: Duration,
     stopped: watch::Receiver<bool>,
@@ -203,6 +206,8 @@ impl Connections {
         Self {
             http,
             open: Arc::new(Semaphore::new(config.connections_max)),
+            idle: Arc::default(),
+            give_way_after: config.give_way_after,
             write_wait: config.write_wait,
             shutdown_wait: config.shutdown_wait,
             stopped: api.stopped.clone(),
@@ -221,15 +226,23 @@ impl Connections {
                 accepted = self.accept(&listener) => accepted,
             };
             if let Some((stream, open)) = accepted {
+                let seat = Seat::take(&self.idle);
                 let service = hyper::service::service_fn({
-                    let router = router.clone();
-                    move |request: hyper::Request<Incoming>| answer(router.clone(), request)
+                    let (router, seat) = (router.clone(), Arc::clone(&seat));
+                    move |request: hyper::Request<Incoming>| {
+                        answer(router.clone(), request, Arc::clone(&seat))
+                    }
                 });
                 let connection = self.http.serve_connection(TokioIo::new(stream), service);
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "an API connection ended early");
+                    tokio::select! {
+                        ended = connection => if let Err(error) = ended {
+                            tracing::debug!(%error, "an API connection ended early");
+                        },
+                        () = seat.told_to_end() => {
+                            tracing::debug!("an API connection without a request gave way");
+                        }
                     }
                     drop(open);
                 });
@@ -248,9 +261,9 @@ impl Connections {
         &mut self,
         listener: &TcpListener,
     ) -> Option<(Pin<Box<TimeoutStream<TcpStream>>>, Open)> {
-        let permit = Arc::clone(&self.open).acquire_owned().await.ok()?;
         match listener.accept().await {
             Ok((stream, _)) => {
+                let permit = self.room().await;
                 // Answers are written whole: nothing is gained by waiting for more.
                 let _ = stream.set_nodelay(true);
                 let mut stream = TimeoutStream::new(stream);
@@ -272,6 +285,22 @@ impl Connections {
             }
         }
     }
+
+    /// Waits until one more connection may be open; those that wait for a request give way.
+    async fn room(&self) -> OwnedSemaphorePermit {
+        let least = self.give_way_after.max(Duration::from_millis(1));
+        loop {
+            if let Ok(permit) = Arc::clone(&self.open).try_acquire_owned() {
+                return permit;
+            }
+            let wait = self.idle.end_longest(least);
+            let one = Arc::clone(&self.open).acquire_owned();
+            // It is never closed: there is a permit, or it took too long.
+            if let Ok(Ok(permit)) = tokio::time::timeout(wait, one).await {
+                return permit;
+            }
+        }
+    }
 }
 
 /// After a failed `accept` (no file descriptors left, mostly): time for others to be closed.
@@ -284,7 +313,10 @@ const TOLD_AGAIN: Duration = Duration::from_secs(60);
 async fn answer(
     router: Router,
     request: hyper::Request<Incoming>,
-) -> Result<axum::response::Response, Infallible> {
+    seat: Arc<Seat>,
+) -> Result<hyper::Response<Answer>, Infallible> {
+    let under_way = seat.begin();
     let request: Request = request.map(axum::body::Body::new);
-    router.oneshot(request).await
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| Answer::new(body, under_way)))
 }

@@ -228,3 +228,34 @@ fn an_address_is_taken_by_one_before_either_serves() {
     let second = ApiServer::bind(ApiConfig::new(bound.address()));
     assert!(matches!(second, Err(ApiError::Listen { .. })), "{second:?}");
 }
+
+/// More than a thousand requests of which half the head was sent kept everybody out, health checks
+/// included, until they ran out of time.
+#[test]
+fn connections_without_a_request_give_way() {
+    let server = Server::with(|api, _| {
+        api.connections_max = 4;
+        api.give_way_after = Duration::from_millis(10);
+        // Nobody is rescued by the end of this.
+        api.head_wait = Duration::from_secs(3_600);
+        api.body_wait = api.head_wait;
+    });
+    let mut watching = server.watch("/v1/topics/t/watch");
+    let half_sent: Vec<_> = (0..12)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream
+                .write_all(b"GET /healthz HTTP/1.1\r\nHost: ")
+                .unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..4 {
+        assert_eq!(server.get("/healthz").status, 200);
+    }
+    // Who had waited longest was closed, and not the watch.
+    let mut first = &half_sent[0];
+    assert!(matches!(first.read(&mut [0; 1]), Ok(0) | Err(_)));
+    server.update("x", "g-counter", "{\"increment\": 1}");
+    watching.until(|line| line == "event: change");
+}
