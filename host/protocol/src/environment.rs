@@ -200,12 +200,13 @@ impl Environment {
     /// What follows. Values outside their range count as the nearest within.
     pub fn parameters(&self) -> Parameters {
         let env = self.within_range();
-        Parameters {
+        let derived = Parameters {
             swim: env.swim(),
             hyparview: env.hyparview(),
             plumtree: env.plumtree(),
             rapid: env.rapid(),
-        }
+        };
+        derived.within_range()
     }
 
     /// What is to be expected, in theory, of these parameters here.

@@ -203,7 +203,13 @@ mod tests {
                 worst_loss,
                 miss,
             };
-            prop_assert_eq!(env.parameters().check(), Ok(()));
+            let mut parameters = env.parameters();
+            prop_assert_eq!(parameters.check(), Ok(()));
+            // Whoever writes down what follows is not told that it cannot be.
+            let derived: Vec<_> = parameters.by_name().collect();
+            for (name, value) in derived {
+                prop_assert_eq!(parameters.set(name, value), Ok(()));
+            }
         }
     }
 }

@@ -117,6 +117,18 @@ impl Parameters {
         ALL.iter().map(|of| (of.name, (of.get)(self)))
     }
 
+    /// The nearest that [`set`](Self::set) would take.
+    pub(super) fn within_range(mut self) -> Self {
+        for of in &ALL {
+            let value = (of.get)(&self);
+            let within = value.clamp(of.least, of.most);
+            if within != value {
+                (of.set)(&mut self, within);
+            }
+        }
+        self
+    }
+
     /// Sets one, by its name. Nothing else follows from it: what is derived stays as it was.
     ///
     /// # Errors

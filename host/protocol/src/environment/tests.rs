@@ -35,6 +35,16 @@ fn the_figures_of_the_sources_come_out() {
     assert!(expected.reach_probability >= 1.0 - 1e-6);
 }
 
+/// Three milliseconds followed from one, and `--parameter` refused them.
+#[test]
+fn what_follows_stays_within_what_can_be_set() {
+    let env = Environment {
+        round_trip: millis(1),
+        ..Environment::local()
+    };
+    assert_eq!(env.parameters().swim.probe_interval, millis(10));
+}
+
 #[test]
 fn a_node_that_is_away_more_often_gets_more_time_and_more_messages() {
     let with = |reliability| {

@@ -138,6 +138,18 @@ pub enum RuleError {
         /// What stands there.
         text: String,
     },
+    /// What stands behind `publish=` or `subscribe=` names nobody.
+    #[error(
+        "{text:?} behind {part}= is no node's id; write any, none, or ids of nodes (64 digits \
+         each) with commas between them, as in 'news/** {part}=any' or 'news/** \
+         {part}=ID,ID'"
+    )]
+    Who {
+        /// Which part.
+        part: &'static str,
+        /// What stands there.
+        text: String,
+    },
     /// One of the two parts stands there twice, and only one could count.
     #[error("{part}= is given twice; write all that may do it behind one, with commas between")]
     PartTwice {
@@ -164,9 +176,7 @@ impl FromStr for Rule {
         let topics = words.next().unwrap_or_default().parse()?;
         let (mut publish, mut subscribe) = (None, None);
         for word in words {
-            let wrong = || RuleError::Part {
-                text: word.chars().take(300).collect(),
-            };
+            let wrong = || RuleError::Part { text: cut(word) };
             let (what, who) = word.split_once('=').ok_or_else(wrong)?;
             let (part, given) = match what {
                 "publish" => ("publish", &mut publish),
@@ -174,7 +184,7 @@ impl FromStr for Rule {
                 _ => return Err(wrong()),
             };
             let who = Who::parse(who).map_err(|error| match error {
-                WhoError::NoNode => wrong(),
+                WhoError::NoNode(id) => RuleError::Who { part, text: id },
                 WhoError::Twice(node) => RuleError::NodeTwice { node, part },
             })?;
             if given.replace(who).is_some() {
@@ -189,9 +199,14 @@ impl FromStr for Rule {
     }
 }
 
+/// What is repeated of a text that is wrong.
+fn cut(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
 /// Why a text does not say who.
 enum WhoError {
-    NoNode,
+    NoNode(String),
     Twice(NodeId),
 }
 
@@ -204,7 +219,8 @@ impl Who {
             _ => {}
         }
         for id in text.split(',') {
-            let node = id.parse().map_err(|_: IdError| WhoError::NoNode)?;
+            let node = id.parse();
+            let node = node.map_err(|_: IdError| WhoError::NoNode(cut(id)))?;
             if !nodes.insert(node) {
                 return Err(WhoError::Twice(node));
             }
@@ -293,6 +309,15 @@ mod tests {
             "a//b",
         ] {
             assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_names_nobody_is_told_with_a_rule_that_is_right() {
+        let error = "a publish=any subscribe=x".parse::<Rule>().unwrap_err();
+        let told = error.to_string();
+        for part in ["\"x\" behind subscribe=", "'news/** subscribe=any'"] {
+            assert!(told.contains(part), "{told}");
         }
     }
 
