@@ -49,6 +49,14 @@ fn what_is_given_twice_is_refused() {
             &["--topic-rule", &id, "twice in publish="],
         ),
         (
+            &["--topic-rule", "a publish=x"],
+            &[
+                "--topic-rule",
+                "\"x\" behind publish=",
+                "'news/** publish=any'",
+            ],
+        ),
+        (
             &["--topic-rule", "news publish=any publish=none"],
             &["--topic-rule", "publish= is given twice"],
         ),
@@ -131,7 +139,21 @@ fn what_would_be_passed_over_is_refused() {
 #[test]
 fn addresses_that_nobody_reaches_are_refused_with_the_option() {
     refused(&[
+        (&["--api", ""], &["--api", "127.0.0.1:8080"]),
+        (&["--listen", ""], &["--listen", "127.0.0.1:8080"]),
+        (&["--listen", "localhost:7"], &["--listen", "IP address"]),
+        (&["--join", ""], &["--join", "HOST:PORT"]),
+        (&["--advertise", ""], &["--advertise", "HOST:PORT"]),
+        (&["--api-host", ""], &["--api-host", "node.example"]),
         (&["--join", "foo"], &["--join", "HOST:PORT"]),
+        (
+            &["--join", "http://a:1"],
+            &["--join", "without a scheme", "HOST:PORT"],
+        ),
+        (
+            &["--join", "srv:_a._tcp"],
+            &["--join", "the domain is missing"],
+        ),
         (&["--advertise", "foo"], &["--advertise", "HOST:PORT"]),
         (
             &["--advertise", "0.0.0.0:7"],

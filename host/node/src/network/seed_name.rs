@@ -56,12 +56,7 @@ impl SeedName {
         if let Some(name) = text.strip_prefix("srv:")
             && name.parse::<u16>().is_err()
         {
-            return match name.starts_with('_') && name.contains("._") && !name.contains(':') {
-                true => Ok(Self::Service {
-                    name: name.to_owned(),
-                }),
-                false => Err("a service is given as srv:_SERVICE._PROTOCOL.NAME, without a port"),
-            };
+            return service(name);
         }
         host_and_port(text)?;
         Ok(Self::Host(text.to_owned()))
@@ -83,10 +78,30 @@ impl fmt::Display for SeedName {
     }
 }
 
+fn service(name: &str) -> Result<SeedName, &'static str> {
+    let mut labels = name.splitn(3, '.');
+    let is_marked = |label: Option<&str>| label.is_some_and(|label| label.starts_with('_'));
+    if !is_marked(labels.next()) || !is_marked(labels.next()) || name.contains([':', '/']) {
+        return Err("a service is given as srv:_SERVICE._PROTOCOL.NAME, without a port");
+    }
+    match labels.next().map(|domain| domain.trim_matches('.')) {
+        None | Some("") => Err("the domain is missing, as in srv:_replicant._tcp.nodes.example"),
+        Some(_) => Ok(SeedName::Service {
+            name: name.to_owned(),
+        }),
+    }
+}
+
 fn host_and_port(text: &str) -> Result<(&str, u16), &'static str> {
     let (host, port) = text.rsplit_once(':').ok_or("the port is missing")?;
     if host.is_empty() {
         return Err("the host is missing");
+    }
+    if host.contains("//") {
+        return Err("a host is given without a scheme such as http://");
+    }
+    if host.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '@' | '?' | '#')) {
+        return Err("this cannot be a host");
     }
     match port.parse::<u16>() {
         Ok(port @ 1..) => Ok((host, port)),
@@ -126,11 +141,17 @@ mod tests {
             "localhost:",
             "localhost:0",
             "x:70000",
+            "http://a:1",
+            "a/b:1",
+            "a b:1",
+            "me@a:1",
             "dns:nodes.example",
             "dns::7001",
             "dns:nodes.example:0",
             "srv:nodes.example",
             "srv:_replicant.nodes.example",
+            "srv:_a._tcp",
+            "srv:_a._tcp.",
             "srv:_replicant._tcp.nodes.example:7001",
         ] {
             assert!(SeedName::parse(bad).is_err(), "{bad}");

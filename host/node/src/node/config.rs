@@ -95,7 +95,7 @@ pub struct NodeConfig {
     /// The parameters of the protocols, as they follow from where the nodes of the cluster run:
     /// `Environment::lan().parameters()`. The same for all nodes. If they are given,
     /// `probe_interval` counts for nothing. Two that contradict each other, as `Parameters::check`
-    /// finds them, are brought in line by the protocols, unasked. Default `None`.
+    /// finds them, are refused. Default `None`.
     pub parameters: Option<Parameters>,
     /// How often this node compares its topics with a random peer. Default 5 s.
     pub sync_interval: Duration,
@@ -151,7 +151,8 @@ impl NodeConfig {
     /// Checks every field against its range.
     ///
     /// # Errors
-    /// [`NodeError::Config`] names the first that is out of range.
+    /// [`NodeError::Config`] names the first that is out of range; [`NodeError::Parameters`] the
+    /// first two that contradict each other.
     pub(super) fn check(&self) -> Result<(), NodeError> {
         // An instance holds 100,000 objects; a round may load as many as commands wait.
         let loadable_max = 100_000_usize.saturating_sub(self.queued_commands_max);
@@ -195,12 +196,17 @@ impl NodeConfig {
                 return Err(NodeError::Config { reason });
             }
         }
+        if let Some(parameters) = &self.parameters {
+            parameters.check()?;
+        }
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use replicant_protocol::environment::{Environment, ParameterError};
+
     use super::*;
 
     #[test]
@@ -210,5 +216,24 @@ mod tests {
         config.instances_max = 0;
         let error = config.check().unwrap_err().to_string();
         assert!(error.contains("instances_max is 0"), "{error}");
+    }
+
+    /// The protocols brought them in line, and ran with something else than what was asked for.
+    #[test]
+    fn parameters_that_contradict_each_other_are_refused() {
+        let mut config = NodeConfig::new("x", ([127, 0, 0, 1], 0).into());
+        let mut parameters = Environment::lan().parameters();
+        config.parameters = Some(parameters);
+        assert!(config.check().is_ok());
+        parameters.set("swim.probe_interval_ms", 200).unwrap();
+        config.parameters = Some(parameters);
+        let error = config.check().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                NodeError::Parameters(ParameterError::Contradiction { .. })
+            ),
+            "{error}"
+        );
     }
 }

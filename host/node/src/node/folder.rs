@@ -77,6 +77,12 @@ impl Folder {
 pub(super) fn init(path: &Path) -> Result<NodeId, NodeError> {
     make_private(path).map_err(|error| broken(path, &error))?;
     let key_path = path.join("node.key");
+    if let Some(found) = stranger(path).map_err(|error| broken(path, &error))? {
+        return Err(NodeError::FolderNotEmpty {
+            folder: path.to_path_buf(),
+            found,
+        });
+    }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| broken(&key_path, &io::Error::other(error.to_string())))?;
@@ -91,6 +97,22 @@ pub(super) fn init(path: &Path) -> Result<NodeId, NodeError> {
         }
         Err(error) => Err(broken(&key_path, &error)),
     }
+}
+
+/// What is in a folder that is no data folder and should become one, besides what an attempt before
+/// left behind, and what a file system has at its root.
+fn stranger(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut first = None;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if name == "node.key" {
+            return Ok(None);
+        }
+        if name != "node.new" && name != "lost+found" {
+            first = Some(PathBuf::from(name));
+        }
+    }
+    Ok(first)
 }
 
 /// Makes a folder that only its owner may enter. One that is there stays as it is.
@@ -151,14 +173,23 @@ fn read_key(path: &Path) -> Result<NodeIdentity, NodeError> {
                 folder: path.to_path_buf(),
             });
         }
+        // It is not even text.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(no_key(&key_path)),
         Err(error) => return Err(broken(&key_path, &error)),
     };
     // The reason does not repeat what is in the file.
-    let secret: Hash = text.trim().parse().map_err(|_| NodeError::Folder {
-        path: key_path,
-        reason: "this is not a key: 64 hexadecimal digits are expected".to_owned(),
-    })?;
+    let secret: Hash = text.trim().parse().map_err(|_| no_key(&key_path))?;
     Ok(NodeIdentity::from_secret(secret.as_bytes()))
+}
+
+fn no_key(key_path: &Path) -> NodeError {
+    NodeError::Folder {
+        path: key_path.to_path_buf(),
+        reason: "this is not a key: the file has to hold the node's secret key, 64 hexadecimal \
+                 digits, and nothing else; put it back from a backup, or, if there is none, make \
+                 a new node in another folder with `replicant init`: nobody can make this key again"
+            .to_owned(),
+    }
 }
 
 /// What to do if others than its owner may read or write the key.
@@ -265,6 +296,22 @@ mod tests {
         assert!(Folder::open(folder.path()).is_ok());
     }
 
+    /// A node's files were strewn among others.
+    #[test]
+    fn only_an_empty_folder_becomes_a_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for left in ["lost+found", "node.new"] {
+            fs::write(folder.path().join(left), "").unwrap();
+        }
+        fs::write(folder.path().join("letter.txt"), "").unwrap();
+        let error = init(folder.path()).unwrap_err();
+        assert!(matches!(error, NodeError::FolderNotEmpty { .. }), "{error}");
+        assert!(error.to_string().contains("letter.txt"), "{error}");
+        assert!(!folder.path().join("node.key").exists());
+        fs::remove_file(folder.path().join("letter.txt")).unwrap();
+        init(folder.path()).unwrap();
+    }
+
     #[test]
     fn what_is_no_data_folder_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
@@ -272,9 +319,16 @@ mod tests {
         assert!(matches!(opened, Err(NodeError::NotInitialised { .. })));
         fs::write(folder.path().join("node.key"), "secret words").unwrap();
         let error = Folder::open(folder.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("this is not a key") && !error.contains("words"),
-            "{error}"
-        );
+        assert!(!error.contains("words"), "{error}");
+        fs::write(folder.path().join("node.key"), [0xff; 40]).unwrap();
+        assert_eq!(Folder::open(folder.path()).unwrap_err().to_string(), error);
+        for told in [
+            "node.key: this is not a key",
+            "64 hex",
+            "backup",
+            "replicant init",
+        ] {
+            assert!(error.contains(told), "{told}: {error}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use replicant_protocol::broadcast::acknowledgement::AskError;
+use replicant_protocol::environment::ParameterError;
 use replicant_protocol::facts::Refusal;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::topics::TopicsError;
@@ -313,6 +314,17 @@ pub enum NodeError {
         /// The folder that was given.
         folder: PathBuf,
     },
+    /// The folder that should be initialised holds other things.
+    #[error(
+        "{folder} holds other things, such as {found}, and a node has a folder of its own; name \
+         one that is empty or not there yet"
+    )]
+    FolderNotEmpty {
+        /// The folder that was given.
+        folder: PathBuf,
+        /// One of them.
+        found: PathBuf,
+    },
     /// Another process has the data folder open.
     #[error("{folder} is in use by another process")]
     FolderInUse {
@@ -341,6 +353,9 @@ pub enum NodeError {
         /// Which setting, and what would be accepted.
         reason: String,
     },
+    /// Two parameters of the protocols contradict each other.
+    #[error("two parameters contradict each other: {0}")]
+    Parameters(#[from] ParameterError),
     /// The sandbox cannot be set up on this machine, or its compiler fails here.
     #[error("the sandbox does not work: {reason}")]
     Sandbox {

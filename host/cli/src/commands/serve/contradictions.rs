@@ -159,6 +159,15 @@ fn wrong(what: String) -> Result<(), WrongArgument> {
     Err(WrongArgument(what))
 }
 
+/// Where this node can listen.
+pub(super) fn listening(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse::<SocketAddr>();
+    address.map_err(|_| {
+        "write an IP address of this machine and a port, as in 127.0.0.1:8080 or [::1]:8080"
+            .to_owned()
+    })
+}
+
 /// A multicast group with a port.
 pub(super) fn group(text: &str) -> Result<SocketAddrV4, String> {
     let group = text.parse::<SocketAddrV4>().ok();

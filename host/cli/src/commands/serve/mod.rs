@@ -33,10 +33,12 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Where to listen for other nodes (port 0 takes a free one)
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7001")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7001",
+          value_parser = contradictions::listening)]
     listen: SocketAddr,
     /// Where to serve the HTTP API (port 0 takes a free one)
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080",
+          value_parser = contradictions::listening)]
     api: SocketAddr,
     /// A node to join, as host:port; dns:NAME:PORT for a node at each address of the name;
     /// srv:_SERVICE._PROTOCOL.NAME for those that service records name. May be given more than once
