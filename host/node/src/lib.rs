@@ -24,8 +24,9 @@ pub use node::{
     Acknowledgements, Change, Counter, DigestInfo, Direction, FactChange, FactFilter, FactWatch,
     Heard, ListenEvent, LoadLimits, MemberInfo, MemberState, MemberWatch, Missed, ModuleInfo,
     NetworkInfo, Node, NodeConfig, NodeError, ObjectPage, ObjectRead, ObjectState, OtherModule,
-    Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription, SwitchInfo, Switching,
-    TopicInfo, Update, Updated, VersionToken, WaitsFor, Watch, WatchEvent, WatchToken, init,
+    Outcome, Published, QueryAnswer, RevocationInfo, Status, StorageInfo, Subscription, SwitchInfo,
+    Switching, TopicInfo, Update, Updated, VersionToken, WaitsFor, Watch, WatchEvent, WatchToken,
+    init,
 };
 /// Who may publish and subscribe in which topics.
 pub mod access {

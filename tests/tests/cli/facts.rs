@@ -138,6 +138,14 @@ fn a_revoked_node_loses_its_sessions_and_is_kept_out() {
         .run(revoke)
         .fails(1, &["its issuer may not issue this kind", "--authority"]);
     cluster.nodes[0].run(revoke).mentions(&["published"]);
+    // Once is enough.
+    let again = ["fact", "revoke", &victim, "--reason", "lost"];
+    cluster.nodes[0]
+        .run(again)
+        .mentions(&["nothing is published", "before", "(stolen)"]);
+    let kind = ["fact", "list", "--kind", "node-revocation", "--json"];
+    let listed = cluster.nodes[0].run(kind).json();
+    assert_eq!(listed["facts"].as_array().unwrap().len(), 1);
     until("the revoked node has no session", || {
         sessions(&cluster.nodes[2]) == 0 && sessions(&cluster.nodes[1]) == 1
     });
@@ -148,6 +156,11 @@ fn a_revoked_node_loses_its_sessions_and_is_kept_out() {
         sessions(&cluster.nodes[0]) == 1 && sessions(&cluster.nodes[1]) == 1
     });
     assert_eq!(sessions(&cluster.nodes[2]), 0);
+    until("a member shows whom the fact keeps out", || {
+        let members = cluster.nodes[1].run(["members"]).succeeds().stdout;
+        let mut lines = members.lines();
+        lines.any(|line| line.starts_with(&victim[..8]) && line.contains("revoked"))
+    });
     until("its log says what happened and what to do", || {
         let log = cluster.folder.path().join("2/node.log");
         let log = std::fs::read_to_string(log).unwrap();
@@ -167,16 +180,33 @@ fn a_revoked_node_loses_its_sessions_and_is_kept_out() {
 fn a_node_may_revoke_itself_and_nobody_else() {
     let node = NodeProcess::alone();
     let another = "ab".repeat(32);
-    node.run(["fact", "revoke", &another])
-        .fails(1, &["refused"]);
+    let revoke = |arguments: &[&str]| {
+        let why = ["--reason", "sold"].into_iter();
+        node.replicant.run(
+            ["fact", "revoke"]
+                .into_iter()
+                .chain(why)
+                .chain(arguments.iter().copied()),
+        )
+    };
+    revoke(&[&another]).fails(1, &["refused"]);
     // Carried out at once, it would be over with the node before anybody looked.
-    node.run(["fact", "revoke", node.id()])
-        .fails(2, &["shut itself out", "--yes-this-node"]);
-    node.run(["fact", "revoke", &another, "--yes-this-node"])
-        .fails(2, &["another one", &node.id()[..8]]);
+    revoke(&[node.id()]).fails(2, &["shut itself out", "--yes-this-node"]);
+    revoke(&[&another, "--yes-this-node"]).fails(2, &["another one", &node.id()[..8]]);
+    // It is for ever, and people will ask.
+    node.run(["fact", "revoke", node.id(), "--yes-this-node"])
+        .fails(2, &["--reason"]);
+    node.run([
+        "fact",
+        "revoke",
+        node.id(),
+        "--yes-this-node",
+        "--reason",
+        " ",
+    ])
+    .fails(2, &["--reason", "say why"]);
     node.run(["fact", "list"]).prints("no facts\n");
-    node.run(["fact", "revoke", node.id(), "--yes-this-node", "--json"])
-        .succeeds();
+    revoke(&[node.id(), "--yes-this-node", "--json"]).succeeds();
 }
 
 /// It was said once, when the fact came, and never again.
@@ -204,6 +234,10 @@ fn a_node_that_is_revoked_says_so_each_time_it_starts() {
     for part in ["ERROR", "sold", node.id(), "GMT", "replicant init"] {
         assert!(again.contains(part), "{part}: {again}");
     }
+    node.run(["status"])
+        .mentions(&["revoked", "sold", "replicant init"]);
+    let status = node.run(["status", "--json"]).json();
+    assert_eq!(status["revoked"]["reason"], "sold");
 }
 
 /// They came again at every comparison, and nothing was said.

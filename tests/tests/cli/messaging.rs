@@ -413,8 +413,10 @@ fn a_fact_comes_to_all_rapidly() {
     let before = [&two, &three].map(|node| count(node, "rapid_delivered_total"));
     assert_eq!(before, [0, 0]);
     // A node may revoke itself.
-    let revoke = ["fact", "revoke", one.id(), "--yes-this-node"];
-    one.run(revoke).succeeds();
+    let revoke = ["fact", "revoke", one.id(), "--reason", "sold"];
+    one.replicant
+        .run(revoke.iter().chain(&["--yes-this-node"]))
+        .succeeds();
     for node in [&two, &three] {
         until("it came", || count(node, "rapid_delivered_total") == 1);
     }

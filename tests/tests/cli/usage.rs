@@ -162,6 +162,7 @@ fn arguments_that_are_wrong_in_themselves_are_found_before_anything_is_sent() {
         (vec!["fact", "show", &id, &id], "unexpected argument"),
         (vec!["fact", "publish", "No Kind", "1"], "<KIND>"),
         (vec!["fact", "list", "--issuer", "zz"], "--issuer"),
+        (vec!["fact", "list", "--issuer", &id[..8]], "members --json"),
         (vec!["fact", "list", "--kind", "No Kind"], "--kind"),
         (vec!["fact", "list", "--after", "zz"], "--after"),
         (vec!["module", "show", "no such"], "no such"),

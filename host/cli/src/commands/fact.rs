@@ -48,8 +48,8 @@ pub(crate) struct RevokeArguments {
     /// The node's id, all of it
     #[arg(value_parser = written::<NodeId>)]
     node: String,
-    /// Why, for people
-    #[arg(long, default_value = "")]
+    /// Why, for people: it is for ever, and they will ask
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
     /// Revoke it as a publisher of modules only
     #[arg(long)]
@@ -67,7 +67,7 @@ pub(crate) struct ListArguments {
     #[arg(long, value_parser = written::<FactKind>)]
     kind: Option<String>,
     /// Only of this issuer: a node's id, all of it
-    #[arg(long, value_name = "ID", value_parser = written::<NodeId>)]
+    #[arg(long, value_name = "ID", value_parser = issuer)]
     issuer: Option<String>,
     /// Only behind this: the `next` of an earlier page, as `--json` prints it
     #[arg(long, value_name = "ID", value_parser = written::<Hash>)]
@@ -151,7 +151,34 @@ fn post(read: &ReadArguments, draft: &str) -> Result<()> {
     let client = read.client()?;
     let answer = client.post_text("/v1/facts", draft)?;
     read.print(&client, &answer, |fact| {
-        output::line(&format!("published {}", text(fact, "id")))
+        let id = text(fact, "id");
+        output::line(&match fact["already"] == true {
+            true => format!(
+                "nothing is published: this node has revoked it before, by fact {id} ({}), which \
+                 counts for {}",
+                one_line(text(&fact["body"], "reason")),
+                left(fact)
+            ),
+            false => format!("published {id}"),
+        })
+    })
+}
+
+/// Why a node is revoked.
+fn reason(given: &str) -> Result<String, String> {
+    match given.trim().is_empty() {
+        true => Err("say why in a few words, as in \"stolen laptop\"".to_owned()),
+        false => Ok(given.to_owned()),
+    }
+}
+
+/// A node by its whole id.
+fn issuer(given: &str) -> Result<String, String> {
+    written::<NodeId>(given).map_err(|wrong| {
+        format!(
+            "{wrong}; all 64 digits are needed here: `replicant members --json` has them, and \
+             `replicant fact show` of any of its facts"
+        )
     })
 }
 

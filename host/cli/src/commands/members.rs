@@ -37,17 +37,14 @@ fn print(members: &Value) -> io::Result<()> {
         "probes answered",
     ]);
     for member in members.as_array().into_iter().flatten() {
-        let incarnation = number(member, "incarnation").to_string();
-        let (id, address, state) = (
-            text(member, "id"),
-            text(member, "address"),
-            text(member, "state"),
-        );
+        let incarnation = incarnation(member);
+        let (id, address) = (text(member, "id"), text(member, "address"));
+        let state = state(member);
         let [up, answered] = ["up_ppm", "probe_success_ppm"].map(|name| percent(member, name));
         table.row(&[
             short(id),
             address,
-            state,
+            &state,
             &incarnation,
             session(member),
             &up,
@@ -88,10 +85,28 @@ fn percent(member: &Value, name: &str) -> String {
     }
 }
 
+/// What is known of a member, and whether it is kept out.
+fn state(member: &Value) -> String {
+    let state = text(member, "state");
+    match member["revoked"] == true {
+        true => format!("{state}, revoked"),
+        false => state.to_owned(),
+    }
+}
+
+/// How many suspicions a member has refuted; a dash where nobody suspects. The node that is asked
+/// shows `alive` of itself in both cases, and has refuted none where there are none.
+fn incarnation(member: &Value) -> String {
+    match text(member, "state") {
+        "neighbour" | "known" => "-".to_owned(),
+        _ => number(member, "incarnation").to_string(),
+    }
+}
+
 /// A member in a line.
 fn told_of(member: &Value) -> String {
     let (id, address) = (short(text(member, "id")), text(member, "address"));
-    let (state, session) = (text(member, "state"), session(member));
+    let (state, session) = (state(member), session(member));
     printable(&format!("{id} {address} {state}, session: {session}"))
 }
 

@@ -79,7 +79,8 @@ fn list(arguments: &ListArguments) -> Result<()> {
     arguments.read.read("/v1/subscriptions", |topics| {
         let mut table = Table::new(&["topic", "subscribers", "this node"]);
         for topic in topics.as_array().into_iter().flatten() {
-            let subscribers = number(topic, "subscribers").to_string();
+            let subscribers = topic["subscribers"].as_u64();
+            let subscribers = subscribers.map_or("-".to_owned(), |count| count.to_string());
             table.row(&[text(topic, "topic"), &subscribers, yes(topic, "own")]);
         }
         table.print("nobody that this node knows of listens to a topic")

@@ -23,9 +23,23 @@ pub(crate) enum Format {
 impl Format {
     /// The format that `Accept` prefers, JSON where it does not say. None if it wants neither.
     pub(crate) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        match Self::wanted(headers) {
+            (None, None) => None,
+            (json, cbor) if cbor > json => Some(Self::Cbor),
+            _ => Some(Self::Json),
+        }
+    }
+
+    /// Whether `Accept` allows JSON, be there something it likes better or not.
+    pub(crate) fn is_json_accepted(headers: &HeaderMap) -> bool {
+        Self::wanted(headers).0.is_some()
+    }
+
+    /// How much `Accept` wants JSON and CBOR, each if at all.
+    fn wanted(headers: &HeaderMap) -> (Option<u32>, Option<u32>) {
         let mut fields = headers.get_all(header::ACCEPT).iter().peekable();
         if fields.peek().is_none() {
-            return Some(Self::Json);
+            return (Some(1_000), None);
         }
         let (mut json, mut cbor) = (None, None);
         for field in fields {
@@ -40,11 +54,7 @@ impl Format {
             }
         }
         let wanted = |weight: Option<u32>| weight.filter(|weight| *weight > 0);
-        match (wanted(json), wanted(cbor)) {
-            (None, None) => None,
-            (json, cbor) if cbor > json => Some(Self::Cbor),
-            _ => Some(Self::Json),
-        }
+        (wanted(json), wanted(cbor))
     }
 
     fn media_type(self) -> &'static str {

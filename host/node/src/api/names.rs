@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use semver::Version;
 use serde::de::DeserializeOwned;
 
+use super::code::Code;
 use super::error::ErrorReply;
 use crate::ids::{ObjectId, TopicName, TypeName};
 use crate::messages::{Ask, DEADLINE_DEFAULT, DEADLINE_MAX, Strategy, WantedError};
@@ -63,6 +65,55 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
         Ok(Self(path::<String, S>(parts, state).await?))
     }
+}
+
+/// `{name}` of the path, as a module is named: `name`, `name@version`, or the beginning of a hash.
+pub(crate) struct InModule(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for InModule {
+    type Rejection = ErrorReply;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
+        let name = path::<String, S>(parts, state).await?;
+        let is_module = match name.split_once('@') {
+            Some((name, version)) => {
+                name.parse::<TypeName>().is_ok() && Version::parse(version).is_ok()
+            }
+            None => name.parse::<TypeName>().is_ok() || is_beginning(&name),
+        };
+        match is_module {
+            true => Ok(Self(name)),
+            false => Err(ErrorReply::new(
+                Code::BadName,
+                format!("{name:?} cannot be a module's name"),
+                "name it as in `text`, `text@1.0.0`, or by 8 to 64 hexadecimal digits of its hash",
+            )),
+        }
+    }
+}
+
+/// `{id}` of the path, as a fact is named: the beginning of its id.
+pub(crate) struct InFact(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for InFact {
+    type Rejection = ErrorReply;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ErrorReply> {
+        let id = path::<String, S>(parts, state).await?;
+        match is_beginning(&id) {
+            true => Ok(Self(id)),
+            false => Err(ErrorReply::new(
+                Code::BadName,
+                format!("{id:?} cannot be a fact's id, nor the beginning of one"),
+                "give 8 to 64 hexadecimal digits; `GET /v1/facts` has the ids",
+            )),
+        }
+    }
+}
+
+/// Whether this can be a hash, or enough of one to name something.
+fn is_beginning(digits: &str) -> bool {
+    (8..=64).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// The query of the URL. A parameter that the route does not know is refused, so that a misspelt

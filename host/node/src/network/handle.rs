@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::budget::{Budget, Share};
 use super::events::TopicMessage;
 use super::outbox::Lane;
-use super::shared::Shared;
+use super::shared::{Revoked, Shared};
 use super::statistics::{Count, NetworkStatistics};
 use super::talk::{Publish, Said};
 use crate::vital::Vital;
@@ -213,6 +213,11 @@ impl NetworkHandle {
     /// Whether a fact says that a node is to be kept out.
     pub fn is_revoked(&self, node: &NodeId) -> bool {
         self.inner.shared.is_node_revoked(node)
+    }
+
+    /// Whom facts keep out, now and later. Keeping it does not keep the network.
+    pub(crate) fn revoked(&self) -> Revoked {
+        self.inner.shared.revoked()
     }
 
     /// Fetches a module that is announced with this size. It comes as

@@ -82,4 +82,5 @@ pub use error::NetworkError;
 pub use events::{FactEvent, ModuleEvent, ModulePart, NetworkEvents, TopicMessage};
 pub use handle::{Busy, NetworkHandle, PublishError};
 pub use seed_name::{AddressError, SeedError, check_address, check_seed};
+pub(crate) use shared::Revoked;
 pub use statistics::{Count, NetworkStatistics};

@@ -74,6 +74,16 @@ pub(super) struct Inbox {
     pub(super) data_bytes: Budget,
 }
 
+/// The nodes that facts keep out, at any time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Revoked(Arc<Mutex<BTreeSet<NodeId>>>);
+
+impl Revoked {
+    pub(crate) fn contains(&self, node: &NodeId) -> bool {
+        lock(&self.0).contains(node)
+    }
+}
+
 /// What all tasks of the network see.
 pub(super) struct Shared {
     pub(super) config: NetworkConfig,
@@ -95,7 +105,7 @@ pub(super) struct Shared {
     known: watch::Sender<Arc<[Entry]>>,
     subscriptions: Mutex<Arc<[Subscription]>>,
     /// Nodes that are to be kept out for good.
-    revoked: Mutex<BTreeSet<NodeId>>,
+    revoked: Revoked,
     fact_counts: Mutex<facts::Counts>,
     /// Cancelled, and made anew, when the node is taken off the network: ends what is not yet a
     /// session.
@@ -136,7 +146,7 @@ impl Shared {
             members: watch::Sender::new(Arc::new([])),
             known: watch::Sender::new(Arc::new([])),
             subscriptions: Mutex::new(Arc::new([])),
-            revoked: Mutex::new(BTreeSet::new()),
+            revoked: Revoked::default(),
             fact_counts: Mutex::default(),
             era: Mutex::new(CancellationToken::new()),
             config,
@@ -224,10 +234,10 @@ impl Shared {
     /// Keeps a node out from now on, and ends its session; or lets it in again.
     pub(super) fn set_revoked(&self, node: NodeId, is_revoked: bool) {
         if !is_revoked {
-            lock(&self.revoked).remove(&node);
+            lock(&self.revoked.0).remove(&node);
             return;
         }
-        lock(&self.revoked).insert(node);
+        lock(&self.revoked.0).insert(node);
         if let Some(link) = self.sessions.get(&node) {
             self.counters.add(Count::SessionsRevoked);
             link.close_at_once(CloseReason::Refused);
@@ -236,7 +246,12 @@ impl Shared {
 
     /// Whether a node is to be kept out for good.
     pub(super) fn is_node_revoked(&self, node: &NodeId) -> bool {
-        lock(&self.revoked).contains(node)
+        self.revoked.contains(node)
+    }
+
+    /// Who is to be kept out for good, now and later.
+    pub(super) fn revoked(&self) -> Revoked {
+        self.revoked.clone()
     }
 
     /// Publishes what became of facts.

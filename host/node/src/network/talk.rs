@@ -331,9 +331,10 @@ impl Driver {
     fn publish_subscriptions(&self) {
         let topics = &self.overlays.topics;
         let own: BTreeSet<&TopicName> = topics.subscriptions().collect();
+        let has_full_view = self.neighbourhood.is_none();
         let all = topics.topics().map(|(topic, subscribers)| Subscription {
             topic: topic.clone(),
-            subscribers,
+            subscribers: has_full_view.then_some(subscribers),
             own: own.contains(topic),
         });
         self.shared.set_subscriptions(all.collect());

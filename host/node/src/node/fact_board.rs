@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use replicant_protocol::facts::SignedFact;
+use replicant_protocol::facts::{SignedFact, Statement};
 use replicant_protocol::ids::{FactKind, Hash, NodeId};
 use tokio::sync::{Notify, broadcast};
 
 use super::NodeError;
 use crate::network::FactEvent;
 use crate::storage::{General, Job, Writer};
+use crate::vocabulary::RevocationInfo;
 
 /// Changes that a watch may be behind before it misses some.
 const WATCH_EVENTS_MAX: usize = 1_024;
@@ -211,6 +212,43 @@ impl FactBoard {
                 id: name.to_owned(),
             }),
         }
+    }
+
+    /// A fact that revokes a node, on disk or on its way there. One is reason enough.
+    pub(super) fn revocation_of(&self, subject: &NodeId) -> Option<RevocationInfo> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        let unwritten = self.lock();
+        let mut all = shown.values().chain(unwritten.values().flatten());
+        all.find_map(|signed| match signed.statement() {
+            Statement::NodeRevocation { node, reason } if node == subject => Some(RevocationInfo {
+                fact: signed.id(),
+                issuer: signed.fact().issuer,
+                reason: reason.clone(),
+                expires_at_ms: signed.fact().expires_at_ms(),
+            }),
+            _ => None,
+        })
+    }
+
+    /// The revocation of a node that one issuer made, and that counts for longest.
+    pub(super) fn revocation_by(
+        &self,
+        issuer: &NodeId,
+        kind: &FactKind,
+        subject: &NodeId,
+    ) -> Option<Arc<SignedFact>> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        let of_issuer = shown
+            .values()
+            .filter(|signed| signed.fact().issuer == *issuer && signed.fact().kind == *kind);
+        let of_subject = of_issuer.filter(|signed| match signed.statement() {
+            Statement::NodeRevocation { node, .. } => node == subject,
+            Statement::PublisherRevocation { publisher, .. } => publisher == subject,
+            _ => false,
+        });
+        of_subject
+            .max_by_key(|signed| signed.fact().expires_at_ms())
+            .cloned()
     }
 
     /// How many facts are shown.

@@ -9,7 +9,7 @@ use replicant_protocol::membership::{self, Member, StrategyKind};
 use tokio::sync::watch;
 
 use super::Node;
-use crate::network::NetworkHandle;
+use crate::network::{NetworkHandle, Revoked};
 use crate::vocabulary::{MemberInfo, MemberState, NodeError};
 
 impl Node {
@@ -23,6 +23,7 @@ impl Node {
         let mut all = describe_all(self.id(), &running.network, &running.network.members());
         for member in &mut all {
             member.connected = connected.contains(&member.id);
+            member.revoked = running.network.is_revoked(&member.id);
         }
         all
     }
@@ -38,6 +39,7 @@ impl Node {
         members.mark_changed();
         Ok(MemberWatch {
             peers: network.peers_watch(),
+            revoked: network.revoked(),
             own: self.id(),
             strategy: network.strategy(),
             known_nodes: network.known_watch(),
@@ -68,6 +70,7 @@ fn describe(
         incarnation: 0,
         is_self: false,
         connected: false,
+        revoked: false,
         reliability: None,
     });
     let members = members.iter().map(|member| MemberInfo {
@@ -83,6 +86,7 @@ fn describe(
         incarnation: member.incarnation,
         is_self: member.node == own,
         connected: false,
+        revoked: false,
         reliability: is_measured(member).then_some(member.reliability),
     });
     // Whoever became a neighbour in between counts as one.
@@ -97,6 +101,8 @@ fn describe(
 pub struct MemberWatch {
     own: NodeId,
     strategy: StrategyKind,
+    /// Whom facts keep out.
+    revoked: Revoked,
     members: watch::Receiver<Arc<[Member]>>,
     /// Who there are sessions with.
     peers: watch::Receiver<Arc<[NodeId]>>,
@@ -125,6 +131,7 @@ impl MemberWatch {
             self.forget(&all);
             for mut info in all {
                 info.connected = peers.binary_search(&info.id).is_ok();
+                info.revoked = self.revoked.contains(&info.id);
                 // What is measured is never twice the same, and nothing to wake anybody for.
                 let seen = MemberInfo {
                     reliability: None,

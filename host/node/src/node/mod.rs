@@ -23,9 +23,9 @@ pub use crate::topics::Watch;
 pub use crate::vocabulary::{
     Acknowledgements, Change, Counter, DigestInfo, Direction, Heard, ListenEvent, LoadLimits,
     MemberInfo, MemberState, Missed, ModuleInfo, NetworkInfo, NodeError, ObjectPage, ObjectRead,
-    ObjectState, OtherModule, Outcome, Published, QueryAnswer, Status, StorageInfo, Subscription,
-    SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, WaitsFor, WatchEvent,
-    WatchToken,
+    ObjectState, OtherModule, Outcome, Published, QueryAnswer, RevocationInfo, Status, StorageInfo,
+    Subscription, SwitchInfo, Switching, TopicInfo, Update, Updated, VersionToken, WaitsFor,
+    WatchEvent, WatchToken,
 };
 pub use config::NodeConfig;
 pub use fact_board::{FactChange, FactFilter, FactWatch};
@@ -380,6 +380,7 @@ impl Node {
                 reason,
             },
             network: self.network(),
+            revoked: self.revocation(),
             counters,
         }
     }

@@ -13,7 +13,15 @@ use super::fact_board::{FactFilter, FactWatch};
 use super::{Node, NodeError};
 use crate::network::PublishError;
 use crate::storage::{General, Job};
+use crate::vocabulary::RevocationInfo;
 use crate::wall_clock::wall_ms;
+
+/// What revokes a node, and whether it was made just now.
+#[derive(Debug)]
+pub(crate) struct Revoked {
+    pub(crate) fact: Arc<SignedFact>,
+    pub(crate) is_new: bool,
+}
 
 impl Node {
     /// Signs a fact as this node, stores it and tells everybody. Without a time to live: as long as
@@ -65,16 +73,18 @@ impl Node {
     }
 
     /// Revokes a node: its sessions are closed everywhere and it is kept out. A node may revoke
-    /// itself; others only if their configuration names this one an authority.
+    /// itself; others only if their configuration names this one an authority. If this node has
+    /// revoked it before, that fact is given, and no other is made.
     ///
     /// # Errors
-    /// As [`publish_fact`](Self::publish_fact).
+    /// As [`publish_fact`](Self::publish_fact); without a reason [`NodeError::FactInvalid`].
     pub async fn revoke_node(
         &self,
         node: NodeId,
         reason: &str,
     ) -> Result<Arc<SignedFact>, NodeError> {
-        self.revoke(NODE_REVOCATION, node, reason, None).await
+        let revoked = self.revoke(NODE_REVOCATION, node, reason, None).await;
+        Ok(revoked?.fact)
     }
 
     /// Revokes a publisher of modules; as [`revoke_node`](Self::revoke_node).
@@ -86,24 +96,49 @@ impl Node {
         publisher: NodeId,
         reason: &str,
     ) -> Result<Arc<SignedFact>, NodeError> {
-        self.revoke(PUBLISHER_REVOCATION, publisher, reason, None)
-            .await
+        let revoked = self.revoke(PUBLISHER_REVOCATION, publisher, reason, None);
+        Ok(revoked.await?.fact)
     }
 
+    /// Revokes a node, as such or as a publisher, unless this node has done so before, and for no
+    /// shorter time.
     pub(crate) async fn revoke(
         &self,
         kind: &str,
         subject: NodeId,
         reason: &str,
         ttl: Option<Duration>,
-    ) -> Result<Arc<SignedFact>, NodeError> {
+    ) -> Result<Revoked, NodeError> {
         let invalid = |reason: String| NodeError::FactInvalid { reason };
-        let kind = kind
+        if reason.trim().is_empty() {
+            return Err(invalid(
+                "a revocation says why: it cannot be taken back, and people will ask".to_owned(),
+            ));
+        }
+        let kind: FactKind = kind
             .parse()
             .map_err(|_| invalid(format!("no kind {kind}")))?;
         let body = Statement::revocation_body(subject, reason);
         let body = body.map_err(|error| invalid(error.to_string()))?;
-        self.publish_fact(kind, body, ttl).await
+        let until_ms = ttl.map(|ttl| {
+            let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+            wall_ms().saturating_add(ttl_ms)
+        });
+        let before = self
+            .running()?
+            .facts
+            .revocation_by(&self.id(), &kind, &subject);
+        let is_enough = |fact: &Arc<SignedFact>| {
+            until_ms.is_none_or(|until_ms| fact.fact().expires_at_ms() >= until_ms)
+        };
+        if let Some(fact) = before.filter(is_enough) {
+            return Ok(Revoked {
+                fact,
+                is_new: false,
+            });
+        }
+        let fact = self.publish_fact(kind, body, ttl).await?;
+        Ok(Revoked { fact, is_new: true })
     }
 
     /// Lists facts by id, at most `limit`.
@@ -138,5 +173,14 @@ impl Node {
     pub fn is_revoked(&self, node: &NodeId) -> bool {
         self.running()
             .is_ok_and(|running| running.network.is_revoked(node))
+    }
+
+    /// The fact that keeps this node out of its cluster, if there is one and it knows of it.
+    pub fn revocation(&self) -> Option<RevocationInfo> {
+        let running = self.running().ok()?;
+        if !running.network.is_revoked(&self.id()) {
+            return None;
+        }
+        running.facts.revocation_of(&self.id())
     }
 }

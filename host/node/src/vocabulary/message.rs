@@ -65,8 +65,8 @@ pub struct Acknowledgements {
 pub struct Subscription {
     /// The path.
     pub topic: TopicName,
-    /// How many members subscribe to it.
-    pub subscribers: usize,
+    /// How many members subscribe to it. None with partial views: nobody knows.
+    pub subscribers: Option<usize>,
     /// Whether this node does.
     pub own: bool,
 }

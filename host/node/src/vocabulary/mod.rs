@@ -11,8 +11,8 @@ mod watch;
 pub use error::NodeError;
 pub use message::{Acknowledgements, Heard, ListenEvent, Published, Strategy, Subscription};
 pub use report::{
-    Counter, MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, Status, StorageInfo,
-    SwitchInfo, WaitsFor,
+    Counter, MemberInfo, MemberState, ModuleInfo, NetworkInfo, OtherModule, RevocationInfo, Status,
+    StorageInfo, SwitchInfo, WaitsFor,
 };
 pub use request::{
     DigestInfo, Direction, LoadLimits, ObjectPage, ObjectRead, Outcome, QueryAnswer, Switching,

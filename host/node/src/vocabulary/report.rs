@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, TypeName};
+use replicant_protocol::ids::{ClusterId, Hash, ModuleHash, NodeId, TypeName};
 use replicant_protocol::membership::{Reliability, StrategyKind};
 
 /// How a node is doing.
@@ -25,6 +25,8 @@ pub struct Status {
     pub storage: StorageInfo,
     /// Whether it takes part in the network.
     pub network: NetworkInfo,
+    /// The fact that keeps it out, if it is revoked and knows of it.
+    pub revoked: Option<RevocationInfo>,
     /// Counters since the start, and what there is now, ordered by name.
     pub counters: Vec<Counter>,
 }
@@ -47,6 +49,19 @@ pub struct StorageInfo {
     pub writable: bool,
     /// Why it does not.
     pub reason: Option<String>,
+}
+
+/// The fact that keeps a node out of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationInfo {
+    /// The fact's id.
+    pub fact: Hash,
+    /// Who revoked the node.
+    pub issuer: NodeId,
+    /// Why, in the issuer's words.
+    pub reason: String,
+    /// Until when it counts, in milliseconds since 1970.
+    pub expires_at_ms: u64,
 }
 
 /// Whether the node takes part in the network.
@@ -75,6 +90,8 @@ pub struct MemberInfo {
     pub is_self: bool,
     /// Whether a session with it is open.
     pub connected: bool,
+    /// Whether a fact revokes it.
+    pub revoked: bool,
     /// How reliable it was, as this node measured it. None for this node itself, and with partial
     /// views: there nobody measures.
     pub reliability: Option<Reliability>,

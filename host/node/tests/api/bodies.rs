@@ -268,6 +268,12 @@ fn a_fact_whose_body_is_not_what_its_kind_says_is_refused_and_nothing_is_publish
         (revocation("1"), "bad-request"),
         (revocation("{}"), "bad-request"),
         (revocation(r#"{"node": "zz"}"#), "bad-request"),
+        // It is for ever, and people will ask why.
+        (revocation(&format!(r#"{{"node": "{id}"}}"#)), "bad-request"),
+        (
+            revocation(&format!(r#"{{"node": "{id}", "reason": " "}}"#)),
+            "bad-request",
+        ),
         (
             revocation(&format!(r#"{{"x": 1, "node": "{id}"}}"#)),
             "bad-request",

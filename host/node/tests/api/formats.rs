@@ -119,3 +119,16 @@ fn broken_cbor_is_refused() {
             .refused(400, "malformed-body");
     }
 }
+
+#[test]
+fn the_document_about_the_api_is_json_only_and_says_so() {
+    let server = Server::start();
+    let get = |accept: &str| server.send("GET", "/openapi.json", &[("Accept", accept)], b"");
+    for accept in ["*/*", "application/json", "application/cbor, */*;q=0.1"] {
+        assert_eq!(get(accept).ok()["openapi"], "3.1.0", "{accept}");
+    }
+    get("text/html").refused(406, "not-acceptable");
+    let error: ErrorView = decoded(&get("application/cbor"));
+    assert_eq!(error.error.code, "not-acceptable");
+    assert!(error.error.hint.contains("application/json"));
+}

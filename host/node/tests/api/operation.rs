@@ -72,10 +72,39 @@ fn modules_are_shown_by_name_and_by_version() {
             );
         }
     }
-    for name in ["none", "g-counter@9.9.9", "..%2F..", "%00", "g-counter@"] {
+    for name in ["none", "g-counter@9.9.9", "00000000"] {
         server
             .get(&format!("/v1/modules/{name}"))
             .refused(404, "unknown-module");
+    }
+    let wrong = [
+        "..%2F..",
+        "%00",
+        "%20",
+        "g-counter@",
+        "g-counter@x",
+        "A",
+        "12",
+        "0x00000000",
+    ];
+    for name in wrong {
+        server
+            .get(&format!("/v1/modules/{name}"))
+            .refused(400, "bad-name");
+    }
+}
+
+#[test]
+fn a_fact_is_shown_by_what_can_be_its_id() {
+    let server = Server::start();
+    let long = "0".repeat(65);
+    for id in ["zz", "0000000", "%20", "0000000g", &long] {
+        let reply = server.get(&format!("/v1/facts/{id}"));
+        reply.refused(400, "bad-name");
+    }
+    for id in ["00000000", &long[..64]] {
+        let reply = server.get(&format!("/v1/facts/{id}"));
+        reply.refused(404, "unknown-fact");
     }
 }
 
@@ -98,6 +127,32 @@ fn health_is_told_in_plain_words() {
         let reply = server.get(path);
         assert_eq!((reply.status, &reply.body[..]), (200, text.as_bytes()));
     }
+}
+
+/// Only its log told, and whoever watched over it took it for well.
+#[test]
+fn a_revoked_node_is_not_ready_and_says_by_which_fact_and_why() {
+    let server = Server::start();
+    let own = server.node.id().to_string();
+    assert_eq!(server.get("/v1/status").ok().get("revoked"), None);
+    let of = format!(r#"{{"node": "{own}", "reason": "stolen"}}"#);
+    let body = format!(r#"{{"kind": "node-revocation", "body": {of}}}"#);
+    let fact = server.post("/v1/facts", &body).ok();
+    let id = fact["id"].as_str().unwrap();
+    let status: StatusView = serde_json::from_value(server.get("/v1/status").ok()).unwrap();
+    let revoked = status.revoked.unwrap();
+    assert_eq!((&revoked.fact[..], &revoked.issuer[..]), (id, &own[..]));
+    assert_eq!(revoked.reason, "stolen");
+    assert_eq!(revoked.expires_at_ms, fact["expires_at_ms"]);
+    let reply = server.get("/readyz");
+    reply.refused(503, "not-ready");
+    let said = reply.json()["error"].to_string();
+    for part in [id, "stolen", "replicant init"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(server.get("/healthz").status, 200);
+    let members: Vec<MemberView> = serde_json::from_value(server.get("/v1/members").ok()).unwrap();
+    assert!(members[0].revoked);
 }
 
 /// They pointed to a page that explained none of them.

@@ -18,7 +18,7 @@ use crate::api::body::Document;
 use crate::api::code::Code;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
-use crate::api::names::{InPath, NoParameters, Query};
+use crate::api::names::{InFact, NoParameters, Query};
 use crate::api::views::{ErrorView, FactDraft, FactView, FactsView};
 use crate::facts::{EQUIVOCATION, NODE_REVOCATION, PUBLISHER_REVOCATION};
 use crate::ids::{IdError, NodeId};
@@ -78,12 +78,13 @@ pub(super) async fn list(
     params(("id" = String, Path, description = "Its id, or the first 8 digits of it or more")),
     responses(
         (status = 200, description = "The fact", body = FactView),
+        (status = 400, description = "It cannot be an id", body = ErrorView),
         (status = 404, description = "No fact has it", body = ErrorView),
         (status = 409, description = "Several begin like this", body = ErrorView)))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     _: Query<NoParameters>,
-    InPath(id): InPath,
+    InFact(id): InFact,
     format: Format,
 ) -> Result<Response, ErrorReply> {
     format.reply(StatusCode::OK, &FactView::from(&*api.node.fact(&id)?))
@@ -91,10 +92,13 @@ pub(super) async fn show(
 
 /// Signs a fact as this node and tells everybody.
 ///
-/// It is on this node's disk when it is answered. Facts cannot be taken back; they expire.
+/// It is on this node's disk when it is answered. Facts cannot be taken back; they expire. Who
+/// revokes what they have revoked before gets that fact, and makes no new one.
 #[utoipa::path(post, path = "/v1/facts", operation_id = "publish_fact", tag = "facts",
     request_body = FactDraft, responses(
         (status = 201, description = "The fact", body = FactView),
+        (status = 200, description = "The fact by which this node has revoked it before",
+            body = FactView),
         (status = 409, description = "This node may not issue it, or its kind is not declared",
             body = ErrorView)))]
 pub(super) async fn publish(
@@ -117,7 +121,13 @@ pub(super) async fn publish(
     let published = match draft.kind.as_str() {
         NODE_REVOCATION | PUBLISHER_REVOCATION => {
             let (subject, reason) = revocation(&draft.kind, &draft.body)?;
-            api.node.revoke(&draft.kind, subject, &reason, ttl).await?
+            let revoked = api.node.revoke(&draft.kind, subject, &reason, ttl).await?;
+            if !revoked.is_new {
+                let mut view = FactView::from(&*revoked.fact);
+                view.already = true;
+                return format.reply(StatusCode::OK, &view);
+            }
+            revoked.fact
         }
         EQUIVOCATION => {
             return Err(ErrorReply::bad_request(

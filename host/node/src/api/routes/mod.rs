@@ -284,6 +284,13 @@ mod tests {
         assert_eq!(itself["application/cbor"], serde_json::Value::Null);
         let outcome = document["components"]["schemas"]["OutcomeView"].to_string();
         assert!(outcome.contains("\"uint64\""), "{outcome}");
+        for key in ["applied", "unchanged", "refused", "failed"] {
+            let named = format!("\"properties\":{{\"{key}\":");
+            assert!(outcome.contains(&named), "{key}: {outcome}");
+            let updated = &document["components"]["schemas"]["UpdatedView"]["properties"];
+            let about = updated["outcomes"]["description"].as_str().unwrap();
+            assert!(about.contains(&format!("`{key}`")), "{about}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::api::body::Component;
 use crate::api::error::ErrorReply;
 use crate::api::format::Format;
-use crate::api::names::{InPath, LoadQuery, NoParameters, Query, SwitchQuery};
+use crate::api::names::{InModule, InPath, LoadQuery, NoParameters, Query, SwitchQuery};
 use crate::api::views::{ErrorView, ModuleView};
 
 /// Lists the modules that the node knows, by name and version.
@@ -32,13 +32,14 @@ pub(super) async fn list(
         description = "`name`, `name@version`, or a hash: at least its first 8 digits")),
     responses(
         (status = 200, description = "The module", body = ModuleView),
+        (status = 400, description = "It cannot be the name of one", body = ErrorView),
         (status = 404, description = "It is not known here", body = ErrorView),
         (status = 503, description = "It is announced and not loaded here; the message says why",
             body = ErrorView)))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     _: Query<NoParameters>,
-    InPath(name): InPath,
+    InModule(name): InModule,
     format: Format,
 ) -> Result<Response, ErrorReply> {
     format.reply(StatusCode::OK, &ModuleView::from(api.node.module(&name)?))

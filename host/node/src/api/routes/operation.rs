@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::RevocationInfo;
 use crate::api::Api;
 use crate::api::code::Code;
 use crate::api::error::ErrorReply;
+use crate::api::format::{Format, not_acceptable};
 use crate::api::views::ErrorView;
 
 const REPORT_IT: &str = "this is a fault of the node; please report it";
@@ -26,30 +28,44 @@ pub(super) async fn healthz() -> &'static str {
     (status = 200, description = "It does", body = String, content_type = "text/plain"),
     (status = 503, description = "It does not, and why", body = ErrorView)))]
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, ErrorReply> {
+    let refuse = |message: &str, hint: &str| Err(ErrorReply::new(Code::NotReady, message, hint));
     let not_ready = |message: &str| {
-        let hint = "send requests to another node until this one is ready";
-        ErrorReply::new(Code::NotReady, message, hint)
+        refuse(
+            message,
+            "send requests to another node until this one is ready",
+        )
     };
     if *api.stopped.borrow() {
-        return Err(not_ready("the node is shutting down"));
+        return not_ready("the node is shutting down");
     }
     if let Some(part) = api.node.failed_part() {
-        return Err(not_ready(&format!(
+        return not_ready(&format!(
             "a part of the node, {part}, has ended by a fault of the program; it has to be started \
              again"
-        )));
+        ));
     }
     let storage = api.node.status().storage;
-    match storage.writable {
-        true => Ok("ready\n"),
-        false => {
-            let reason = storage
-                .reason
-                .unwrap_or_else(|| "no reason given".to_owned());
-            Err(not_ready(&format!(
-                "the disk does not take writes: {reason}"
-            )))
-        }
+    if !storage.writable {
+        let reason = storage
+            .reason
+            .unwrap_or_else(|| "no reason given".to_owned());
+        return not_ready(&format!("the disk does not take writes: {reason}"));
+    }
+    match api.node.revocation() {
+        None => Ok("ready\n"),
+        Some(RevocationInfo {
+            fact,
+            issuer,
+            reason,
+            ..
+        }) => refuse(
+            &format!(
+                "this node is revoked, by fact {fact} of node {issuer} (\"{reason}\"): the others \
+                 keep it out, and what it writes reaches nobody"
+            ),
+            "send requests to another node; what this one holds can still be read here, and to \
+             take part again make a new node with `replicant init` and join the cluster with it",
+        ),
     }
 }
 
@@ -64,9 +80,13 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Err
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
 
-/// Describes this API.
+/// Describes this API, in JSON only.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operation", responses(
-    (status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value)))]
-pub(super) async fn document() -> Response {
-    Json(super::openapi()).into_response()
+    (status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value),
+    (status = 406, description = "`Accept` does not allow JSON", body = ErrorView)))]
+pub(super) async fn document(headers: HeaderMap) -> Result<Response, ErrorReply> {
+    match Format::is_json_accepted(&headers) {
+        true => Ok(Json(super::openapi()).into_response()),
+        false => Err(not_acceptable("application/json")),
+    }
 }

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::{
     AcknowledgedView, DigestView, ModuleView, NetworkView, ObjectName, ObjectsView,
-    OtherModuleView, OutcomeView, PublishedView, SchemasView, StatusView, StorageView,
-    SubscriptionView, SwitchView, TopicView, UpdatedView,
+    OtherModuleView, OutcomeView, PublishedView, RevocationView, SchemasView, StatusView,
+    StorageView, SubscriptionView, SwitchView, TopicView, UpdatedView,
 };
 use crate::ids::TopicName;
 use crate::{
     Acknowledgements, DigestInfo, ModuleInfo, NetworkInfo, ObjectPage, OtherModule, Outcome,
-    Published, Status, Subscription, SwitchInfo, TopicInfo, Updated,
+    Published, RevocationInfo, Status, Subscription, SwitchInfo, TopicInfo, Updated,
 };
 
 impl StatusView {
@@ -29,9 +29,21 @@ impl StatusView {
                 reason: status.storage.reason,
             },
             network: status.network.into(),
+            revoked: status.revoked.map(Into::into),
             counters: counters
                 .map(|counter| (counter.name.to_owned(), counter.value))
                 .collect(),
+        }
+    }
+}
+
+impl From<RevocationInfo> for RevocationView {
+    fn from(revoked: RevocationInfo) -> Self {
+        Self {
+            fact: revoked.fact.to_string(),
+            issuer: revoked.issuer.to_string(),
+            reason: revoked.reason,
+            expires_at_ms: revoked.expires_at_ms,
         }
     }
 }
@@ -50,7 +62,7 @@ impl From<Subscription> for SubscriptionView {
     fn from(subscription: Subscription) -> Self {
         Self {
             topic: subscription.topic.to_string(),
-            subscribers: subscription.subscribers as u64,
+            subscribers: subscription.subscribers.map(|count| count as u64),
             own: subscription.own,
         }
     }

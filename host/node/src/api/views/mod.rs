@@ -17,7 +17,8 @@ pub use of_members::{MemberView, ReliabilityView};
 pub struct ErrorView {
     /// What went wrong.
     pub error: Failure,
-    /// For an update of which every command was refused: what became of each.
+    /// For an update of which every command was refused: what became of each, as in an
+    /// `UpdatedView`: objects with the one key `refused` or `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcomes: Option<Vec<OutcomeView>>,
 }
@@ -55,8 +56,25 @@ pub struct StatusView {
     pub storage: StorageView,
     /// Whether it takes part in the network.
     pub network: NetworkView,
+    /// The fact that keeps it out, if it is revoked and knows of it; else left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<RevocationView>,
     /// Counters since the start (names ending in `_total`) and gauges, by name.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// The fact that keeps a node out of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationView {
+    /// The fact's id.
+    pub fact: String,
+    /// Who revoked the node.
+    pub issuer: String,
+    /// Why, in the issuer's words.
+    pub reason: String,
+    /// Until when it counts, in milliseconds since 1970.
+    pub expires_at_ms: u64,
 }
 
 /// Whether the disk takes writes.
@@ -96,9 +114,9 @@ pub struct NetworkSwitch {
 pub struct SubscriptionView {
     /// The path.
     pub topic: String,
-    /// How many members subscribe to it, as far as the node knows; with partial views it knows of
-    /// itself.
-    pub subscribers: u64,
+    /// How many members subscribe to it; left out with partial views, where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscribers: Option<u64>,
     /// Whether the node that answers does: somebody listens there.
     pub own: bool,
 }
@@ -180,6 +198,10 @@ pub struct FactView {
     pub issued_at_ms: u64,
     /// When it expires: milliseconds since 1970.
     pub expires_at_ms: u64,
+    /// True where this was to be said again by who had said it, so that nothing was published; else
+    /// left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already: bool,
 }
 
 /// A page of facts.
@@ -390,11 +412,12 @@ pub struct Commands {
 pub struct UpdatedView {
     /// A version of the topic that contains the update; hand it to a read as `after`.
     pub version: String,
-    /// What became of each command, in order.
+    /// What became of each command, in order: each an object with one key, `applied`, `unchanged`,
+    /// `refused` or `failed`.
     pub outcomes: Vec<OutcomeView>,
 }
 
-/// What became of one command.
+/// What became of one command: an object with one of these keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeView {

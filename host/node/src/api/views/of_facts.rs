@@ -18,6 +18,7 @@ impl From<&SignedFact> for FactView {
             issuer: fact.issuer.to_string(),
             issued_at_ms: fact.issued_at_ms,
             expires_at_ms: fact.expires_at_ms(),
+            already: false,
         }
     }
 }

@@ -24,6 +24,9 @@ pub struct MemberView {
     pub is_self: bool,
     /// Whether a session with it is open.
     pub connected: bool,
+    /// True if a fact revokes it, and else left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
     /// How reliable it was, as the node that answers measured it; left out for itself, and with
     /// partial views.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,7 @@ impl From<MemberInfo> for MemberView {
             incarnation: member.incarnation,
             is_self: member.is_self,
             connected: member.connected,
+            revoked: member.revoked,
             reliability: member.reliability.map(Into::into),
         }
     }

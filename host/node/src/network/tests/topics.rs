@@ -46,7 +46,7 @@ impl TestNode {
     fn knows(&self, path: &str, subscribers: usize) -> bool {
         let subscriptions = self.handle.subscriptions();
         let mut known = subscriptions.iter();
-        known.any(|known| known.topic.as_str() == path && known.subscribers == subscribers)
+        known.any(|known| known.topic.as_str() == path && known.subscribers == Some(subscribers))
     }
 }
 
