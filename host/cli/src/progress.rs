@@ -1,7 +1,7 @@
 //! Progress on a terminal; where standard error is none, nothing, or a line now and then.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
@@ -47,6 +47,30 @@ pub(crate) fn one_more(bar: &ProgressBar) {
     }
 }
 
+/// When to say a line of work that takes long, where no bar can be drawn: every ten seconds at
+/// most.
+pub(crate) struct NowAndThen {
+    last: Instant,
+}
+
+/// How long it is quiet in between, and at first.
+const QUIET: Duration = Duration::from_secs(10);
+
+impl NowAndThen {
+    pub(crate) fn new(started: Instant) -> Self {
+        Self { last: started }
+    }
+
+    /// Whether a line is due; if so, the next is a while later.
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = now.saturating_duration_since(self.last) >= QUIET;
+        if is_due {
+            self.last = now;
+        }
+        is_due
+    }
+}
+
 /// Whether this many is where a tenth of the whole ends, but for the last.
 fn is_tenth(done: u64, whole: u64) -> bool {
     done < whole && done.is_multiple_of(whole.div_ceil(10))
@@ -67,6 +91,15 @@ fn styled(bar: ProgressBar, template: &str, what: &str) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_due_every_ten_seconds_at_most() {
+        let start = Instant::now();
+        let mut lines = NowAndThen::new(start);
+        let at = [0, 9, 10, 11, 19, 45, 50, 56].map(Duration::from_secs);
+        let due = at.map(|at| lines.is_due(start + at));
+        assert_eq!(due, [false, false, true, false, false, true, false, true]);
+    }
 
     #[test]
     fn nine_lines_at_most_are_said_of_any_whole() {

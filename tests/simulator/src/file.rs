@@ -23,6 +23,11 @@ pub use format::{FILE_BYTES_MAX, FileError, ScenarioFile};
 pub use values::NODES;
 
 impl ScenarioFile {
+    /// Whether something of it can be drawn: how broadcasts spread.
+    pub fn is_drawn(&self) -> bool {
+        !self.broadcast.is_empty()
+    }
+
     /// Runs it; `nodes` takes the place of what the file says.
     pub fn run(&self, nodes: Option<Index>, seed: u64, progress: &mut Progress<'_>) -> Outcome {
         let nodes = nodes.unwrap_or(self.nodes());

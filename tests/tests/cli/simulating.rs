@@ -75,6 +75,18 @@ fn a_file_is_run_or_told_what_is_wrong_in_which_line() {
     }
 }
 
+/// It was drawn empty.
+#[test]
+fn a_scenario_of_which_there_is_nothing_to_draw_says_so_before_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("x.svg");
+    let sim = ["sim", "reconcile", "--plot", plot.to_str().unwrap()];
+    let ran = Replicant::new().run(sim);
+    let ran = ran.fails(2, &["--plot", "nothing to draw", "tree"]);
+    assert_eq!(ran.stdout, "");
+    assert!(!plot.exists());
+}
+
 #[test]
 fn a_plot_that_cannot_be_written_is_told_before_the_runs() {
     let folder = tempfile::tempdir().unwrap();

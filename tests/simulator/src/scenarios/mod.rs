@@ -31,6 +31,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// With how many nodes, if nobody says.
     pub nodes: Index,
+    /// Whether something of it can be drawn.
+    pub is_drawn: bool,
     /// Runs it.
     pub run: Run,
 }
@@ -38,17 +40,17 @@ pub struct Scenario {
 /// All of them, in the order of telling. One line each, and its module above.
 #[rustfmt::skip]
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("flood", "random nodes flood a random graph", 1_000, flood::flood),
+    drawn("flood", "random nodes flood a random graph", 1_000, flood::flood),
     scenario("reconcile", "two sets that differ in 100 meet", 1_000_000, reconcile::reconcile),
-    scenario("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
-    scenario("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
+    drawn("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
+    drawn("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
     scenario("swim", "machines go silently", 1_000, swim::crash),
     scenario("swim_slow", "one of twenty is blocked again and again", 1_000, swim::slow),
     scenario("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
     scenario("swim_life", "members come and go, the network parts and heals", 1_000, swim::life),
     scenario("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),
-    scenario("tree", "nodes join through one, then random ones speak", 10_000, tree::tree),
-    scenario("tree_of_fifty", "the same, joined through one of fifty", 10_000, tree::tree_of_fifty),
+    drawn("tree", "nodes join through one, then random ones speak", 10_000, tree::tree),
+    drawn("tree_of_fifty", "the same, joined through one of fifty", 10_000, tree::tree_of_fifty),
     scenario("topics", "messages in topics, among those that listen", 2_000, topics::topics),
     scenario("tree_crash", "50, 80, 90 % of processes end", 10_000, mass_crash::mass_crash),
     scenario("tree_crash_silent", "the same, unnoticed", 10_000, mass_crash::mass_crash_silent),
@@ -59,7 +61,16 @@ const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Ru
         name,
         about,
         nodes,
+        is_drawn: false,
         run,
+    }
+}
+
+/// One of which something can be drawn.
+const fn drawn(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {
+    Scenario {
+        is_drawn: true,
+        ..scenario(name, about, nodes, run)
     }
 }
 
@@ -109,6 +120,14 @@ impl Found {
         }
     }
 
+    /// Whether something of it can be drawn.
+    pub fn is_drawn(&self) -> bool {
+        match self {
+            Self::Built(built) => built.is_drawn,
+            Self::File(file) => file.is_drawn(),
+        }
+    }
+
     /// Runs it.
     pub fn run(&self, nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outcome {
         match self {
@@ -136,5 +155,14 @@ mod tests {
             );
         }
         assert!(find("nothing").is_none());
+    }
+
+    /// Some were drawn empty.
+    #[test]
+    fn what_is_said_to_be_drawn_is_and_nothing_else() {
+        for it in SCENARIOS {
+            let outcome = (it.run)(64, 1, &mut |_, _| {});
+            assert_eq!(it.is_drawn, !outcome.plots.is_empty(), "{}", it.name);
+        }
     }
 }

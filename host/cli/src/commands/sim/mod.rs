@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use indicatif::ProgressBar;
@@ -18,7 +18,8 @@ use replicant_simulator::file::{FILE_BYTES_MAX, NODES, ScenarioFile};
 use replicant_simulator::scenarios::{self, Found};
 
 use crate::exit::{Unfit, WrongArgument};
-use crate::output::Table;
+use crate::output::{Table, aside};
+use crate::progress::NowAndThen;
 use crate::{files, progress};
 use report::Ran;
 
@@ -83,15 +84,20 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<()> {
         return list();
     };
     let scenario = find(name)?;
-    let nodes = arguments.nodes.unwrap_or(scenario.nodes());
     let seeds: Vec<u64> = match &arguments.seeds {
         Some(seeds) => seeds.clone().collect(),
         None => vec![arguments.seed],
     };
+    if arguments.plot.is_some() && !scenario.is_drawn() {
+        bail!(WrongArgument(format!(
+            "--plot: of {name} there is nothing to draw; how a broadcast spreads is drawn, as of \
+             tree, rapid, flood, and files with a [[broadcast]]"
+        )));
+    }
     let plot = arguments.plot.as_deref().map(writable).transpose()?;
     let mut runs = Vec::new();
     for seed in seeds {
-        let ran = run_one(name, &scenario, nodes, seed);
+        let ran = run_one(arguments, name, &scenario, seed);
         match arguments.json {
             true => report::json(&ran)?,
             false => report::seed(&ran)?,
@@ -155,10 +161,19 @@ fn read(file: &Path) -> Result<Found> {
     Ok(Found::File(Box::new(parsed)))
 }
 
-fn run_one(name: &str, scenario: &Found, nodes: u32, seed: u64) -> Ran {
+fn run_one(arguments: &SimArguments, name: &str, scenario: &Found, seed: u64) -> Ran {
+    let nodes = arguments.nodes.unwrap_or(scenario.nodes());
     let bar = progress::share(STEPS as u64, &format!("seed {seed}"));
     let started = Instant::now();
-    let outcome = scenario.run(nodes, seed, &mut |what, done| show(&bar, seed, what, done));
+    let mut lines = NowAndThen::new(started);
+    let is_told = bar.is_hidden() && !arguments.json;
+    let outcome = scenario.run(nodes, seed, &mut |what, done| {
+        show(&bar, seed, what, done);
+        if is_told && lines.is_due(Instant::now()) {
+            let percent = (done.clamp(0.0, 1.0) * 100.0) as u64;
+            aside(&format!("seed {seed}: {what}, {percent} %"));
+        }
+    });
     bar.finish_and_clear();
     Ran {
         scenario: name.to_owned(),
