@@ -1,6 +1,7 @@
 //! Where things lie.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::TARGET_FOLDER_VARIABLE;
@@ -10,18 +11,41 @@ pub(crate) fn shared_target_folder() -> PathBuf {
     if let Some(folder) = env::var_os(TARGET_FOLDER_VARIABLE) {
         return absolute(folder.into());
     }
-    let inside = env::var_os("OUT_DIR")
+    let build = env::var_os("OUT_DIR").map(PathBuf::from);
+    let build = build.as_deref().and_then(cargo_target_folder);
+    let own = || cargo_target_folder(&env::current_exe().ok()?);
+    absolute(shared(build, env::var_os(CARGO_VARIABLE), own))
+}
+
+/// In the target folder of the Cargo that runs this program as a build script, in the one that
+/// Cargo is told to use, or in that of the Cargo that built this program.
+fn shared(
+    build: Option<PathBuf>,
+    told: Option<OsString>,
+    own: impl FnOnce() -> Option<PathBuf>,
+) -> PathBuf {
+    let folder = build.or_else(|| named(told)).or_else(own);
+    folder.unwrap_or_else(|| "target".into()).join("guests")
+}
+
+/// What Cargo builds into, if it is told so.
+const CARGO_VARIABLE: &str = "CARGO_TARGET_DIR";
+
+/// The folder that a variable names; one that is empty is as good as none.
+fn named(variable: Option<OsString>) -> Option<PathBuf> {
+    variable
+        .filter(|folder| !folder.is_empty())
         .map(PathBuf::from)
-        .or_else(|| env::current_exe().ok());
-    let folder = inside.as_deref().and_then(cargo_target_folder);
-    absolute(folder.unwrap_or_else(|| "target".into()).join("guests"))
 }
 
 /// The target folder of a project that shares it with nobody.
 pub(crate) fn target_folder_of(directory: &Path) -> PathBuf {
     match env::var_os(TARGET_FOLDER_VARIABLE) {
         Some(folder) => absolute(folder.into()),
-        None => absolute(directory.join("target/guests")),
+        None => {
+            let own = || Some(directory.join("target"));
+            absolute(shared(None, env::var_os(CARGO_VARIABLE), own))
+        }
     }
 }
 
@@ -60,8 +84,27 @@ mod tests {
     fn a_project_has_a_target_folder_of_its_own_wherever_this_program_runs() {
         let folder = target_folder_of(Path::new("some/project"));
         assert!(folder.is_absolute(), "{}", folder.display());
-        let is_set = env::var_os(TARGET_FOLDER_VARIABLE).is_some();
+        let variables = [TARGET_FOLDER_VARIABLE, CARGO_VARIABLE];
+        let is_set = variables
+            .into_iter()
+            .any(|name| env::var_os(name).is_some());
         assert!(is_set || folder.ends_with("some/project/target/guests"));
+    }
+
+    /// A program that was built from sources wrote into their folder `target`, whatever Cargo was
+    /// told.
+    #[test]
+    fn what_cargo_is_told_goes_before_where_this_program_was_built() {
+        let told = |folder: &str| Some(OsString::from(folder));
+        let own = || Some(PathBuf::from("own"));
+        let is = |folder: PathBuf, at: &str| assert_eq!(folder, Path::new(at));
+        is(
+            shared(Some("build".into()), told("told"), own),
+            "build/guests",
+        );
+        is(shared(None, told("told"), own), "told/guests");
+        is(shared(None, told(""), own), "own/guests");
+        is(shared(None, None, || None), "target/guests");
     }
 
     #[test]

@@ -42,8 +42,9 @@ pub struct Options {
 
 impl Options {
     /// Finds a toolchain and the target folder: [`TARGET_FOLDER_VARIABLE`] if it is set, else
-    /// `guests` in the target folder of the Cargo that runs or built this program, or in `target`
-    /// of the present folder.
+    /// `guests` in the target folder of the Cargo that runs this program, in the one that
+    /// `CARGO_TARGET_DIR` names, in that of the Cargo that built this program, or in `target` of
+    /// the present folder.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl Options {
     }
 
     /// The same for a project of its own, which keeps what is built in its own folder `target`,
-    /// unless [`TARGET_FOLDER_VARIABLE`] is set.
+    /// unless [`TARGET_FOLDER_VARIABLE`] or `CARGO_TARGET_DIR` is set.
     ///
     /// # Errors
     ///
