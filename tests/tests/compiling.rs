@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use replicant_runtime::{CompilerProcess, Limits, LoadError, Runtime, RuntimeConfig};
+#[cfg(target_os = "linux")]
+use replicant_tests::process::{NodeProcess, until};
 
 /// A runtime whose compiler is the `replicant` command with changed limits.
 fn runtime(change: impl FnOnce(&mut CompilerProcess)) -> Runtime {
@@ -95,6 +97,78 @@ fn a_component_that_takes_too_long_is_refused_and_the_parent_goes_on() {
             what: "more than 1 s of processor time".to_owned()
         }
     );
+}
+
+/// Nobody else would end it, and the next start begins another one. It is stopped meanwhile, so it
+/// cannot end by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_compiler_ends_with_a_node_that_is_killed() {
+    let mut node = NodeProcess::alone();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.wasm");
+    std::fs::write(&file, component(2_000, 250)).unwrap();
+    let load = ["module", "load", file.to_str().unwrap()];
+    let _loading = node.replicant.start(load);
+    let mut found = None;
+    until("it is being compiled", || {
+        found = compiler_of(node.process_id());
+        found.is_some()
+    });
+    let compiler = Stopped::new(found.unwrap());
+    node.kill();
+    until("the compiler has ended", || !compiler.is_there());
+}
+
+/// The child of a process that compiles.
+#[cfg(target_os = "linux")]
+fn compiler_of(parent: u32) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |id: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status.contains(&format!("\nPPid:\t{parent}\n"))
+    };
+    ids.filter(is_child).find(|id| is_compiler(*id))
+}
+
+/// One that has ended has no command line, whether somebody noticed or not.
+#[cfg(target_os = "linux")]
+fn is_compiler(id: u32) -> bool {
+    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).contains("--compile-component")
+}
+
+/// A compiler that is stopped; it is ended when this is dropped.
+#[cfg(target_os = "linux")]
+struct Stopped(u32);
+
+#[cfg(target_os = "linux")]
+impl Stopped {
+    fn new(id: u32) -> Self {
+        let stopped = Self(id);
+        assert!(stopped.signal("-STOP"));
+        stopped
+    }
+
+    fn is_there(&self) -> bool {
+        is_compiler(self.0)
+    }
+
+    fn signal(&self, name: &str) -> bool {
+        let mut kill = std::process::Command::new("kill");
+        let sent = kill.args([name, &self.0.to_string()]).status();
+        sent.is_ok_and(|sent| sent.success())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if self.is_there() {
+            self.signal("-KILL");
+        }
+    }
 }
 
 /// A component within all bounds of shape: so many functions, each with so many additions.

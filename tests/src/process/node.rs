@@ -135,6 +135,11 @@ impl NodeProcess {
         self.ready["api"].as_str().unwrap()
     }
 
+    /// The process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its data folder.
     pub fn folder(&self) -> &Path {
         &self.folder

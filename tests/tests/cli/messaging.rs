@@ -421,3 +421,33 @@ fn a_fact_comes_to_all_rapidly() {
         until("it came", || count(node, "rapid_delivered_total") == 1);
     }
 }
+
+/// Who reads too slowly loses the oldest, and is told how many.
+#[test]
+fn a_listener_that_does_not_keep_up_is_told_what_it_missed() {
+    const SAID: usize = 64;
+    let node = NodeProcess::alone();
+    let mut listener = listen(&node, "news");
+    until("it listens", || subscribers(&node, "news") == 1);
+    // Far more than the queue of a listener and all that lies between it and its reader hold.
+    let large = json!("x".repeat(900_000)).to_string();
+    for _ in 0..SAID {
+        let said = node
+            .replicant
+            .run_with(["topic", "publish", "news", "-"], &large);
+        said.succeeds();
+    }
+    publish(&node, "news", &json!("end"));
+    let mut heard = 0;
+    while payload(&mut listener) != "end" {
+        heard += 1;
+    }
+    assert!(heard < SAID, "{heard}");
+    listener.signal("KILL");
+    let told = listener.ends().stderr;
+    let counts = told.lines().filter_map(|line| {
+        assert!(line.ends_with("gone"), "{line}");
+        line.split(' ').next()?.parse::<usize>().ok()
+    });
+    assert_eq!(heard + counts.sum::<usize>(), SAID, "{told}");
+}
