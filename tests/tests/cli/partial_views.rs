@@ -121,6 +121,18 @@ fn seven_nodes_of_which_none_knows_all_load_write_converge_and_survive_a_crash()
         [1, 2, 5].iter().all(listens)
     });
     say(&["1"]).mentions(&["not known"]);
+    // What nobody knows is no number.
+    let columns = |table: String, of: &str| -> Vec<String> {
+        let row = table.lines().find(|line| line.starts_with(of)).unwrap();
+        let cells = row.split("  ").map(|cell| cell.trim().to_owned());
+        cells.filter(|cell| !cell.is_empty()).collect()
+    };
+    let listed = nodes[1].run(["topic", "list"]).succeeds().stdout;
+    assert_eq!(columns(listed, "shop")[1], "-");
+    let neighbour = &of_state(&nodes[1], "neighbour")[0];
+    let listed = nodes[1].run(["members"]).succeeds().stdout;
+    let cells = columns(listed, &neighbour[..8]);
+    assert_eq!((&cells[2][..], &cells[3][..]), ("neighbour", "-"));
     say(&["2", "--acks", "3", "--deadline-ms", "30000"]).prints("3 have it\n");
     for listener in &mut listeners {
         let mut first: Vec<u64> = Vec::new();
