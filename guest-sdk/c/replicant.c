@@ -90,6 +90,20 @@ static void apply_op(object *self, const rep_context *context, rep_reader op, pa
   end_item(events);
 }
 
+/* Of a type that says nothing of how its ops are encoded. */
+static const uint32_t first_schema[] = {1, 0};
+
+/* Which encodings of ops the type reads, and a 0. */
+static const uint32_t *read_schemas(void) {
+  return rep_the_type.reads != NULL ? rep_the_type.reads : first_schema;
+}
+
+static bool reads_schema(uint32_t schema) {
+  const uint32_t *known = read_schemas();
+  while (*known != 0 && *known != schema) known++;
+  return *known != 0;
+}
+
 void exports_replicant_crdt_op_based_describe(replicant_crdt_types_description_t *said) {
   const rep_type *type = &rep_the_type;
   const char *any = "{}";
@@ -104,10 +118,12 @@ void exports_replicant_crdt_op_based_describe(replicant_crdt_types_description_t
                      type->query_schema ? type->query_schema : "{\"const\": \"value\"}");
   op_type_string_dup(&said->value_schema, type->value_schema ? type->value_schema : any);
   op_type_string_dup(&said->event_schema, type->event_schema ? type->event_schema : any);
-  said->writes = 1;
-  said->reads.ptr = allocate(1, sizeof(uint32_t));
-  said->reads.ptr[0] = 1;
-  said->reads.len = 1;
+  said->writes = type->writes ? type->writes : 1;
+  size_t count = 0;
+  while (read_schemas()[count] != 0) count++;
+  said->reads.ptr = allocate(count, sizeof(uint32_t));
+  memcpy(said->reads.ptr, read_schemas(), count * sizeof(uint32_t));
+  said->reads.len = count;
 }
 
 exports_replicant_crdt_op_based_own_object_t
@@ -120,38 +136,56 @@ void exports_replicant_crdt_op_based_object_destructor(object *self) {
   free(self);
 }
 
+bool rep_is_version(const char *version, const char *series) {
+  size_t length = strlen(series);
+  return strlen(version) > length && memcmp(version, series, length) == 0 && version[length] == '.';
+}
+
 /* Whether a version is of the same series as ours: the same major number, or 0 and the same minor. */
-static bool is_readable(const op_type_string_t *version) {
+static bool is_compatible(const char *version) {
   const char *own = rep_the_type.version;
   int dots = own[0] == '0' && own[1] == '.' ? 2 : 1;
-  for (size_t i = 0; i < version->len && own[i] == (char)version->ptr[i]; i++) {
+  for (size_t i = 0; own[i] != 0 && own[i] == version[i]; i++) {
     if (own[i] == '.' && --dots == 0) return true;
   }
+  return false;
+}
+
+/* Reads what a version saved into a new state; else `why_not` says why it does not. */
+static bool load_state(object *self, rep_reader *in, const char *from, rep_buffer *why_not) {
+  const rep_type *type = &rep_the_type;
+  if (type->load_from == NULL && !is_compatible(from)) {
+    rep_say(why_not, "version ");
+    rep_say(why_not, type->version);
+    rep_say(why_not, " reads no state of version ");
+    rep_say(why_not, from);
+    return false;
+  }
+  if (type->load_from ? type->load_from(self, in, from) : type->load(self, in)) return true;
+  rep_say(why_not, "these bytes are no saved state of version ");
+  rep_say(why_not, from);
   return false;
 }
 
 bool exports_replicant_crdt_op_based_static_object_load(
     op_type_list_u8_t *saved, op_type_string_t *from_version,
     exports_replicant_crdt_op_based_own_object_t *loaded, op_type_string_t *why_not) {
-  const char *complaint = "the state was saved by a version that this one does not read";
-  object *self = NULL;
-  if (is_readable(from_version)) {
-    rep_reader in = reader_of(saved->ptr, saved->len);
-    self = new_object();
-    if (!rep_the_type.load(self, &in)) {
-      exports_replicant_crdt_op_based_object_destructor(self);
-      complaint = "these bytes are no saved state of this type";
-      self = NULL;
-    }
-  }
+  rep_reader in = reader_of(saved->ptr, saved->len);
+  char *from = allocate(from_version->len + 1, 1);
+  memcpy(from, from_version->ptr, from_version->len);
+  rep_buffer complaint = {0};
+  object *self = new_object();
+  bool is_loaded = load_state(self, &in, from, &complaint);
+  free(from);
   op_type_list_u8_free(saved);
   op_type_string_free(from_version);
-  if (self == NULL) {
-    op_type_string_dup(why_not, complaint);
-    return false;
+  if (is_loaded) {
+    *loaded = exports_replicant_crdt_op_based_object_new(self);
+  } else {
+    exports_replicant_crdt_op_based_object_destructor(self);
+    *why_not = string_of(&complaint);
   }
-  *loaded = exports_replicant_crdt_op_based_object_new(self);
-  return true;
+  return is_loaded;
 }
 
 /* What a batch of commands has led to so far. */
@@ -192,7 +226,7 @@ void exports_replicant_crdt_op_based_method_object_update(object *self,
                                                           replicant_crdt_types_context_t *context,
                                                           packed *commands, bool events,
                                                           replicant_crdt_types_updated_t *result) {
-  rep_context at = {context->replica, context->counter, context->timestamp};
+  rep_context at = {context->replica, context->counter, context->timestamp, context->schema};
   batch done = {.wanted = events};
   for (size_t i = 0; i < commands->ends.len; i++) {
     carry_out(self, &at, item_of(commands, i), (uint32_t)i, &done);
@@ -210,8 +244,10 @@ void exports_replicant_crdt_op_based_method_object_apply(object *self,
                                                          replicant_crdt_types_run_t *run,
                                                          bool events, packed *told) {
   packer changes = {0};
-  for (size_t i = 0; i < run->ops.ends.len; i++) {
-    rep_context context = {run->replica, run->counters.ptr[i], run->timestamp};
+  bool is_read = reads_schema(run->schema);
+  if (!is_read) replicant_crdt_log_unread((uint32_t)run->ops.ends.len);
+  for (size_t i = 0; is_read && i < run->ops.ends.len; i++) {
+    rep_context context = {run->replica, run->counters.ptr[i], run->timestamp, run->schema};
     apply_op(self, &context, item_of(&run->ops, i), &changes, events);
   }
   replicant_crdt_types_run_free(run);
@@ -255,7 +291,7 @@ bool exports_replicant_crdt_op_based_method_object_compact(
   if (rep_the_type.compact != NULL) {
     rep_context *dots = allocate(stable->len, sizeof(rep_context));
     for (size_t i = 0; i < stable->len; i++) {
-      dots[i] = (rep_context){stable->ptr[i].replica, stable->ptr[i].counter, 0};
+      dots[i] = (rep_context){stable->ptr[i].replica, stable->ptr[i].counter, 0, 0};
     }
     rep_stable all = {.dots = dots, .count = stable->len};
     is_more_left = rep_the_type.compact(self, &all, floor, number);

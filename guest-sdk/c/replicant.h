@@ -11,9 +11,11 @@
 #include <stdint.h>
 
 /* Under what name and at what time an op is made; the same wherever it is applied. Replica and
-   counter are the op's dot, which no other op has. */
+   counter are the op's dot, which no other op has. `schema` says how the op is encoded: it is one of
+   those that the type `reads`, and what it `writes` for an op that is made here. */
 typedef struct {
   uint64_t replica, counter, timestamp;
+  uint32_t schema;
 } rep_context;
 
 /* Whether the op with context `a` comes after that with context `b`, in an order in which each op
@@ -74,6 +76,9 @@ typedef struct {
 
 bool rep_is_stable(const rep_stable *stable, uint64_t replica, uint64_t counter);
 
+/* Whether a version is of this series, such as "1", or "0.2": 0.2.7 is of the latter. */
+bool rep_is_version(const char *version, const char *series);
+
 /* What became of a command. */
 typedef enum {
   REP_OP,      /* `out` is the op */
@@ -86,6 +91,11 @@ typedef struct {
   /* JSON Schemas, as text; NULL: anything. */
   const char *command_schema, *query_schema, *value_schema, *event_schema;
   size_t state_bytes;
+  /* How ops are encoded: what is written, and which encodings `effect` reads, with a 0 at the end of
+     the list; 0 and NULL: 1, and 1 alone. A version whose ops are others than those of the versions
+     before it writes a higher number and still reads theirs: ops never go away. */
+  uint32_t writes;
+  const uint32_t *reads;
 
   /* Makes the op that carries out a command. Looks at the state and changes nothing. */
   rep_outcome (*prepare)(const void *state, const rep_context *context, rep_reader *command,
@@ -101,6 +111,11 @@ typedef struct {
   void (*save)(const void *state, rep_buffer *out);
   /* Reads what `save` wrote into a state that is zero. */
   bool (*load)(void *state, rep_reader *saved);
+  /* Reads what `from_version` of the type saved into a state that is zero. For types whose states have
+     another layout than in older versions: it is called for each version then, this one too, and
+     says no to what it does not read. NULL: `load` gets what compatible versions saved (of the same
+     major version; below 1.0 of the same minor one). */
+  bool (*load_from)(void *state, rep_reader *saved, const char *from_version);
   /* Forgets what no future op can need; says whether more can be forgotten later. May be NULL. */
   bool (*compact)(void *state, const rep_stable *stable, uint64_t floor, uint64_t number);
   /* Gives back what the state holds besides its own bytes. May be NULL. */

@@ -53,7 +53,8 @@ export class Refusal extends Error {}
  *
  * A context has `replica`, `counter` and `timestamp`, all BigInts. Replica and counter are the op's
  * dot, which no other op has. `(timestamp, replica, counter)` orders ops so that each comes after
- * all that its author had seen; `later` compares.
+ * all that its author had seen; `later` compares. Its `schema`, a Number, says how the op is encoded:
+ * it is one of those that the type `reads`, and what it `writes` for an op that is made here.
  */
 export class Crdt {
   /** Makes the op that carries out a command; null if there is nothing to change. Changes nothing. */
@@ -87,6 +88,16 @@ export class Crdt {
   /** Takes over a saved state, in a new object. */
   load(_saved) {
     throw new Error("a type needs load(saved)");
+  }
+
+  /**
+   * Takes over what `fromVersion` of the type saved, in a new object. Write it where states have
+   * another layout than in older versions: it is called for each version then, this one too, and
+   * throws for what it does not read. Without it, `load` gets what compatible versions saved (of the
+   * same major version; below 1.0 of the same minor one).
+   */
+  loadFrom(saved, _fromVersion) {
+    this.load(saved);
   }
 
   /** Forgets what no future op can need; returns whether more can be forgotten later. */
@@ -148,7 +159,12 @@ class Stable {
   }
 }
 
-/** Makes the interface `replicant:crdt/op-based` of a class. */
+/**
+ * Makes the interface `replicant:crdt/op-based` of a class, and of what is said of it: `name`,
+ * `version`, `summary`, and JSON Schemas as objects: `commandSchema`, `querySchema`, `valueSchema`,
+ * `eventSchema`. A version whose ops are others than those of the versions before it `writes` a
+ * higher number than 1, and still `reads` theirs, a list: ops never go away.
+ */
 export function define(about, Type) {
   const described = {
     summary: "",
@@ -164,6 +180,8 @@ export function define(about, Type) {
     described[key] = JSON.stringify(described[key]);
   }
 
+  const migrates = Type.prototype.loadFrom !== Crdt.prototype.loadFrom;
+
   return {
     describe: () => ({
       ...described,
@@ -176,14 +194,14 @@ export function define(about, Type) {
       }
 
       static load(saved, fromVersion) {
-        if (series(fromVersion) !== series(described.version)) {
+        if (!migrates && series(fromVersion) !== series(described.version)) {
           throw `version ${described.version} reads no state of version ${fromVersion}`;
         }
         const object = new this();
         try {
-          object.state.load(decode(saved));
+          object.state.loadFrom(decode(saved), fromVersion);
         } catch (error) {
-          throw `these bytes are no saved state of ${described.name}: ${error.message}`;
+          throw `no saved state of ${described.name} ${fromVersion}: ${error.message}`;
         }
         return object;
       }
@@ -254,6 +272,10 @@ class ObjectOf {
 
   apply(run, events) {
     const told = [];
+    if (!this.described.reads.includes(Number(run.schema))) {
+      unread(run.counters.length);
+      return pack(told);
+    }
     unpack(run.ops).forEach((op, index) => {
       this.effect(contextOf(run, BigInt(run.counters[index])), op, events ? told : []);
     });
@@ -316,8 +338,13 @@ function readQuestion(bytes) {
 }
 
 // Numbers of 64 bits can come as Number or as BigInt; a type sees BigInts only.
-function contextOf({ replica, timestamp }, counter) {
-  return { replica: BigInt(replica), counter, timestamp: BigInt(timestamp) };
+function contextOf({ replica, timestamp, schema }, counter) {
+  return {
+    replica: BigInt(replica),
+    counter,
+    timestamp: BigInt(timestamp),
+    schema: Number(schema),
+  };
 }
 
 function unpack({ bytes, ends }) {

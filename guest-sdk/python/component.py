@@ -20,6 +20,6 @@ class OpBased(exports.OpBased):
             query_schema=json.dumps(about.query_schema),
             value_schema=json.dumps(about.value_schema),
             event_schema=json.dumps(about.event_schema),
-            writes=1,
-            reads=[1],
+            writes=about.writes,
+            reads=list(about.reads),
         )

@@ -10,7 +10,7 @@ import sdk.no_chance  # noqa: F401, I001 (before the type takes names of it)
 import app
 from componentize_py_types import Err
 from sdk.cbor import decode, encode
-from sdk.replicant import UNREAD, Context, Random, Refusal, Stable
+from sdk.replicant import UNREAD, Context, Crdt, Random, Refusal, Stable
 from wit_world.exports import op_based
 from wit_world.imports import log, types
 
@@ -51,21 +51,22 @@ class Object(op_based.Object):
 
     @classmethod
     def load(cls, saved: bytes, from_version: str):
-        about = app.ABOUT
-        if _series(from_version) != _series(about.version):
+        about, loaded = app.ABOUT, cls()
+        migrates = type(loaded.state).load_from is not Crdt.load_from
+        if not migrates and _series(from_version) != _series(about.version):
             raise Err(f"version {about.version} reads no state of version {from_version}")
-        loaded = cls()
         try:
-            loaded.state.load(decode(saved))
+            loaded.state.load_from(decode(saved), from_version)
         except (ValueError, TypeError, KeyError, IndexError) as error:
-            raise Err(f"these bytes are no saved state of {about.name}: {error}") from None
+            raise Err(f"no saved state of {about.name} {from_version}: {error}") from None
         return loaded
 
     @telling
     def update(self, context, commands, events: bool):
         ops, made, refusals, told = [], [], [], []
         for index, command in enumerate(_unpack(commands)):
-            at = Context(context.timestamp, context.replica, context.counter + len(ops))
+            counter = context.counter + len(ops)
+            at = Context(context.timestamp, context.replica, counter, context.schema)
             try:
                 op = self.state.prepare(at, _read_command(command))
             except Refusal as refusal:
@@ -83,8 +84,11 @@ class Object(op_based.Object):
     @telling
     def apply(self, run, events: bool):
         told = []
+        if run.schema not in app.ABOUT.reads:
+            log.unread(len(run.counters))
+            return _pack(told)
         for counter, op in zip(run.counters, _unpack(run.ops)):
-            self._effect(Context(run.timestamp, run.replica, counter), op, told)
+            self._effect(Context(run.timestamp, run.replica, counter, run.schema), op, told)
         return _pack(told if events else [])
 
     @telling

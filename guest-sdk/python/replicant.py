@@ -30,17 +30,23 @@ class Context:
     """Under what name and at what time an op is made; the same wherever it is applied.
 
     Replica and counter are the op's dot, which no other op has. Contexts are ordered so that each
-    op comes after all that its author had seen.
+    op comes after all that its author had seen. `schema` says how the op is encoded: it is one of
+    `About.reads`, and `About.writes` for an op that is made here.
     """
 
     timestamp: int
     replica: int
     counter: int
+    schema: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True)
 class About:
-    """What a type says of itself. Schemas are JSON Schemas, as dicts."""
+    """What a type says of itself. Schemas are JSON Schemas, as dicts.
+
+    A version whose ops are others than those of the versions before it `writes` a higher number, and
+    still `reads` theirs: ops never go away. `effect` finds the number of an op in its context.
+    """
 
     name: str
     version: str
@@ -49,6 +55,8 @@ class About:
     query_schema: dict = field(default_factory=lambda: {"const": "value"})
     value_schema: dict = field(default_factory=dict)
     event_schema: dict = field(default_factory=dict)
+    writes: int = 1
+    reads: tuple[int, ...] = (1,)
 
 
 class Stable:
@@ -113,6 +121,14 @@ class Crdt:
     def load(self, saved) -> None:
         """Takes over a saved state, in a new object; raises ValueError if it is none."""
         raise NotImplementedError
+
+    def load_from(self, saved, from_version: str) -> None:
+        """Takes over what `from_version` of the type saved, in a new object. Write it where states
+        have another layout than in older versions: it is called for each version then, this one
+        too, and raises ValueError for what it does not read. Without it, `load` gets what
+        compatible versions saved (of the same major version; below 1.0 of the same minor one).
+        """
+        self.load(saved)
 
     def compact(self, stable: Stable, floor: int, number: int) -> bool:
         """Forgets what no future op can need; returns whether more can be forgotten later."""

@@ -6,6 +6,7 @@ mod c;
 mod cbor;
 mod dev;
 mod javascript;
+mod migration;
 mod misuse;
 mod place;
 mod python;

@@ -73,7 +73,11 @@ static void sample(const void *state, rep_random *random, rep_buffer *out) {
 }
 
 /* Nothing here ever becomes superfluous. A type that keeps what will be, such as the marks of
-   removed elements, also has `compact`. */
+   removed elements, also has `compact`.
+
+   A later version whose ops are others says so below (`.writes = 2`, and `.reads` leads to the list
+   1, 2, 0), and `effect` looks at `context->schema`; one whose saved state is another has
+   `load_from`. */
 
 const rep_type rep_the_type = {
     .name = "my-type",

@@ -79,6 +79,9 @@ class ScoreBoard extends Crdt {
 
   // Nothing here ever becomes superfluous. A type that keeps what will be, such as the marks of
   // removed elements, also has `compact`.
+  //
+  // A later version whose ops are others says so below (`writes: 2, reads: [1, 2]`), and `effect`
+  // looks at `context.schema`; one whose saved state is another has `loadFrom`.
 }
 
 function isOp(op) {

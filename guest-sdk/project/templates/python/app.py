@@ -92,6 +92,9 @@ class Type(Crdt):
 
     # Nothing here ever becomes superfluous. A type that keeps what will be, such as the marks of
     # removed elements, also has `compact`.
+    #
+    # A later version whose ops are others says so in ABOUT (`writes=2, reads=(1, 2)`), and `effect`
+    # looks at `context.schema`; one whose saved state is another has `load_from`.
 
 
 def is_score(score) -> bool:

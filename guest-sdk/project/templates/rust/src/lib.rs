@@ -115,6 +115,9 @@ impl Crdt for ScoreBoard {
 
     // Nothing here ever becomes superfluous. A type that keeps what will be, such as the marks of
     // removed elements, also implements `compact`.
+    //
+    // A later version whose ops are others says so (`WRITES` and `READS`), and has `apply_bytes`,
+    // which looks at `context.schema`; one whose saved state is another has `load`.
 }
 
 // Makes this crate a component. Compiled for your own machine it is plain Rust.
