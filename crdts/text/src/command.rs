@@ -113,7 +113,7 @@ pub(crate) const COMMAND_SCHEMA: &str = r#"{
 /// JSON Schema of a query.
 pub(crate) const QUERY_SCHEMA: &str = r#"{
   "oneOf": [
-    {"const": "length"},
+    {"enum": ["length", "value"]},
     {"type": "object", "additionalProperties": false, "required": ["slice"], "properties": {
       "slice": {"type": "object", "additionalProperties": false, "required": ["at", "count"],
         "properties": {"at": {"type": "integer", "minimum": 0},

@@ -59,6 +59,7 @@ impl Crdt for Poll {
     const SUMMARY: &'static str = "A poll. Each voter's last vote counts. A vote that was given \
         before its voter knew that the poll was closed still counts.";
     const COMMAND_SCHEMA: &'static str = include_str!("command.json");
+    const QUERY_SCHEMA: &'static str = include_str!("query.json");
     type Command = Command;
     type Op = Op;
     type Query = Query;

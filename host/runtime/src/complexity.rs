@@ -145,6 +145,24 @@ pub(crate) fn invalid(error: wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Invalid(error.to_string())
 }
 
+/// Those that a refusal names, by that name.
+#[cfg(test)]
+pub(crate) fn named_limits() -> [(&'static str, u64); 11] {
+    [
+        ("bytes in one function", FUNCTION_BYTES_MAX),
+        ("locals in one function", LOCALS_MAX),
+        ("nested blocks", NESTING_MAX),
+        ("calls in one function", CALLS_MAX),
+        ("branches in one function", BRANCHES_MAX),
+        ("locals times blocks and branches in one function", MEETINGS_MAX),
+        ("locals times blocks and branches", MEETINGS_TOTAL_MAX),
+        ("blocks times branches in one function", JUMPS_MAX),
+        ("blocks times branches", JUMPS_TOTAL_MAX),
+        ("parameters of one function", PARAMETERS_MAX),
+        ("results of one function", RESULTS_MAX),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use wasmparser::{Parser, Payload};

@@ -342,6 +342,18 @@ mod tests {
         }
     }
 
+    /// Whoever reads why a component is refused finds the limit there.
+    #[test]
+    fn the_documents_have_the_limits() {
+        let document = include_str!("../../../docs/cli.md");
+        for (what, limit) in DECLARED_MAX.into_iter().chain(complexity::named_limits()) {
+            let named = format!("`{what}`");
+            let row = document.lines().find(|line| line.contains(&named));
+            let row = row.unwrap_or_else(|| panic!("no row of {what}"));
+            assert!(row.contains(&Grouped(limit).to_string()), "{row}");
+        }
+    }
+
     #[test]
     fn what_is_no_component_is_named() {
         let what = |bytes: &[u8]| examine(bytes).unwrap_err().to_string();

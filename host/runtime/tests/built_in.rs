@@ -279,3 +279,22 @@ fn a_large_object_can_be_read_saved_and_loaded() {
         assert_eq!(other.save(), saved);
     }
 }
+
+/// Whether a schema accepts this text as one of those that it lists.
+fn lists(schema: &Value, text: &str) -> bool {
+    let listed = schema["enum"].as_array().into_iter().flatten();
+    let parts = schema["oneOf"].as_array().into_iter().flatten();
+    schema["const"] == text
+        || listed.into_iter().any(|one| one == text)
+        || parts.into_iter().any(|part| lists(part, text))
+}
+
+/// Every type answers it, and whoever reads the schema does not know that.
+#[test]
+fn every_type_lists_its_value_among_its_queries() {
+    for module in modules() {
+        let description = module.description();
+        let schema = serde_json::from_str(&description.query_schema).unwrap();
+        assert!(lists(&schema, "value"), "{}: {schema}", description.name);
+    }
+}
