@@ -44,6 +44,7 @@
 mod authors;
 mod cycles;
 mod directory;
+mod handing_on;
 mod numbers;
 mod openings;
 mod passing;
@@ -60,6 +61,7 @@ use crate::ids::{NodeId, TopicName};
 
 pub use authors::GONE_MAX;
 pub use cycles::{Cycles, LinkChanges};
+pub use handing_on::HandingOn;
 pub use numbers::NUMBERS_MAX;
 pub use openings::{HASHES_MAX, HASHES_PER_SECOND};
 pub use passing::{NEWCOMERS_AT_ONCE, NEWCOMERS_PER_SECOND, Passing};

@@ -4,7 +4,7 @@
 //! passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use replicant_tests::process::{Lab, NodeProcess, Start, until};
+use replicant_tests::process::{Lab, NodeProcess, Running, Start, until};
 use serde_json::Value;
 
 const COUNT: usize = 5;
@@ -109,19 +109,51 @@ fn two_sides_of_a_broken_network_go_on_and_come_together_again() {
     assert!(digests_are_equal(&nodes));
 }
 
+/// Two programs that listen at nodes 0 and 4.
+fn listeners(nodes: &[NodeProcess]) -> [Running; 2] {
+    let listen = |machine: usize| {
+        let replicant = &nodes[machine].replicant;
+        replicant.start(["topic", "subscribe", "bells", "--json"])
+    };
+    let listeners = [0, 4].map(listen);
+    let knows = |node: &NodeProcess| {
+        let topics = node.run(["topic", "list", "--json"]).succeeds().json();
+        let mut topics = topics.as_array().unwrap().iter();
+        topics.any(|topic| topic["topic"] == "bells" && topic["subscribers"] == 2)
+    };
+    until("all know who listens", || nodes.iter().all(knows));
+    listeners
+}
+
+/// A message in their topic comes to both.
+fn rings(by: &NodeProcess, message: &str, listeners: &mut [Running; 2]) {
+    let message = serde_json::json!(message).to_string();
+    by.run(["topic", "publish", "bells", &message, "--acks", "all"])
+        .succeeds();
+    for listener in listeners {
+        let heard: Value = serde_json::from_str(&listener.line()).unwrap();
+        assert_eq!(heard["payload"].to_string(), message);
+    }
+}
+
 #[test]
 fn who_hears_but_is_not_heard_is_not_taken_for_dead_by_the_rest_and_loses_nothing() {
     let Some((lab, nodes)) = cluster() else {
         return;
     };
+    let mut listeners = listeners(&nodes);
     // What node 4 sends to node 0 gets lost; all else arrives.
     lab.set_one_way(4, 0, false);
+    let knows =
+        |own: usize, other: usize| peers(&nodes[own]).contains(&nodes[other].id().to_owned());
     until("the session between the two breaks", || {
-        !peers(&nodes[0]).contains(&nodes[4].id().to_owned())
+        !knows(0, 4) && !knows(4, 0)
     });
     add(&nodes[4], "from 4");
     add(&nodes[0], "from 0");
-    // By way of the others, everything reaches everybody.
+    // By way of the others, everything reaches everybody: messages of the only two listeners too.
+    rings(&nodes[4], "of 4", &mut listeners);
+    rings(&nodes[0], "of 0", &mut listeners);
     until("all have both", || all_have(&nodes, &["from 0", "from 4"]));
     for node in &nodes[1..] {
         let members = node.run(["members", "--json"]).succeeds().json();

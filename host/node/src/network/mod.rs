@@ -43,6 +43,7 @@ mod events;
 mod facts;
 mod found;
 mod half_open;
+mod handing_in;
 mod handle;
 mod handshake;
 mod inputs;

@@ -23,14 +23,10 @@ use replicant_protocol::topics::{
 use super::rapids::Rapids;
 use super::statistics::Count;
 use super::strangers::{Came, Strangers};
-use super::trees::Trees;
+use super::trees::{Reach, Trees};
 
 /// The label of the tree of all members; no topic has it.
 const EVERYBODY: &str = "";
-
-/// To how many of a topic's audience a node hands what it says there without being part of it. One
-/// would do if it lived on; with three, two may fail.
-const ENTRIES_COUNT: usize = 3;
 
 /// What a tree is for: everybody, or the audience of a path.
 pub(super) type Scope = Option<TopicName>;
@@ -96,7 +92,7 @@ pub(super) struct Overlays {
     pub(super) rapids: Rapids,
     strangers: Strangers,
     pub(super) acknowledging: Acknowledging,
-    rng: ChaCha20Rng,
+    pub(super) rng: ChaCha20Rng,
     pub(super) events: VecDeque<OverlayEvent>,
 }
 
@@ -230,49 +226,21 @@ impl Overlays {
         self.trees.handle_unsent(now, scope, to, message);
     }
 
-    /// Says something of this node in its topic.
-    pub(super) fn publish(&mut self, now: Duration, signed: SignedPublication) {
-        let topic = &signed.publication().topic;
-        let has_neighbours = self.say(now, &signed, self.own);
-        if !has_neighbours {
-            // Not part of the audience, or with sessions only to those of it that are no links.
-            let to = self.entries(topic);
-            if !to.is_empty() {
-                let signed = signed.clone();
-                self.events.push_back(OverlayEvent::HandIn { to, signed });
-            }
-        }
-        if self.topics.hears(topic) {
-            self.events.push_back(OverlayEvent::Heard(signed));
-        }
-    }
-
-    /// Whom to hand something in: if nobody can be reached it is tried all the same, and counted.
-    fn entries(&mut self, topic: &TopicName) -> Vec<NodeId> {
-        let (count, rng) = (ENTRIES_COUNT, &mut self.rng);
-        let trees = &self.trees;
-        let reachable = |node: &NodeId| trees.has_session(node);
-        let to = self.topics.entries(topic, count, reachable, rng);
-        match to.is_empty() {
-            true => self.topics.entries(topic, count, |_| true, rng),
-            false => to,
-        }
-    }
-
-    /// Says something in the tree of its topic, for whomever it came from. Whether the tree leads
-    /// anywhere.
-    fn say(&mut self, now: Duration, signed: &SignedPublication, by: NodeId) -> bool {
+    /// Says something in the tree of its topic, for whomever it came from. How far the tree leads.
+    pub(super) fn say(&mut self, now: Duration, signed: &SignedPublication, by: NodeId) -> Reach {
         let path = match self.topics.open(now, &signed.publication().topic, by) {
             Ok(path) => path,
             Err(error) => {
                 self.count_unopened(error);
-                return false;
+                return Reach::Nobody;
             }
         };
         let scope = self.opened(now, path);
         // No publication is larger than a payload may be.
-        let said = self.trees.broadcast(now, &scope, signed.as_bytes().clone());
-        said.is_ok() && self.trees.has_neighbours(&scope)
+        match self.trees.broadcast(now, &scope, signed.as_bytes().clone()) {
+            Ok(()) => self.trees.reach(&scope),
+            Err(_) => Reach::Nobody,
+        }
     }
 
     pub(super) fn count_unopened(&mut self, error: OpenError) {
@@ -367,7 +335,13 @@ impl Overlays {
     }
 
     /// Takes a publication that did not come along the tree in which it travels from here.
-    fn take_loose(&mut self, now: Duration, from: NodeId, path: Option<&TopicName>, bytes: &[u8]) {
+    pub(super) fn take_loose(
+        &mut self,
+        now: Duration,
+        from: NodeId,
+        path: Option<&TopicName>,
+        bytes: &[u8],
+    ) {
         match self.topics.on_publication(path, bytes) {
             Ok(Verdict::First(signed)) => {
                 self.say(now, &signed, from);
@@ -381,11 +355,6 @@ impl Overlays {
             Ok(Verdict::Forbidden(what)) => self.forbid(from, what),
             Err(error) => self.blame(from, error),
         }
-    }
-
-    /// Something is handed in for a topic that this node should be part of.
-    pub(super) fn on_hand_in(&mut self, now: Duration, from: NodeId, bytes: &[u8]) {
-        self.take_loose(now, from, None, bytes);
     }
 
     /// Something came along a tree for the first time: looks at it before it is passed on.

@@ -15,6 +15,7 @@ use replicant_protocol::topics::{SignedPublication, Verdict};
 
 use super::overlays::{OverlayEvent, Overlays, Scope};
 use super::strangers::Came;
+use super::trees::Reach;
 
 impl Overlays {
     /// Says something to everybody, rapidly.
@@ -57,7 +58,8 @@ impl Overlays {
         let (payload, topics) = (signed.as_bytes().clone(), &self.topics);
         let id = self.rapids.publish(now, &scope, payload, ask, topics)?;
         if is_heard {
-            self.keep(now, &signed, self.own());
+            let reach = self.keep(now, &signed, self.own());
+            self.hand_around(&signed, reach);
             self.events.push_back(OverlayEvent::Heard(signed));
         }
         Ok(is_asked.then_some(id))
@@ -125,14 +127,18 @@ impl Overlays {
         }
     }
 
-    /// Keeps something in the tree of its topic, for those that miss it.
-    fn keep(&mut self, now: Duration, signed: &SignedPublication, by: NodeId) {
+    /// Keeps something in the tree of its topic, for those that miss it. How far the tree leads.
+    fn keep(&mut self, now: Duration, signed: &SignedPublication, by: NodeId) -> Reach {
         match self.topics.open(now, &signed.publication().topic, by) {
             Ok(path) => {
                 let scope = self.opened(now, path);
                 self.trees.keep(now, &scope, signed.as_bytes().clone());
+                self.trees.reach(&scope)
             }
-            Err(error) => self.count_unopened(error),
+            Err(error) => {
+                self.count_unopened(error);
+                Reach::Nobody
+            }
         }
     }
 

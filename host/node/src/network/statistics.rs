@@ -241,6 +241,9 @@ counts! {
     PublicationsForbidden = "publications_forbidden_total",
     /// Messages to this node alone that no program listened for: they are gone.
     DirectUnheard = "direct_messages_unheard_total",
+    /// Publications handed on for an author that has no session with some who listen, by this node
+    /// that does not. With a full view.
+    PublicationsHandedOn = "publications_handed_on_total",
     /// Overlays of topics not opened for a peer that had very many opened.
     TopicOpeningsRefused = "topic_openings_refused_total",
     /// Publications dropped since their author did not turn out to be a member.

@@ -27,6 +27,17 @@ struct Tree {
     counted: plumtree::Counts,
 }
 
+/// To whom of those it is linked with a node has a session, in one tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To nobody; or it has no links, or there is no such tree.
+    Nobody,
+    /// To some.
+    Some,
+    /// To all.
+    All,
+}
+
 /// The trees.
 ///
 /// Invariants: a tree's neighbours are its links to whom there is a session; `due` holds what each
@@ -130,9 +141,21 @@ impl Trees {
         self.sessions.contains(peer)
     }
 
-    pub(super) fn has_neighbours(&self, scope: &Scope) -> bool {
-        let tree = self.trees.get(scope);
-        tree.is_some_and(|tree| tree.plumtree.neighbours_count() > 0)
+    /// With whom there is a session.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &NodeId> {
+        self.sessions.iter()
+    }
+
+    /// To whom of its links a tree leads.
+    pub(super) fn reach(&self, scope: &Scope) -> Reach {
+        let Some(tree) = self.trees.get(scope) else {
+            return Reach::Nobody;
+        };
+        match tree.plumtree.neighbours_count() {
+            0 => Reach::Nobody,
+            _ if tree.links.is_subset(&self.sessions) => Reach::All,
+            _ => Reach::Some,
+        }
     }
 
     pub(super) fn handle_session_up(&mut self, now: Duration, peer: NodeId) {

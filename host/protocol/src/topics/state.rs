@@ -45,11 +45,11 @@ pub struct State {
     start: u64,
     published_count: u64,
     directory: Directory,
-    authors: Authors,
+    pub(super) authors: Authors,
     pub(super) revoked: BTreeSet<NodeId>,
     pub(super) numbers: Numbers,
     pub(super) newcomers: Allowance,
-    /// The last publications that were passed on: they may come another way too.
+    /// The last publications that were passed or handed on: they may come another way too.
     pub(super) recent: Seen,
     overlays: BTreeMap<TopicName, Overlay>,
     openings: Openings,

@@ -4,6 +4,7 @@
 mod acknowledgements;
 mod cluster;
 mod discovery;
+mod handing_on;
 mod hostile;
 mod lifecycle;
 mod modules;

@@ -359,10 +359,16 @@ impl World {
         }
     }
 
+    /// Carries out everything, and what comes of it at nodes that were asked before.
     fn drain(&mut self) {
-        for index in 0..self.nodes.len() {
-            while let Some(event) = self.nodes[index].overlays.poll_event(self.now) {
-                self.carry_out(index, event);
+        let mut is_quiet = false;
+        while !is_quiet {
+            is_quiet = true;
+            for index in 0..self.nodes.len() {
+                while let Some(event) = self.nodes[index].overlays.poll_event(self.now) {
+                    self.carry_out(index, event);
+                    is_quiet = false;
+                }
             }
         }
     }
