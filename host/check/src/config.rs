@@ -43,6 +43,9 @@ pub struct Config {
 /// The bounds of [`Config::replicas_max`].
 pub(crate) const REPLICAS: std::ops::RangeInclusive<usize> = 2..=16;
 
+/// The most that [`Config::steps`] can be: the time that a history takes grows with its square.
+pub(crate) const STEPS_MAX: u32 = 10_000;
+
 impl Default for Config {
     fn default() -> Self {
         let threads = std::thread::available_parallelism();
@@ -77,6 +80,13 @@ impl Config {
         }
         if self.threads == 0 || self.runs == 0 || self.steps == 0 {
             return Err("runs, steps and threads must not be zero".to_owned());
+        }
+        if self.steps > STEPS_MAX {
+            return Err(format!(
+                "a history can have up to {STEPS_MAX} steps, not {}; more histories (--runs) find \
+                 more than longer ones",
+                self.steps
+            ));
         }
         Ok(())
     }

@@ -201,6 +201,9 @@ pub enum Evidence {
     Words(String),
 }
 
+/// How evidence is called that names the seed of a sample that failed.
+const SAMPLE_CALL: &str = "the call";
+
 /// Why a run ended early.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -226,6 +229,20 @@ impl Stop {
             violation.evidence.push((name.into(), evidence));
         }
         self
+    }
+
+    /// The same, where it was the making up of a command (`sample` with this seed) that failed.
+    pub(crate) fn of_sample(self, seed: u64) -> Self {
+        self.with(
+            SAMPLE_CALL,
+            Evidence::Words(format!("`sample` with seed {seed}")),
+        )
+    }
+
+    /// Whether the making up of a command failed.
+    pub(crate) fn is_of_sample(&self) -> bool {
+        let is_it = |(name, _): &(String, Evidence)| name == SAMPLE_CALL;
+        matches!(self, Self::Broken(violation) if violation.evidence.iter().any(is_it))
     }
 
     /// Whether it is this law that is broken.

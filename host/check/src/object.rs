@@ -299,12 +299,7 @@ impl Object {
     /// A command that the component makes up, of a size that a node takes.
     pub(crate) fn sample(&mut self, seed: u64) -> Outcome<Vec<u8>> {
         let sampled = self.instance.borrow_mut().sample(self.handle, seed);
-        let command = sampled.map_err(|fault| {
-            Stop::from(fault).with(
-                "the call",
-                Evidence::Words(format!("`sample` with seed {seed}")),
-            )
-        })?;
+        let command = sampled.map_err(|fault| Stop::from(fault).of_sample(seed))?;
         if command.len() <= COMMAND_BYTES_MAX {
             return Ok(command);
         }

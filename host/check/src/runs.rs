@@ -49,9 +49,17 @@ pub(crate) fn all(
     let mut ran = Ran::default();
     while ran.runs < config.runs && ran.early.is_none() {
         let end = config.runs.min(ran.runs.saturating_add(BLOCK));
-        ran.add(block(ran.runs..end, config.threads, &one));
+        let threads = threads(config.threads, end - ran.runs);
+        ran.add(block(ran.runs..end, threads, &one));
     }
     ran
+}
+
+/// How many threads there are for so many runs: no more than those, nor than cores.
+fn threads(wanted: usize, runs: u64) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let runs = usize::try_from(runs).unwrap_or(usize::MAX);
+    wanted.min(cores).min(runs)
 }
 
 impl Ran {
@@ -157,6 +165,14 @@ mod tests {
         runs.sort_by_key(|run| run.number);
         let numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
         assert_eq!(numbers, (0..=7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn there_are_no_more_threads_than_runs_or_cores() {
+        assert_eq!(threads(usize::MAX, 1), 1);
+        assert_eq!(threads(1, u64::MAX), 1);
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(threads(usize::MAX, u64::MAX), cores);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::law::Law;
 
 /// One run of a few replicas of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Script {
     /// Decides everything that the steps leave open: orders of delivery, where runs are cut, what
     /// is probed.
@@ -23,6 +24,7 @@ pub struct Script {
 
 /// A script that broke a law of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct History {
     /// `name@version` of the component.
     pub module: String,
@@ -34,6 +36,7 @@ pub struct History {
 
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     /// The step's number when the script was made; names the bundle that an update makes.
     pub number: u32,
@@ -64,6 +67,7 @@ pub enum Action {
 
 /// Commands for one replica.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Update {
     /// Counters that ops on other objects of the topic have taken in the meantime.
     pub counters_taken: u64,
@@ -170,6 +174,22 @@ mod tests {
         assert!(Command::try_from("a".to_owned()).is_err());
         assert!(Command::try_from("zz".to_owned()).is_err());
         assert!(Command::try_from("+1".to_owned()).is_err());
+    }
+
+    #[test]
+    fn a_field_that_no_history_has_is_named() {
+        let read = |text: &str| serde_json::from_str::<Script>(text).map_err(|no| no.to_string());
+        let script = r#"{"seed": 1, "replicas": [1], "steps": [STEP]}"#;
+        let step = r#"{"number": 1, "replica": 0, "action": "reload"}"#;
+        assert!(read(&script.replace("STEP", step)).is_ok());
+        let wrong = step.replace("number", "typo\": 1, \"number");
+        let error = read(&script.replace("STEP", &wrong)).unwrap_err();
+        assert!(error.contains("unknown field `typo`"), "{error}");
+        let wrong = script
+            .replace("seed", "speed\": 2, \"seed")
+            .replace("STEP", step);
+        let error = read(&wrong).unwrap_err();
+        assert!(error.contains("unknown field `speed`"), "{error}");
     }
 
     #[test]

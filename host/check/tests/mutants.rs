@@ -92,6 +92,7 @@ mutants! {
     a_query_that_answers_see_is_caught: "counts-queries" breaks QueriesChangeNothing;
     a_query_that_only_bytes_tell_is_caught: "query-leaves-trace" breaks QueriesChangeNothing;
     a_lookup_that_leaves_a_trace_is_caught: "lookup-leaves-trace" breaks QueriesChangeNothing;
+    a_value_that_is_refused_is_caught: "value-is-refused" breaks NeverFaults;
     a_refusal_that_leaves_a_trace_is_caught: "refusal-leaves-trace" breaks RefusalsChangeNothing;
     a_state_that_counts_runs_is_caught: "counts-runs" breaks RunBoundariesDoNotMatter;
     loading_that_loses_something_is_caught: "forgets-when-loaded" breaks SavedStatesComeBack;
@@ -150,6 +151,36 @@ fn a_sample_that_uses_up_its_fuel_is_told_as_that() {
     for part in ["sample", "fuel"] {
         assert!(told.contains(part), "{told}");
     }
+}
+
+/// Two objects that both refuse to tell read the same, and yet nothing is known of them.
+#[test]
+fn a_value_that_is_refused_is_told_with_the_words_whatever_law_is_looked_at() {
+    let (runtime, component) = (runtime(), component("value-is-refused"));
+    for law in [Law::ReplicasConverge, Law::RunBoundariesDoNotMatter] {
+        let config = Config {
+            laws: vec![law],
+            ..Config::default()
+        };
+        let found = failure(&runtime, &component, &config).unwrap().violation;
+        let words = ["the value cannot be read", "not told"];
+        let has_words = words.iter().all(|words| found.what.contains(words));
+        assert!(has_words, "{found:#?}");
+    }
+}
+
+/// What a sample does is no matter of the law for which it was made.
+#[test]
+fn a_sample_that_traps_inside_of_another_law_is_told_as_that() {
+    let (runtime, component) = (runtime(), component(SEEN_BY_SEED));
+    let config = Config {
+        laws: vec![Law::RefusalsChangeNothing],
+        ..Config::default()
+    };
+    let found = failure(&runtime, &component, &config).unwrap().violation;
+    assert_eq!(found.law, Law::NeverFaults, "{found:#?}");
+    let told = found.lines(&|_| String::new()).join("\n");
+    assert!(told.contains("`sample` with seed "), "{told}");
 }
 
 /// No history by itself shows it again, which told of none that it did.

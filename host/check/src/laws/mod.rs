@@ -18,7 +18,8 @@ use crate::world::World;
 ///
 /// Whatever goes wrong on the way, a trap for example, breaks this law: so the same law, checked
 /// on a smaller script, can be seen to break in the same way. Samples are the exception: those that
-/// fault are tried for both laws in the same way, and one that is too large says so in every law.
+/// fault are tried for both laws in the same way, and one that faults or is too large while another
+/// law is looked at is no matter of that law.
 pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut World) -> Outcome {
     subject.begin_anew();
     let outcome = match law {
@@ -47,6 +48,7 @@ pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut Wo
     };
     match (law, outcome) {
         (Law::SamplesAreValid, Err(stop)) if stop.is_of(Law::NeverFaults) => Err(stop),
+        (_, Err(stop)) if stop.is_of_sample() => Err(stop),
         (_, Err(stop)) if stop.is_of(Law::SamplesAreValid) => Err(stop),
         (_, outcome) => outcome.map_err(|stop| stop.of(law)),
     }

@@ -25,7 +25,7 @@ pub(crate) struct CheckArguments {
     /// How many random histories to run
     #[arg(long, default_value_t = Config::default().runs)]
     runs: u64,
-    /// Steps of a history: commands, deliveries, snapshots
+    /// Steps of a history: commands, deliveries, snapshots; at most 10000
     #[arg(long, default_value_t = Config::default().steps)]
     steps: u32,
     /// The most replicas of a history
@@ -34,13 +34,15 @@ pub(crate) struct CheckArguments {
     /// The seed of the first history; the same seed gives the same report
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How many threads; the report does not depend on it [default: cores, at most 8]
+    /// How many threads, at most one for each core and each history; the report does not depend on
+    /// it [default: cores, at most 8]
     #[arg(long)]
     threads: Option<usize>,
     /// Check this law only; may be given several times
     #[arg(long = "law", value_name = "LAW", value_parser = law_parser())]
     laws: Vec<Law>,
-    /// An older version: what it saved has to load, and go on with ops of both
+    /// An older version: what it saved has to load, and go on with ops of both. It lives through as
+    /// many histories as --runs says, besides those of the component
     #[arg(long, value_name = "OLDER.wasm")]
     from: Option<PathBuf>,
     /// Take commands from this file, one in JSON a line, instead of the component's own samples
