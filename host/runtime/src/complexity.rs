@@ -154,7 +154,10 @@ pub(crate) fn named_limits() -> [(&'static str, u64); 11] {
         ("nested blocks", NESTING_MAX),
         ("calls in one function", CALLS_MAX),
         ("branches in one function", BRANCHES_MAX),
-        ("locals times blocks and branches in one function", MEETINGS_MAX),
+        (
+            "locals times blocks and branches in one function",
+            MEETINGS_MAX,
+        ),
         ("locals times blocks and branches", MEETINGS_TOTAL_MAX),
         ("blocks times branches in one function", JUMPS_MAX),
         ("blocks times branches", JUMPS_TOTAL_MAX),

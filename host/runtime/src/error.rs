@@ -60,6 +60,10 @@ pub enum LoadError {
         /// Of what, and how much it may be.
         what: String,
     },
+    /// The process that compiles it was ended from outside, or did not end. This machine's doing: the
+    /// module may be fine.
+    #[error("compiling it was stopped: {0}")]
+    Stopped(String),
     /// The compiler itself failed. This machine's fault, not the module's.
     #[error("the compiler failed: {0}; try again, and see whether the machine has enough memory")]
     Compiler(String),

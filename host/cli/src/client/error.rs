@@ -67,6 +67,23 @@ impl ClientError {
         }
     }
 
+    /// Whether the node answered that the request is not finished yet.
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "timeout")
+    }
+
+    /// The same, for who loads a component: that goes on, and is no update.
+    pub(crate) fn of_loading(mut self) -> Self {
+        if let Self::Refused { message, hint, .. } = &mut self {
+            "it goes on at the node, which may still be compiling it, or others that came before"
+                .clone_into(message);
+            "`replicant module list` has it as soon as it is loaded; to be told how it ends, load it \
+             again, which changes nothing"
+                .clone_into(hint);
+        }
+        self
+    }
+
     /// What to do next.
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {

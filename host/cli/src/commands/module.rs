@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use replicant::LoadLimits;
 use replicant::ids::TypeName;
@@ -12,12 +12,17 @@ use serde_json::Value;
 use crate::arguments::{ReadArguments, digits, written};
 use crate::client::{module_path, with_query};
 use crate::environment::from_to;
-use crate::files;
 use crate::output::{Table, ago, aside, counted, line, number, printable, short, size, text, yes};
+use crate::{files, progress};
 
 #[derive(Subcommand)]
 pub(crate) enum ModuleCommand {
     /// Load a component into the cluster
+    ///
+    /// The node compiles it first, in a process of its own, one component after the other: 5 minutes
+    /// of processor time and 4 GiB of memory at most. What takes more, or has a shape that compiles
+    /// too slowly, is refused, and the same bytes are not tried again; docs/cli.md has the limits. A
+    /// slow one holds up those that are loaded after it.
     Load(LoadArguments),
     /// List the modules that the node knows
     List(ListArguments),
@@ -118,9 +123,13 @@ fn load(arguments: &LoadArguments) -> Result<()> {
         ("memory_bytes", arguments.memory_bytes),
         ("output_bytes", arguments.output_bytes),
     ];
-    let answer = client
-        .load_module_text(&component, &limits)
-        .with_context(|| format!("{file} was not loaded"))?;
+    let waiting = progress::counter(&format!("{file}: the node compiles it"));
+    let answer = client.load_module_text(&component, &limits);
+    waiting.finish_and_clear();
+    let answer = answer.map_err(|error| match error.is_timeout() {
+        true => anyhow::Error::new(error.of_loading()).context(format!("{file} is not loaded yet")),
+        false => anyhow::Error::new(error).context(format!("{file} was not loaded")),
+    })?;
     arguments.read.print(&client, &answer, |module| {
         let (name, version) = (text(module, "name"), text(module, "version"));
         line(&format!(

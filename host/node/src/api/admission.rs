@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
@@ -23,12 +24,21 @@ pub(crate) async fn admit(State(api): State<Arc<Api>>, request: Request, next: N
             .into_response();
     };
     let wait = api.config.request_wait;
+    let is_loading = request.method() == Method::POST && request.uri().path() == "/v1/modules";
     match timeout(wait, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ErrorReply::new(
             Code::Timeout,
             format!("the request was not finished after {} s", wait.as_secs()),
-            "an update may have been carried out all the same: read before you repeat it",
+            match is_loading {
+                true => {
+                    "it goes on, and the module may still be compiled: `GET /v1/modules` has it as \
+                     soon as it is loaded; loading it again changes nothing"
+                }
+                false => {
+                    "an update may have been carried out all the same: read before you repeat it"
+                }
+            },
         )
         .into_response(),
     }

@@ -93,6 +93,8 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR "internal",
     /// A module that is to run is not here yet, or not acceptable here.
     WaitsForModule = SERVICE_UNAVAILABLE "waits-for-module",
+    /// The process that compiles components was ended, by the system or by somebody.
+    NotCompiled = SERVICE_UNAVAILABLE "not-compiled",
     /// There is no session with that node at present.
     Unreachable = SERVICE_UNAVAILABLE "unreachable",
     /// A limit on what is under way is reached.

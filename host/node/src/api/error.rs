@@ -196,6 +196,7 @@ fn classify(error: &NodeError) -> (Code, &'static str) {
 fn classify_module(error: &NodeError) -> (Code, &'static str) {
     match error {
         NodeError::ModuleInvalid { .. } => (Code::ModuleInvalid, "nothing was loaded"),
+        NodeError::CompilerStopped { .. } => (Code::NotCompiled, "nothing was loaded"),
         NodeError::LimitTooSmall { .. } => (
             Code::BadRequest,
             "nothing was loaded; raise the limit, or leave it out for the default",
@@ -298,6 +299,17 @@ mod tests {
         let (status, code, message) = told(NodeError::StorageFailed { reason });
         assert_eq!((status, code.as_str()), (507, "storage-failed"));
         assert!(message.contains("No space left on device"), "{message}");
+    }
+
+    #[test]
+    fn a_compiler_that_was_ended_is_told_with_the_component_and_the_signal() {
+        let (status, code, message) = told(NodeError::CompilerStopped {
+            component: "1b2c3d4e".to_owned(),
+            reason: "compiling it was stopped: signal 9".to_owned(),
+        });
+        assert_eq!((status, code.as_str()), (503, "not-compiled"));
+        assert!(message.contains("1b2c3d4e") && message.contains("signal 9"));
+        assert!(message.contains("load it again"), "{message}");
     }
 
     #[test]

@@ -339,7 +339,7 @@ impl Desk {
 
     fn compile(&self, bytes: &[u8], limits: Limits) -> Result<Module, NodeError> {
         let loaded = self.resources.runtime.load(bytes, limits);
-        loaded.map_err(super::not_loaded)
+        loaded.map_err(|error| super::not_loaded(bytes, error))
     }
 
     fn insert(

@@ -168,8 +168,8 @@ impl Librarian {
     ///
     /// # Errors
     /// [`NodeError::ModuleInvalid`], [`NodeError::ModuleConflict`],
-    /// [`NodeError::LimitsConflict`], [`NodeError::StorageFailed`]; [`NodeError::Busy`] when too
-    /// much waits. Nothing changed.
+    /// [`NodeError::LimitsConflict`], [`NodeError::CompilerStopped`], [`NodeError::StorageFailed`];
+    /// [`NodeError::Busy`] when too much waits. Nothing changed.
     pub async fn load(&self, bytes: Vec<u8>, limits: LoadLimits) -> Result<ModuleInfo, NodeError> {
         self.ask(|reply| Request::Load(bytes, limits, reply)).await
     }

@@ -32,14 +32,19 @@ pub use archive::Archive;
 pub use librarian::{Librarian, ModuleChanges, ModuleNetwork, Resources};
 pub use registry::Registry;
 
+use replicant_protocol::ids::ModuleHash;
 use replicant_runtime::LoadError;
 
 use crate::vocabulary::NodeError;
 
-/// Tells whose fault it is that a module was not loaded.
-fn not_loaded(error: LoadError) -> NodeError {
+/// Tells whose fault it is that a component was not loaded.
+fn not_loaded(bytes: &[u8], error: LoadError) -> NodeError {
     let reason = error.to_string();
     match error {
+        LoadError::Stopped(_) => NodeError::CompilerStopped {
+            component: ModuleHash::of(bytes).short(),
+            reason,
+        },
         LoadError::Compiler(_) => NodeError::Sandbox { reason },
         _ => NodeError::ModuleInvalid { reason },
     }

@@ -39,12 +39,18 @@ impl Registry {
         waits.flatten().unwrap_or_else(unknown)
     }
 
-    /// The highest version here that reads ops of an encoding, as `name@version`.
+    /// The version here that reads ops of an encoding, as `name@version`: the highest of those that
+    /// nobody rolled back. If all were, the highest, and that it was.
     #[must_use]
     pub fn reader(&self, name: &TypeName, schema: u32) -> Option<String> {
         self.read(name, |versions| {
-            let version = versions.readers(schema).last()?;
-            Some(format!("{name}@{version}"))
+            let is_kept = |version: &&Version| !versions.was_rolled_back(version);
+            let kept = versions.readers(schema).filter(is_kept).last();
+            let highest = versions.readers(schema).last()?;
+            Some(kept.map_or_else(
+                || format!("{name}@{highest}, which was rolled back,"),
+                |version| format!("{name}@{version}"),
+            ))
         })?
     }
 

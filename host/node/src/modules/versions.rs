@@ -204,6 +204,13 @@ impl Versions {
         ran.chain(self.first()).find(|version| *version < running)
     }
 
+    /// Whether a version ran, as far as that is known, and a lower one took its place.
+    pub(super) fn was_rolled_back(&self, version: &Version) -> bool {
+        let mut ran = self.switches.iter().filter_map(|switch| version_of(switch));
+        let has_run = ran.any(|of| of == *version) || self.first().as_ref() == Some(version);
+        has_run && self.running().is_some_and(|running| running < *version)
+    }
+
     /// The loaded versions that read ops of an encoding.
     pub(super) fn readers(&self, schema: u32) -> impl Iterator<Item = &Version> {
         let reads = move |entry: &Entry| {

@@ -76,7 +76,8 @@ pub enum NodeError {
         schema: u32,
         /// The module that was tried, as `name@version`.
         module: String,
-        /// A module that is loaded here and reads it, as `name@version`.
+        /// A module that is loaded here and reads it, as `name@version`, and whether it was rolled
+        /// back.
         waits_for: Option<String>,
     },
     /// The caller may not subscribe or publish there, subscribes to too much, or says too much.
@@ -351,6 +352,18 @@ pub enum NodeError {
     #[error("configuration: {reason}")]
     Config {
         /// Which setting, and what would be accepted.
+        reason: String,
+    },
+    /// A component was not compiled: the process that does it was ended. This machine's doing, and
+    /// another attempt may succeed. Nothing was loaded.
+    #[error(
+        "the component with hash {component} was not loaded: {reason}; see whether the machine has \
+         enough memory, and load it again"
+    )]
+    CompilerStopped {
+        /// The first digits of its hash: its name is not known before it is compiled.
+        component: String,
+        /// How the process ended.
         reason: String,
     },
     /// Two parameters of the protocols contradict each other.

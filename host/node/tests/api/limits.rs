@@ -68,7 +68,21 @@ fn a_request_that_takes_too_long_is_ended() {
     );
     let mut stream = server.connect();
     stream.write_all(head.as_bytes()).unwrap();
-    crate::server::Reply::read(stream).refused(504, "timeout");
+    let reply = crate::server::Reply::read(stream);
+    let hint = reply.refused(504, "timeout")["error"]["hint"].clone();
+    assert!(hint.to_string().contains("an update"), "{hint}");
+}
+
+#[test]
+fn who_loads_a_module_for_too_long_is_told_where_it_will_be() {
+    let server = Server::with(|api, _| api.request_wait = Duration::ZERO);
+    let head = "POST /v1/modules HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/wasm\r\n\
+                Content-Length: 100\r\nConnection: close\r\n\r\n";
+    let mut stream = server.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    let reply = crate::server::Reply::read(stream);
+    let hint = reply.refused(504, "timeout")["error"]["hint"].clone();
+    assert!(hint.to_string().contains("GET /v1/modules"), "{hint}");
 }
 
 #[test]

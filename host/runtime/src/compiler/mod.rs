@@ -56,7 +56,8 @@ impl Compiler {
     /// # Errors
     ///
     /// [`LoadError::Invalid`] and [`LoadError::TooHard`] are of the component, and given again
-    /// without another attempt; [`LoadError::Compiler`] is of this machine.
+    /// without another attempt; [`LoadError::Stopped`] and [`LoadError::Compiler`] are of this
+    /// machine.
     pub(crate) fn compile(
         &self,
         engine: &wasmtime::Engine,

@@ -97,8 +97,8 @@ impl CompilerProcess {
                 Err(LoadError::Invalid(printable(&reason, REASON_BYTES_MAX)))
             }
             (None, _) if is_stopped.load(Ordering::Relaxed) => Err(stopped()),
-            (None, _) => Err(LoadError::Compiler(format!(
-                "it was not ready after {} s",
+            (None, _) => Err(LoadError::Stopped(format!(
+                "it was not ready after {} s; that is the limit, whatever it waits for",
                 self.duration_max.as_secs()
             ))),
             (Some(Err(error)), status) => Err(self.explain(&error, status)),
@@ -197,6 +197,10 @@ impl CompilerProcess {
                 Grouped(self.address_space_bytes_max)
             )),
             Some(Ending::Crashed) => too_hard("more stack than the compiler has".to_owned()),
+            Some(Ending::Killed(signal)) => LoadError::Stopped(format!(
+                "signal {signal} ended the process that compiles, from outside: by the system where \
+                 memory runs out, or by somebody"
+            )),
             Some(Ending::Other(status)) => {
                 LoadError::Compiler(format!("it gave no code ({status}): {error}"))
             }
@@ -226,6 +230,8 @@ enum Ending {
     OutOfTime,
     Aborted,
     Crashed,
+    /// By another signal.
+    Killed(i32),
     Other(ExitStatus),
 }
 
@@ -243,7 +249,9 @@ fn ending(status: ExitStatus) -> Ending {
     } else if is(Signal::SEGV) || is(Signal::BUS) {
         Ending::Crashed
     } else {
-        Ending::Other(status)
+        status
+            .signal()
+            .map_or(Ending::Other(status), Ending::Killed)
     }
 }
 
@@ -284,6 +292,9 @@ mod tests {
         assert!(memory.contains("4,294,967,296 bytes of memory"), "{memory}");
         let stack = reason("kill -SEGV $$");
         assert!(stack.contains("more stack"), "{stack}");
+        let killed = outcome(&shell("kill -KILL $$"));
+        assert!(matches!(killed, LoadError::Stopped(_)), "{killed}");
+        assert!(killed.to_string().contains("signal 9"), "{killed}");
         let other = reason("exit 3");
         assert!(other.contains("exit status: 3"), "{other}");
         let silent = reason("cat > /dev/null");
@@ -306,7 +317,7 @@ mod tests {
                 ..shell(script)
             };
             let error = outcome(&process);
-            assert!(matches!(error, LoadError::Compiler(_)), "{error}");
+            assert!(matches!(error, LoadError::Stopped(_)), "{error}");
         }
     }
 

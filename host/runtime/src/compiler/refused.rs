@@ -64,6 +64,7 @@ mod tests {
     fn failures_of_the_machine_are_not() {
         let mut refused = Refused::default();
         refused.remember(hash(1), &LoadError::Compiler("no memory".to_owned()));
+        refused.remember(hash(1), &LoadError::Stopped("signal 9".to_owned()));
         assert_eq!(refused.get(&hash(1)), None);
     }
 }

@@ -58,7 +58,10 @@ pub(super) async fn show(
         (status = 409, description = "The name and version are taken, or registered with other \
             limits", body = ErrorView),
         (status = 422, description = "Not an acceptable component; the message names the module, \
-            the export and the limit, as far as they apply", body = ErrorView)))]
+            the export and the limit, as far as they apply", body = ErrorView),
+        (status = 503, description = "Compiling it was stopped on this machine; the message says \
+            how", body = ErrorView),
+        (status = 504, description = "It is not loaded yet; that goes on", body = ErrorView)))]
 pub(super) async fn load(
     State(api): State<Arc<Api>>,
     Query(query): Query<LoadQuery>,

@@ -260,3 +260,17 @@ fn the_next_version_loads_what_the_one_before_saved() {
     let value: BTreeMap<String, u64> = ciborium::from_reader(&value[..]).unwrap();
     assert_eq!(value, BTreeMap::from([(String::new(), 5)]));
 }
+
+#[test]
+fn what_reads_an_op_is_named_and_a_version_that_was_rolled_back_last_of_all() {
+    let library = with_tallies(&["1.0.0", "2.0.0"]);
+    let reader = || library.registry.reader(&"tally".parse().unwrap(), 2);
+    assert_eq!(reader().unwrap(), "tally@2.0.0");
+    library.switch("tally@2.0.0", Direction::Upgrade).unwrap();
+    library
+        .switch_with("tally@1.0.0", Direction::Rollback, true)
+        .unwrap();
+    assert_eq!(reader().unwrap(), "tally@2.0.0, which was rolled back,");
+    library.load(tally("1.1.0")).unwrap();
+    assert_eq!(reader().unwrap(), "tally@1.1.0");
+}
