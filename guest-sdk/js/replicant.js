@@ -180,13 +180,16 @@ export function define(about, Type) {
     described[key] = JSON.stringify(described[key]);
   }
 
-  const migrates = Type.prototype.loadFrom !== Crdt.prototype.loadFrom;
+  const { reads, writes } = described;
+  if (!Array.isArray(reads) || !reads.every(isEncoding) || !isEncoding(writes)) {
+    throw new Error("`writes` is a whole number from 1, and `reads` a list of such: [1, 2]");
+  }
 
   return {
     describe: () => ({
       ...described,
       version: described.version + BUILD,
-      reads: Uint32Array.from(described.reads),
+      reads: Uint32Array.from(reads),
     }),
     Object: class extends telling(ObjectOf) {
       constructor() {
@@ -194,19 +197,26 @@ export function define(about, Type) {
       }
 
       static load(saved, fromVersion) {
+        const object = new this();
+        // It may be a method or a field.
+        const migrates = object.state.loadFrom !== Crdt.prototype.loadFrom;
         if (!migrates && series(fromVersion) !== series(described.version)) {
           throw `version ${described.version} reads no state of version ${fromVersion}`;
         }
-        const object = new this();
         try {
           object.state.loadFrom(decode(saved), fromVersion);
         } catch (error) {
-          throw `no saved state of ${described.name} ${fromVersion}: ${error.message}`;
+          throw `no saved state of ${described.name} ${fromVersion}: ${error?.message ?? error}`;
         }
         return object;
       }
     },
   };
+}
+
+/** Whether something is the number of an encoding of ops: the host's are of 32 bits. */
+function isEncoding(number) {
+  return Number.isInteger(number) && number > 0 && number < 2 ** 32;
 }
 
 /** What versions have in common that read each other's states: the major number, or 0 and minor. */

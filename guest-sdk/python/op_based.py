@@ -57,7 +57,7 @@ class Object(op_based.Object):
             raise Err(f"version {about.version} reads no state of version {from_version}")
         try:
             loaded.state.load_from(decode(saved), from_version)
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+        except Exception as error:
             raise Err(f"no saved state of {about.name} {from_version}: {error}") from None
         return loaded
 

@@ -14,6 +14,9 @@ use super::input::PeerInput;
 use crate::storage::{General, Job, Proof, Result, Sequence};
 use crate::wall_clock::spoken;
 
+/// For how long a tree keeps what was said, for those that it has not reached.
+const KEPT_BY_TREES: Duration = Duration::from_secs(120);
+
 impl Engine {
     /// Takes something from a peer.
     pub(super) fn take_peer_input(&mut self, tools: &mut Tools<'_>, input: PeerInput) {
@@ -39,18 +42,24 @@ impl Engine {
         }
     }
 
-    /// Counts bundles that come straight from their author, who made them a moment ago, and are of
-    /// quite another time than it is here. Which of the two clocks is wrong is not said by that.
+    /// Counts bundles that come straight from their author and are of quite another time than it is
+    /// here. Which of the two clocks is wrong is not said by that. An author that has just got a
+    /// session gives once more what it said in the last minutes.
     fn compare_clocks(&mut self, tools: &Tools<'_>, from: NodeId, bundle: &SignedBundle) {
         let stamped_ms = bundle.hlc().milliseconds();
         let apart = Duration::from_millis(stamped_ms.abs_diff(tools.wall_ms));
-        if from != bundle.body().author || apart <= tools.context.config.replication.clock_ahead_max
-        {
+        let is_ahead = stamped_ms > tools.wall_ms;
+        let kept = if is_ahead {
+            Duration::ZERO
+        } else {
+            KEPT_BY_TREES
+        };
+        let bound = tools.context.config.replication.clock_ahead_max + kept;
+        if from != bundle.body().author || apart <= bound {
             return;
         }
         tools.context.counters.add(Count::ClocksApart, 1);
         if !std::mem::replace(&mut self.is_clock_told, true) {
-            let is_ahead = stamped_ms > tools.wall_ms;
             tracing::warn!(
                 topic = %self.name, peer = %from, apart = %spoken(apart), is_ahead,
                 "a peer's clock and this node's are far apart"

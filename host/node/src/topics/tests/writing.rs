@@ -74,13 +74,17 @@ async fn bundles_fresh_from_an_author_whose_clock_is_another_are_counted() {
     bed.topics.handle_peer_up(author);
     bed.topics.handle_peer_up(other);
     bed.topics.handle_bundle(other, right.bundle(&like));
-    let bundles = [0, 1].map(|_| late.bundle_at(&like, wall_ms() - 120_000));
+    let bundles = [700, 600, 120].map(|s| late.bundle_at(&like, wall_ms() - s * 1_000));
     // What somebody else passes on may be old.
     bed.topics.handle_bundle(other, bundles[0].clone());
     bed.until_value(2).await;
     assert_eq!(bed.count("clocks_apart_total"), 0);
     bed.topics.handle_bundle(author, bundles[1].clone());
     bed.until_value(3).await;
+    assert_eq!(bed.count("clocks_apart_total"), 1);
+    // Whoever has just connected is given what was said in the last minutes.
+    bed.topics.handle_bundle(author, bundles[2].clone());
+    bed.until_value(4).await;
     assert_eq!(bed.count("clocks_apart_total"), 1);
     bed.end();
 }
