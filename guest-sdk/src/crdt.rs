@@ -31,8 +31,9 @@ pub trait Crdt: Default + Serialize + DeserializeOwned + 'static {
     /// JSON Schema (2020-12) of a command; `{}` accepts everything. It is shown to whoever sends
     /// a command that cannot be read.
     const COMMAND_SCHEMA: &'static str = "{}";
-    /// JSON Schema of a query, `"value"` included, which every type answers. `replicant check` makes
-    /// the queries that it asks from it: those that `examples` lists, and others that it describes.
+    /// JSON Schema of a query, `"value"` included, which every type answers. `replicant check`
+    /// makes the queries that it asks from it: those that `examples` lists, and others that it
+    /// describes.
     const QUERY_SCHEMA: &'static str = r#"{"const": "value"}"#;
     /// JSON Schema of the value.
     const VALUE_SCHEMA: &'static str = "{}";

@@ -60,8 +60,8 @@ pub enum LoadError {
         /// Of what, and how much it may be.
         what: String,
     },
-    /// The process that compiles it was ended from outside, or did not end. This machine's doing: the
-    /// module may be fine.
+    /// The process that compiles it was ended from outside, or did not end. This machine's doing:
+    /// the module may be fine.
     #[error("compiling it was stopped: {0}")]
     Stopped(String),
     /// The compiler itself failed. This machine's fault, not the module's.

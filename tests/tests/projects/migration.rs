@@ -1,6 +1,7 @@
-//! A second version of a new project, in each language. Its ops and its saved states look like those
-//! of the first and mean something else (twice the score), so that nothing tells them apart but the
-//! number of the encoding and the version that saved. It is checked, and then runs in a node.
+//! A second version of a new project, in each language. Its ops and its saved states look like
+//! those of the first and mean something else (twice the score), so that nothing tells them apart
+//! but the number of the encoding and the version that saved. It is checked, and then runs in a
+//! node.
 
 use std::fs;
 
@@ -200,8 +201,8 @@ static const uint32_t reads[] = {1, 2, 0};";
     );
 }
 
-/// Builds a new project and its second version; what the first saves and sends, the second reads: in
-/// the histories of the checker, and in a node that switches. Before the switch a command is given,
+/// Builds a new project and its second version; what the first saves and sends, the second reads:
+/// in the histories of the checker, and in a node that switches. Before the switch a command is given,
 /// and another afterwards; each with the value that is to be read then.
 fn a_second_version_migrates(
     language: &str,

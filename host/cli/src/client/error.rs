@@ -77,8 +77,8 @@ impl ClientError {
         if let Self::Refused { message, hint, .. } = &mut self {
             "it goes on at the node, which may still be compiling it, or others that came before"
                 .clone_into(message);
-            "`replicant module list` has it as soon as it is loaded; to be told how it ends, load it \
-             again, which changes nothing"
+            "`replicant module list` has it as soon as it is loaded; to be told how it ends, load \
+             it again, which changes nothing"
                 .clone_into(hint);
         }
         self

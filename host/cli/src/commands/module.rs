@@ -19,10 +19,10 @@ use crate::{files, progress};
 pub(crate) enum ModuleCommand {
     /// Load a component into the cluster
     ///
-    /// The node compiles it first, in a process of its own, one component after the other: 5 minutes
-    /// of processor time and 4 GiB of memory at most. What takes more, or has a shape that compiles
-    /// too slowly, is refused, and the same bytes are not tried again; docs/cli.md has the limits. A
-    /// slow one holds up those that are loaded after it.
+    /// The node compiles it first, in a process of its own, one component after the other: 5
+    /// minutes of processor time and 4 GiB of memory at most. What takes more, or has a shape that
+    /// compiles too slowly, is refused, and the same bytes are not tried again; docs/cli.md has the
+    /// limits. A slow one holds up those that are loaded after it.
     Load(LoadArguments),
     /// List the modules that the node knows
     List(ListArguments),

@@ -198,8 +198,8 @@ impl CompilerProcess {
             )),
             Some(Ending::Crashed) => too_hard("more stack than the compiler has".to_owned()),
             Some(Ending::Killed(signal)) => LoadError::Stopped(format!(
-                "signal {signal} ended the process that compiles, from outside: by the system where \
-                 memory runs out, or by somebody"
+                "signal {signal} ended the process that compiles, from outside: by the system \
+                 where memory runs out, or by somebody"
             )),
             Some(Ending::Other(status)) => {
                 LoadError::Compiler(format!("it gave no code ({status}): {error}"))
