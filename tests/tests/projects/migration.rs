@@ -202,8 +202,8 @@ static const uint32_t reads[] = {1, 2, 0};";
 }
 
 /// Builds a new project and its second version; what the first saves and sends, the second reads:
-/// in the histories of the checker, and in a node that switches. Before the switch a command is given,
-/// and another afterwards; each with the value that is to be read then.
+/// in the histories of the checker, and in a node that switches. Before the switch a command is
+/// given, and another afterwards; each with the value that is to be read then.
 fn a_second_version_migrates(
     language: &str,
     changes: Changes<'_>,
