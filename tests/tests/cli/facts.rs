@@ -149,6 +149,20 @@ fn a_revoked_node_loses_its_sessions_and_is_kept_out() {
     until("the revoked node has no session", || {
         sessions(&cluster.nodes[2]) == 0 && sessions(&cluster.nodes[1]) == 1
     });
+    until("it was told why before the session ended", || {
+        let status = cluster.nodes[2].run(["status", "--json"]).json();
+        status["revoked"]["reason"] == "stolen"
+    });
+    let add = [
+        "update",
+        "shop",
+        "visits",
+        "{\"add\": 1}",
+        "--type",
+        "g-counter",
+    ];
+    let reasons = ["revoked", "stolen", "replicant init"];
+    cluster.nodes[2].run(add).fails(1, &reasons);
     // Not after it has started anew, nor after the others have.
     cluster.restart(1);
     cluster.restart(2);
@@ -164,7 +178,7 @@ fn a_revoked_node_loses_its_sessions_and_is_kept_out() {
     until("its log says what happened and what to do", || {
         let log = cluster.folder.path().join("2/node.log");
         let log = std::fs::read_to_string(log).unwrap();
-        log.contains("this node is revoked") || log.contains("a fact revokes this node")
+        log.contains("this node is revoked")
     });
     let told = ["fact", "publish", "price", "\"for members\""];
     cluster.nodes[0].run(told).succeeds();
@@ -189,7 +203,7 @@ fn a_node_may_revoke_itself_and_nobody_else() {
                 .chain(arguments.iter().copied()),
         )
     };
-    revoke(&[&another]).fails(1, &["refused"]);
+    revoke(&[&another]).fails(1, &["refused", "knows no member abababab"]);
     // Carried out at once, it would be over with the node before anybody looked.
     revoke(&[node.id()]).fails(2, &["shut itself out", "--yes-this-node"]);
     revoke(&[&another, "--yes-this-node"]).fails(2, &["another one", &node.id()[..8]]);

@@ -122,6 +122,10 @@ fn of_commands(code: &str) -> Option<&'static str> {
         "unknown-fact" => "see `replicant fact list`",
         "fact-refused" => "see --fact-kind and --authority of `replicant serve`, and docs/facts.md",
         "forbidden" => "see --topic-rule of `replicant serve`",
+        "revoked" => {
+            "what it holds can still be read here; to take part again make a new node with \
+             `replicant init` and join the cluster with it"
+        }
         "switch-refused" => {
             "nothing was changed; `replicant module list` has the versions, and `replicant module \
              show NAME@VERSION` what each reads"

@@ -116,6 +116,7 @@ fn publish(arguments: &PublishArguments) -> Result<()> {
 fn revoke(arguments: &RevokeArguments) -> Result<()> {
     if !arguments.publisher {
         check_whom(arguments)?;
+        warn_of_a_stranger(arguments)?;
     }
     let (kind, who) = match arguments.publisher {
         true => ("publisher-revocation", "publisher"),
@@ -145,6 +146,20 @@ fn check_whom(arguments: &RevokeArguments) -> Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// An id that is wrong by a digit is nobody's, and the fact cannot be taken back.
+fn warn_of_a_stranger(arguments: &RevokeArguments) -> Result<()> {
+    let members = arguments.read.client()?.members()?;
+    let mut members = members.as_array().into_iter().flatten();
+    if !members.any(|member| text(member, "id").eq_ignore_ascii_case(&arguments.node)) {
+        output::aside(&format!(
+            "note: the node that is asked knows no member {}; if that is a slip of the pen, revoke \
+             the right one too",
+            short(&arguments.node)
+        ));
+    }
+    Ok(())
 }
 
 fn post(read: &ReadArguments, draft: &str) -> Result<()> {

@@ -43,6 +43,8 @@ codes! {
     ForeignOrigin = FORBIDDEN "foreign-origin",
     /// The access rules do not let this node do it.
     Forbidden = FORBIDDEN "forbidden",
+    /// A fact keeps the node out of its cluster: what it writes would reach nobody.
+    Revoked = FORBIDDEN "revoked",
     /// No route has this path.
     NoSuchPath = NOT_FOUND "no-such-path",
     /// No object has this name.

@@ -12,6 +12,11 @@ use crate::data::DataError;
 use crate::ids::IdError;
 use replicant_protocol::topics::TopicsError;
 
+/// What to do with a node that a fact keeps out.
+pub(super) const WHEN_REVOKED: &str = "send requests to another node; what this one holds can \
+     still be read here, and to take part again make a new node with `replicant init` and join the \
+     cluster with it";
+
 /// A failed request. Becomes a response in JSON; the [rendering](super::format::render_errors)
 /// around the routes turns it into CBOR for clients that asked for that.
 #[derive(Debug, Clone)]
@@ -266,6 +271,7 @@ fn classify_state(error: &NodeError) -> (Code, &'static str) {
         NodeError::Asked(_) => (Code::Busy, "nothing was said; try again in a moment"),
         NodeError::Busy { .. } => (Code::Busy, "try again in a moment"),
         NodeError::ShuttingDown => (Code::ShuttingDown, "ask another node"),
+        NodeError::Revoked(_) => (Code::Revoked, WHEN_REVOKED),
         NodeError::NotYet => (
             Code::NotYet,
             "the node may be cut off or far behind; ask again, or the node that gave the version",

@@ -75,6 +75,9 @@ pub(super) async fn run(shared: &Shared, link: Arc<Link>, mut stream: TcpStream,
     };
     shared.sessions.remove(&link);
     let reason = connection.account(&end);
+    if matches!(end, End::Told) {
+        connection.say_last();
+    }
     if matches!(
         end,
         End::Told | End::Closed | End::Failed(_) | End::Malicious(_)
@@ -303,6 +306,17 @@ impl Connection<'_> {
                 "a peer refuses sessions with this node: it has as many as it may, or a fact \
                  revokes this node (ask the peer: `replicant fact list --kind node-revocation`)"
             );
+        }
+    }
+
+    /// Encrypts what was to be said last, if anything: the rest of the outbox is forgotten by now.
+    fn say_last(&self) {
+        let now = self.shared.clock.now();
+        while let Next::Message(message) = self.link.outbox.pop() {
+            // An error means that the session is over at the other end.
+            if self.session().send(now, message.bytes()).is_ok() {
+                self.shared.counters.add(Count::MessagesSent);
+            }
         }
     }
 

@@ -57,12 +57,12 @@ impl Driver {
                 return;
             }
             facts::OutEvent::Revoked(node) => {
-                self.shared.set_revoked(node, true);
+                self.keep_out(node);
                 self.overlays.topics.handle_revoked(node, true);
                 FactEvent::Revoked(node)
             }
             facts::OutEvent::Reinstated(node) => {
-                self.shared.set_revoked(node, false);
+                self.shared.let_in(&node);
                 self.overlays.topics.handle_revoked(node, false);
                 self.tell_member_again(&node);
                 tracing::info!(node = %node, "the revocation of a node has expired");
@@ -79,6 +79,17 @@ impl Driver {
 }
 
 impl Driver {
+    /// Keeps a node out from now on. If it is connected it is told why: from whom should it hear of
+    /// that later?
+    fn keep_out(&self, node: NodeId) {
+        let notice = || {
+            let fact = revocations_of(&self.facts, node).next()?.0;
+            let items = vec![fact.as_bytes().to_vec()];
+            Some(wire::Message::from(facts::Message::Facts { items }).to_bytes())
+        };
+        self.shared.keep_out(node, notice);
+    }
+
     /// What a node subscribes to counts again.
     fn tell_member_again(&mut self, node: &NodeId) {
         let members = self.membership.members();
@@ -103,19 +114,26 @@ pub(super) fn restored_facts(
     }
     let own = config.identity.id();
     if state.is_revoked(&own) {
-        let facts = state.facts().map(|fact| (fact, fact.statement()));
-        let mut by = facts.filter_map(|(fact, says)| match says {
-            facts::Statement::NodeRevocation { node, reason } if *node == own => {
-                Some((fact, reason))
-            }
-            _ => None,
-        });
         // One is reason enough.
-        if let Some((fact, reason)) = by.next() {
+        if let Some((fact, reason)) = revocations_of(&state, own).next() {
             say_revoked(fact, reason);
         }
     }
     state
+}
+
+/// The facts that revoke a node, each with its reason.
+fn revocations_of(
+    state: &facts::State,
+    of: NodeId,
+) -> impl Iterator<Item = (&facts::SignedFact, &str)> {
+    let facts = state.facts().map(|fact| (fact, fact.statement()));
+    facts.filter_map(move |(fact, says)| match says {
+        facts::Statement::NodeRevocation { node, reason } if *node == of => {
+            Some((&**fact, reason.as_str()))
+        }
+        _ => None,
+    })
 }
 
 /// Says that this node is kept out, by whom, since when, why, and what to do.

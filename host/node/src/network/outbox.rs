@@ -232,11 +232,20 @@ impl Outbox {
 
     /// Forgets what waits, if any, and says goodbye at once.
     pub(super) fn close_at_once(&self, reason: CloseReason) {
+        self.close_with(reason, None);
+    }
+
+    /// Forgets what waits; says a last message, if there is one, and goodbye.
+    pub(super) fn close_with(&self, reason: CloseReason, last: Option<Arc<Parcel>>) {
         let mut state = self.lock();
         state.closing.get_or_insert(reason);
         state.control.clear();
         state.rapid.clear();
         state.data.clear();
+        if let Some(last) = last {
+            // Cannot be refused: a message of any size fits an empty queue.
+            let _ = state.data.push(last);
+        }
         drop(state);
         self.wake.notify_one();
     }
@@ -410,6 +419,20 @@ mod tests {
         assert_eq!(alone.pop(), Some(1));
         let next = alone.outbox.pop();
         assert!(matches!(next, Next::Close(CloseReason::Shutdown)));
+    }
+
+    #[test]
+    fn closing_with_a_last_message_forgets_the_others() {
+        let alone = Alone::new();
+        for (lane, byte) in [(Lane::Control, 1), (Lane::Rapid, 2), (Lane::Data, 3)] {
+            alone.push(lane, byte, 100).unwrap();
+        }
+        let last = alone.rooms.parcel(Lane::Data, vec![4; 1_000]);
+        alone.outbox.close_with(CloseReason::Refused, last);
+        assert_eq!(alone.pop(), Some(4));
+        let next = alone.outbox.pop();
+        assert!(matches!(next, Next::Close(CloseReason::Refused)));
+        assert_eq!(alone.rooms.data.free(), 10_000);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
 use super::config::NetworkLimits;
-use super::outbox::{Outbox, Rooms};
+use super::outbox::{Outbox, Parcel, Rooms};
 use super::penalties::Source;
 
 /// A session in use.
@@ -63,7 +63,12 @@ impl Link {
 
     /// Ends the session without sending what waits, but with a goodbye.
     pub(super) fn close_at_once(&self, reason: CloseReason) {
-        self.outbox.close_at_once(reason);
+        self.close_with(reason, None);
+    }
+
+    /// Ends the session without sending what waits, but with a last message and a goodbye.
+    pub(super) fn close_with(&self, reason: CloseReason, last: Option<Arc<Parcel>>) {
+        self.outbox.close_with(reason, last);
         self.ended.cancel();
     }
 }

@@ -231,17 +231,19 @@ impl Shared {
         }
     }
 
-    /// Keeps a node out from now on, and ends its session; or lets it in again.
-    pub(super) fn set_revoked(&self, node: NodeId, is_revoked: bool) {
-        if !is_revoked {
-            lock(&self.revoked.0).remove(&node);
-            return;
-        }
+    /// Keeps a node out from now on, and ends its session, if there is one, with a notice.
+    pub(super) fn keep_out(&self, node: NodeId, notice: impl FnOnce() -> Option<Vec<u8>>) {
         lock(&self.revoked.0).insert(node);
         if let Some(link) = self.sessions.get(&node) {
             self.counters.add(Count::SessionsRevoked);
-            link.close_at_once(CloseReason::Refused);
+            let parcel = notice().and_then(|it| self.sessions.rooms().parcel(Lane::Data, it));
+            link.close_with(CloseReason::Refused, parcel);
         }
+    }
+
+    /// Lets a node in again.
+    pub(super) fn let_in(&self, node: &NodeId) {
+        lock(&self.revoked.0).remove(node);
     }
 
     /// Whether a node is to be kept out for good.

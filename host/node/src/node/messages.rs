@@ -17,8 +17,8 @@ impl Node {
     /// is large: for what is rare and urgent.
     ///
     /// # Errors
-    /// [`NodeError::Topics`], [`NodeError::TooLarge`], [`NodeError::Busy`],
-    /// [`NodeError::ShuttingDown`].
+    /// [`NodeError::Topics`], [`NodeError::TooLarge`], [`NodeError::Revoked`],
+    /// [`NodeError::Busy`], [`NodeError::ShuttingDown`].
     pub async fn publish(
         &self,
         topic: TopicName,
@@ -55,10 +55,11 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::NodeUnreachable`]; with partial views [`NodeError::NotNeighbour`], since a node
-    /// speaks to its neighbours only; [`NodeError::TooLarge`], [`NodeError::ShuttingDown`].
+    /// speaks to its neighbours only; [`NodeError::TooLarge`], [`NodeError::Revoked`],
+    /// [`NodeError::ShuttingDown`].
     pub async fn send(&self, to: NodeId, payload: Vec<u8>) -> Result<(), NodeError> {
         check_size(&payload)?;
-        let running = self.running()?;
+        let running = self.running_to_write()?;
         match running.network.say_to(to, payload) {
             true => Ok(()),
             false
@@ -74,7 +75,7 @@ impl Node {
     /// The network, to say something of this size.
     fn network_for(&self, payload: &[u8]) -> Result<NetworkHandle, NodeError> {
         check_size(payload)?;
-        Ok(self.running()?.network.clone())
+        Ok(self.running_to_write()?.network.clone())
     }
 
     /// Listens to a topic and all below it, or to what is said to this node. As long as somebody

@@ -171,8 +171,8 @@ impl Node {
     /// # Errors
     /// [`NodeError::UnknownType`], [`NodeError::TypeMissing`], [`NodeError::AmbiguousObject`],
     /// [`NodeError::ObjectFaulted`], [`NodeError::NewerTypeNeeded`], [`NodeError::TooLarge`],
-    /// [`NodeError::NoCommand`], [`NodeError::Busy`], [`NodeError::StorageFailed`],
-    /// [`NodeError::ShuttingDown`].
+    /// [`NodeError::NoCommand`], [`NodeError::Revoked`], [`NodeError::Busy`],
+    /// [`NodeError::StorageFailed`], [`NodeError::ShuttingDown`].
     pub async fn update(&self, update: Update) -> Result<Updated, NodeError> {
         if update.commands.is_empty() {
             return Err(NodeError::NoCommand);
@@ -189,7 +189,8 @@ impl Node {
                 max: max as u64,
             });
         }
-        self.topics_layer()?.update(update).await
+        let topics = self.running_to_write()?.topics.clone();
+        topics.update(update).await
     }
 
     /// How many commands one update can have.

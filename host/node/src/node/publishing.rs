@@ -10,7 +10,7 @@ use replicant_protocol::facts::{
 use replicant_protocol::ids::{FactKind, NodeId};
 
 use super::fact_board::{FactFilter, FactWatch};
-use super::{Node, NodeError};
+use super::{Node, NodeError, Running};
 use crate::network::PublishError;
 use crate::storage::{General, Job};
 use crate::vocabulary::RevocationInfo;
@@ -182,5 +182,13 @@ impl Node {
             return None;
         }
         running.facts.revocation_of(&self.id())
+    }
+
+    /// The node's parts, for what others are to hear of: not if a fact keeps it out.
+    pub(super) fn running_to_write(&self) -> Result<Arc<Running>, NodeError> {
+        match self.revocation() {
+            Some(fact) => Err(NodeError::Revoked(fact)),
+            None => self.running(),
+        }
     }
 }

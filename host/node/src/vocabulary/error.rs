@@ -9,7 +9,7 @@ use replicant_protocol::facts::Refusal;
 use replicant_protocol::ids::{ClusterId, ModuleHash, NodeId, ObjectId, TopicName, TypeName};
 use replicant_protocol::topics::TopicsError;
 
-use super::WaitsFor;
+use super::{RevocationInfo, WaitsFor};
 
 /// Why a node did not do what it was asked. The message is for a person; what a program needs
 /// stands in the fields. Unless a variant says otherwise, nothing was changed.
@@ -212,6 +212,12 @@ pub enum NodeError {
         /// What stands in the way.
         reason: String,
     },
+    /// A fact keeps this node out of its cluster: nobody would hear of what it writes or says.
+    #[error(
+        "this node is revoked, by fact {} of node {} (\"{}\"): the others keep it out, and what \
+         it writes reaches nobody", .0.fact, .0.issuer, .0.reason
+    )]
+    Revoked(RevocationInfo),
     /// The component cannot be loaded: it is not a component of the world, or went over a limit.
     #[error("{reason}")]
     ModuleInvalid {

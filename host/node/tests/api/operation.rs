@@ -155,6 +155,31 @@ fn a_revoked_node_is_not_ready_and_says_by_which_fact_and_why() {
     assert!(members[0].revoked);
 }
 
+/// It said `done`, and nobody ever heard of it.
+#[test]
+fn a_revoked_node_takes_nothing_that_others_are_to_hear_of_and_is_still_read() {
+    let server = Server::start();
+    let own = server.node.id().to_string();
+    let count = "/v1/topics/shop/objects/visits?type=g-counter";
+    server.post(count, "{\"increment\": 2}").ok();
+    let of = format!(r#"{{"node": "{own}", "reason": "stolen"}}"#);
+    let body = format!(r#"{{"kind": "node-revocation", "body": {of}}}"#);
+    let fact = server.post("/v1/facts", &body).ok();
+    let refused = [
+        server.post(count, "{\"increment\": 1}"),
+        server.post("/v1/topics/shop/messages", "\"hello\""),
+        server.post(&format!("/v1/members/{own}/messages"), "\"hello\""),
+    ];
+    for reply in refused {
+        reply.refused(403, "revoked");
+        let said = reply.json()["error"].to_string();
+        for part in [fact["id"].as_str().unwrap(), "stolen", "replicant init"] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+    }
+    assert_eq!(server.get(count).ok()["value"], 2);
+}
+
 /// They pointed to a page that explained none of them.
 #[test]
 fn each_metric_says_what_it_counts_in_a_sentence_of_its_own() {

@@ -50,7 +50,8 @@ pub(super) async fn subscriptions(
         (status = 503, description = "256 messages wait for acknowledgements", body = ErrorView),
         (status = 409, description = "All are to acknowledge it, and the node keeps partial views",
             body = ErrorView),
-        (status = 403, description = "The access rules do not let this node publish there",
+        (status = 403, description = "The access rules do not let this node publish there, or it \
+            is revoked",
             body = ErrorView)))]
 pub(super) async fn publish(
     State(api): State<Arc<Api>>,
@@ -82,6 +83,7 @@ pub(super) async fn publish(
     responses(
         (status = 200, description = "It was handed to the session with the member",
             body = SentView),
+        (status = 403, description = "This node is revoked", body = ErrorView),
         (status = 409, description = "The node is no neighbour, and this one keeps partial views",
             body = ErrorView),
         (status = 503, description = "There is no session with that node now",

@@ -82,6 +82,7 @@ pub(super) async fn read(
         schema says; or many: a `Commands`"),
     responses(
         (status = 200, description = "What became of each command", body = UpdatedView),
+        (status = 403, description = "The node is revoked", body = ErrorView),
         (status = 404, description = "No such type; or a new object without a type",
             body = ErrorView),
         (status = 409, description = "Several objects have the id: say which type",

@@ -7,10 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::RevocationInfo;
+use crate::NodeError;
 use crate::api::Api;
 use crate::api::code::Code;
-use crate::api::error::ErrorReply;
+use crate::api::error::{ErrorReply, WHEN_REVOKED};
 use crate::api::format::{Format, not_acceptable};
 use crate::api::views::ErrorView;
 
@@ -53,19 +53,7 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, 
     }
     match api.node.revocation() {
         None => Ok("ready\n"),
-        Some(RevocationInfo {
-            fact,
-            issuer,
-            reason,
-            ..
-        }) => refuse(
-            &format!(
-                "this node is revoked, by fact {fact} of node {issuer} (\"{reason}\"): the others \
-                 keep it out, and what it writes reaches nobody"
-            ),
-            "send requests to another node; what this one holds can still be read here, and to \
-             take part again make a new node with `replicant init` and join the cluster with it",
-        ),
+        Some(fact) => refuse(&NodeError::Revoked(fact).to_string(), WHEN_REVOKED),
     }
 }
 
