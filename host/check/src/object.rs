@@ -57,6 +57,11 @@ impl Component {
     pub(crate) fn label(&self) -> &str {
         self.module.label()
     }
+
+    /// The version that it says it is.
+    pub(crate) fn version(&self) -> &str {
+        &self.module.description().version
+    }
 }
 
 /// The component under test, in one run.
@@ -108,7 +113,7 @@ impl Subject {
 
     /// The version of the component.
     pub(crate) fn version(&self) -> &str {
-        &self.component.module.description().version
+        self.component.version()
     }
 
     /// The versions of op encodings that the component reads.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::client::Client;
@@ -110,7 +111,7 @@ impl LocalCluster {
     }
 
     /// Waits until every node answers `expected` to `read`.
-    pub(crate) fn wait_for<T: PartialEq + std::fmt::Debug>(
+    pub(crate) fn wait_for<T: PartialEq + Serialize>(
         &self,
         what: &str,
         expected: &T,
@@ -131,7 +132,7 @@ impl Drop for LocalNode {
 
 impl LocalNode {
     /// Waits until this node answers `expected` to `read`.
-    pub(crate) fn wait_for<T: PartialEq + std::fmt::Debug>(
+    pub(crate) fn wait_for<T: PartialEq + Serialize>(
         &self,
         what: &str,
         expected: &T,
@@ -144,12 +145,18 @@ impl LocalNode {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!(
-                    "node {} does not show {what}: expected {}, got {}",
-                    self.name,
-                    beginning(&format!("{expected:?}")),
-                    beginning(&format!("{answer:?}")),
-                );
+                let expected = shown(expected);
+                match answer {
+                    Ok(answer) => bail!(
+                        "node {} does not show {what}: expected {expected}, got {}",
+                        self.name,
+                        shown(&answer)
+                    ),
+                    Err(error) => bail!(
+                        "node {} does not show {what}: expected {expected}, but {error:#}",
+                        self.name
+                    ),
+                }
             }
             signals::sleep(POLL)?;
         }
@@ -256,12 +263,13 @@ impl LocalNode {
     }
 }
 
-/// Enough of a long text to know it by.
-fn beginning(text: &str) -> String {
+/// Enough of a long answer to know it by.
+fn shown(answer: &impl Serialize) -> String {
     const CHARACTERS_MAX: usize = 200;
+    let text = serde_json::to_string(answer).unwrap_or_else(|error| error.to_string());
     match text.char_indices().nth(CHARACTERS_MAX) {
         Some((end, _)) => format!("{} …", &text[..end]),
-        None => text.to_owned(),
+        None => text,
     }
 }
 

@@ -34,6 +34,8 @@ fn what_is_wrong_is_found_before_anything_is_started() {
     Replicant::new()
         .run(["demo", "--example", "/no/such"])
         .fails(1, &["no crate at /no/such", "--example DIR"]);
+    // It may be the data of a node.
+    demo(&["--keep", POLL], &[POLL, "holds other things", "--keep"]);
     let ran = Replicant::new()
         .with("REPLICANT_GUEST_RUSTC", "/no/such/rustc")
         .run(["demo", "--fast", "--example", POLL])

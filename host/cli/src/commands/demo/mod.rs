@@ -5,6 +5,7 @@ mod report;
 mod trace;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -50,6 +51,9 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<()> {
             arguments.example.display()
         );
     }
+    if let Some(folder) = &arguments.keep {
+        check_empty(folder)?;
+    }
     crate::guest::check_toolchain()?;
     let trace = Trace::read(arguments.trace.as_deref(), arguments.edits_max())?;
     let file = arguments.report.as_deref().map(create).transpose()?;
@@ -81,6 +85,21 @@ impl DemoArguments {
             false => usize::MAX,
         }
     }
+}
+
+/// The nodes' folders are made in there: not among other things, such as a node's data.
+fn check_empty(folder: &Path) -> Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("cannot read {}", folder.display()))?,
+    };
+    if entries.count() > 0 {
+        bail!(
+            "{} holds other things; name a folder with --keep that is empty or not there yet",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> Result<File> {
