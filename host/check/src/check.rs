@@ -1,7 +1,6 @@
 //! Checks a component: many runs, on several threads, with one report.
 
 use replicant_runtime::{Fault, LoadError, Runtime};
-use semver::Version;
 
 use crate::chance::Chance;
 use crate::config::Config;
@@ -314,19 +313,7 @@ fn older(
             "{old} is not an older version of {new}: it needs the same name and another version"
         )));
     }
-    if !is_lower(older.version(), component.version()) {
-        return Err(CheckError::Config(format!(
-            "{old} is not an older version of {new}, but a newer one: check {old}, and give {new} \
-             with --from"
-        )));
-    }
     Ok(Some(older.before(component)))
-}
-
-/// Whether one version comes before another. Such that are none the loading has refused.
-fn is_lower(one: &str, other: &str) -> bool {
-    let versions = (Version::parse(one), Version::parse(other));
-    matches!(versions, (Ok(one), Ok(other)) if one < other)
 }
 
 /// The configuration with those laws only that can be checked: of the component's world, and with

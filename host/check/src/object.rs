@@ -57,11 +57,6 @@ impl Component {
     pub(crate) fn label(&self) -> &str {
         self.module.label()
     }
-
-    /// The version that it says it is.
-    pub(crate) fn version(&self) -> &str {
-        &self.module.description().version
-    }
 }
 
 /// The component under test, in one run.
@@ -113,7 +108,7 @@ impl Subject {
 
     /// The version of the component.
     pub(crate) fn version(&self) -> &str {
-        self.component.version()
+        &self.component.module.description().version
     }
 
     /// The versions of op encodings that the component reads.

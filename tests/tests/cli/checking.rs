@@ -374,7 +374,6 @@ fn what_an_older_version_saved_has_to_load_and_go_on() {
         .mentions(&["breaks no law any more"]);
     for (arguments, said) in [
         (["check", &right, "--from", &right], "another version"),
-        (["check", &older, "--from", &right], "but a newer one"),
         (["check", &right, "--from", "none.wasm"], "none.wasm"),
         (["check", &right, "--law", "older-states-load"], "older"),
         (["check", &wrong, "--replay", saved], "older version"),
