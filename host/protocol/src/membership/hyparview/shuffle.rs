@@ -10,6 +10,9 @@ use crate::ids::NodeId;
 use super::state::{Reason, varied};
 use super::{Entry, HyParView, Message};
 
+/// How much sooner views are mixed with a seed for the first time.
+const SOONER: u32 = 60;
+
 /// Answers to shuffles that may be awaited at once: one by walk, one of a contact.
 const REPLIES_DUE_MAX: u8 = 2;
 
@@ -31,14 +34,33 @@ impl HyParView {
     /// part.
     pub(super) fn mix_with_contact(&mut self, now: Duration, rng: &mut impl Rng) {
         self.timers.contact_at = now + varied(self.config.contact_interval, rng);
-        let contacts = self.entry_points();
-        let known = self.passive.sample(1, rng);
+        let first = self.unmixed.pop_first();
+        if !self.unmixed.is_empty() {
+            self.plan_mixing(now, rng);
+        }
+        let is_first = |entry: &Entry| Some(entry.node) == first;
         let is_stranger = |entry: &Entry| !self.active.contains(&entry.node);
-        let chosen = contacts.chain(known).filter(is_stranger).choose(rng);
+        let first = self.entry_points().find(is_first).filter(is_stranger);
+        let known = self.passive.sample(1, rng);
+        let chosen = first.or_else(|| {
+            let contacts = self.entry_points().chain(known);
+            contacts.filter(is_stranger).choose(rng)
+        });
         self.mixed_with = None;
         if let Some(chosen) = chosen {
             self.mix_with(chosen, rng);
         }
+    }
+
+    /// Mixes views with a seed before long, when there is something to mix.
+    pub(super) fn mix_soon(&mut self, now: Duration, seed: NodeId, rng: &mut impl Rng) {
+        self.unmixed.insert(seed);
+        self.plan_mixing(now, rng);
+    }
+
+    fn plan_mixing(&mut self, now: Duration, rng: &mut impl Rng) {
+        let soon = now + varied(self.config.contact_interval / SOONER, rng);
+        self.timers.contact_at = self.timers.contact_at.min(soon);
     }
 
     fn mix_with(&mut self, chosen: Entry, rng: &mut impl Rng) {

@@ -1,6 +1,6 @@
 //! The state of a partial view: timers, and which event goes where.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -78,6 +78,9 @@ pub struct HyParView {
     pub(super) passive: Passive,
     pub(super) requests: BTreeMap<NodeId, Request>,
     pub(super) contacts: BTreeMap<NodeId, SocketAddr>,
+    /// Seeds around which another part may have formed, since this node may have joined through
+    /// another.
+    pub(super) unmixed: BTreeSet<NodeId>,
     /// Neighbours that did not say goodbye, the latest last: the network between may be back.
     pub(super) lost: VecDeque<Entry>,
     /// Whom not to ask, and not to take, until when.
@@ -113,6 +116,7 @@ impl HyParView {
             passive: Passive::new(config.passive_max, config.passive_share_max),
             requests: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            unmixed: BTreeSet::new(),
             lost: VecDeque::new(),
             backoffs: BTreeMap::new(),
             mixed_with: None,
@@ -143,6 +147,18 @@ impl HyParView {
             self.join(now, contact);
         }
         self.plan(now, rng);
+    }
+
+    /// Names a contact that whoever started this node had in mind. Nodes that start together may
+    /// join through different ones, and form as many parts: so views are mixed soon with one that
+    /// this node does not join through.
+    pub fn handle_seed(&mut self, now: Duration, seed: Entry, rng: &mut impl Rng) {
+        let is_known = self.contacts.contains_key(&seed.node);
+        self.handle_contact(now, seed, rng);
+        if !is_known && self.contacts.contains_key(&seed.node) {
+            self.mix_soon(now, seed.node, rng);
+            self.plan(now, rng);
+        }
     }
 
     /// Names a node that was met in an earlier run: it is known from now on, and asked when a

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -23,6 +24,7 @@ struct World {
     sequence: u64,
     /// Nothing passes between who is in it and who is not.
     cut_off: BTreeSet<NodeId>,
+    contact_interval: Duration,
 }
 
 impl World {
@@ -34,6 +36,7 @@ impl World {
             on_the_way: BTreeMap::new(),
             sequence: 0,
             cut_off: BTreeSet::new(),
+            contact_interval: Duration::from_secs(10),
         }
     }
 
@@ -44,13 +47,13 @@ impl World {
     fn start_with(&mut self, number: u32, contacts: &[u32]) {
         let config = Config {
             shuffle_interval: Duration::from_secs(4),
-            contact_interval: Duration::from_secs(10),
+            contact_interval: self.contact_interval,
             rotation_interval: Duration::from_secs(60),
             ..small()
         };
         let mut view = HyParView::new(config, entry(number), self.now, &mut self.rng);
         for contact in contacts {
-            view.handle_contact(self.now, entry(*contact), &mut self.rng);
+            view.handle_seed(self.now, entry(*contact), &mut self.rng);
         }
         self.nodes.insert(id(number), view);
         self.drain(id(number));
@@ -233,6 +236,23 @@ fn who_finds_its_contact_down_joins_when_it_is_back() {
     world.start(0, None);
     world.run(Duration::from_secs(60));
     assert!(world.is_connected());
+}
+
+/// Lost once: those that had joined through one contact formed a part, and those that had joined
+/// through another one formed a second, for minutes.
+#[test]
+fn nodes_that_start_together_with_several_contacts_form_one_part() {
+    for seed in 0..100 {
+        let mut world = World::new(seed);
+        world.contact_interval = Duration::from_secs(300);
+        for number in 0..12 {
+            let mut contacts = [0, 4, 8];
+            contacts.shuffle(&mut world.rng);
+            world.start_with(number, &contacts);
+        }
+        world.run(Duration::from_secs(30));
+        assert!(world.is_connected(), "seed {seed}");
+    }
 }
 
 /// Everybody has two contacts, one in each part. The parts formed while the network between them
