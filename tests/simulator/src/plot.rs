@@ -46,6 +46,27 @@ impl Plot {
         }
     }
 
+    /// Of how many of some events something was noticed by when: seconds after each event, by what
+    /// was noticed. What never was is no number, and left out.
+    pub fn noticed(title: &str, seconds: &[(&str, &[f64])]) -> Self {
+        let line = |(name, seconds): &(&str, &[f64])| {
+            let mut sorted: Vec<f64> = seconds.iter().copied().filter(|it| !it.is_nan()).collect();
+            sorted.sort_by(f64::total_cmp);
+            let share = |place: usize| 100.0 * (place + 1) as f64 / seconds.len() as f64;
+            let points = sorted.into_iter().enumerate();
+            Line {
+                name: (*name).to_owned(),
+                points: points.map(|(place, at)| (at, share(place))).collect(),
+            }
+        };
+        Self {
+            title: title.to_owned(),
+            x: "s",
+            y: "%",
+            lines: seconds.iter().map(line).collect(),
+        }
+    }
+
     /// How many deliveries took how many hops.
     pub fn hops(by_hops: &BTreeMap<u32, u64>) -> Self {
         let points = by_hops
@@ -60,5 +81,17 @@ impl Plot {
                 points: points.collect(),
             }],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noticed_is_counted_up_and_what_was_not_is_left_out() {
+        let plot = Plot::noticed("crashes", &[("seen", &[2.0, f64::NAN, 0.5, 1.0])]);
+        let expected = [(0.5, 25.0), (1.0, 50.0), (2.0, 75.0)];
+        assert_eq!(plot.lines[0].points, expected);
     }
 }

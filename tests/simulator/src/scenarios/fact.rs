@@ -8,7 +8,7 @@ use replicant_protocol::identity::NodeIdentity;
 
 use crate::checkers::{Reach, Said, reach};
 use crate::worlds::{FactInput, FactNode, WALL_START_MS, random_graph};
-use crate::{Engine, Figure, Index, Network, Outcome, Progress};
+use crate::{Engine, Figure, Index, Network, Outcome, Plot, Progress};
 
 /// A gossip round: as long as a message takes at most, one way.
 const ROUND: Duration = Duration::from_millis(50);
@@ -42,7 +42,10 @@ pub(super) fn fact(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
     log.update(compared.log_hash().as_bytes());
     Outcome {
         figures: figures(&at_once, &repaired, &by_comparing),
-        plots: Vec::new(),
+        plots: vec![
+            Plot::reach("facts that are broadcast", &at_once),
+            Plot::reach("a fact by comparing alone", &by_comparing),
+        ],
         log_hash: log.finalize(),
     }
 }

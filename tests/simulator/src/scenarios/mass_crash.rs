@@ -29,7 +29,7 @@ pub(super) fn mass_crash_silent(nodes: Index, seed: u64, progress: &mut Progress
 }
 
 fn run(nodes: Index, seed: u64, crash: Crash, progress: &mut Progress<'_>) -> Outcome {
-    let mut figures = Vec::new();
+    let (mut figures, mut plots) = (Vec::new(), Vec::new());
     let mut log = blake3::Hasher::new();
     for (share, least) in SHARES {
         let mut engine = settled(nodes, 1, seed, crash == Crash::Silent, progress);
@@ -46,11 +46,14 @@ fn run(nodes: Index, seed: u64, crash: Crash, progress: &mut Progress<'_>) -> Ou
             .collect();
         engine.run_for(Duration::from_secs(10));
         figures.extend(judge(&engine, share, least, first, &later));
+        let of_first = reach(&[first], engine.nodes().map(|(node, it)| (node, &it.heard)));
+        let name = format!("the first message with {share} % gone");
+        plots.push(Plot::reach(&name, &of_first));
         log.update(engine.log_hash().as_bytes());
     }
     Outcome {
         figures,
-        plots: Vec::<Plot>::new(),
+        plots,
         log_hash: log.finalize(),
     }
 }

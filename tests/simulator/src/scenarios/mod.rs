@@ -44,16 +44,16 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("reconcile", "two sets that differ in 100 meet", 1_000_000, reconcile::reconcile),
     drawn("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
     drawn("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
-    scenario("swim", "machines go silently", 1_000, swim::crash),
+    drawn("swim", "machines go silently", 1_000, swim::crash),
     scenario("swim_slow", "one of twenty is blocked again and again", 1_000, swim::slow),
-    scenario("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
+    drawn("swim_load", "what a node sends in clusters of three sizes", 1_000, swim::load),
     scenario("swim_life", "members come and go, the network parts and heals", 1_000, swim::life),
-    scenario("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),
+    drawn("fact", "facts reach everybody; 5 % is lost", 10_000, fact::fact),
     drawn("tree", "nodes join through one, then random ones speak", 10_000, tree::tree),
     drawn("tree_of_fifty", "the same, joined through one of fifty", 10_000, tree::tree_of_fifty),
     scenario("topics", "messages in topics, among those that listen", 2_000, topics::topics),
-    scenario("tree_crash", "50, 80, 90 % of processes end", 10_000, mass_crash::mass_crash),
-    scenario("tree_crash_silent", "the same, unnoticed", 10_000, mass_crash::mass_crash_silent),
+    drawn("tree_crash", "50, 80, 90 % of processes end", 10_000, mass_crash::mass_crash),
+    drawn("tree_crash_silent", "the same, unnoticed", 10_000, mass_crash::mass_crash_silent),
 ];
 
 const fn scenario(name: &'static str, about: &'static str, nodes: Index, run: Run) -> Scenario {

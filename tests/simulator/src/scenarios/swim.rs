@@ -9,7 +9,7 @@ use replicant_protocol::membership::{Config, Metadata};
 
 use crate::checkers::{Detection, detection, disagreements, given_up};
 use crate::worlds::{Keys, SwimInput, SwimNode, swim_config};
-use crate::{Crash, Engine, Figure, Index, Network, Outcome, Progress};
+use crate::{Crash, Engine, Figure, Index, Line, Network, Outcome, Plot, Progress};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -112,15 +112,21 @@ pub(super) fn crash(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Out
     let death = of(|found| found.first_death);
     let all = of(|found| found.all_know);
     let wrong = given_up(engine, |node| !victims.contains(&node)).count();
+    let noticed: [(&str, &[f64]); 3] = [
+        ("first suspects", &suspicion),
+        ("first gives up", &death),
+        ("all have", &all),
+    ];
+    let plots = vec![Plot::noticed("crashes, by when", &noticed)];
     Outcome {
         figures: vec![
-            Figure::told("median first suspicion", median(suspicion), "s"),
-            Figure::at_most("median first given up", median(death), "s", 2.0),
+            Figure::told("median first suspicion", median(suspicion.clone()), "s"),
+            Figure::at_most("median first given up", median(death.clone()), "s", 2.0),
             Figure::told("median all have given it up", median(all.clone()), "s"),
             Figure::at_most("slowest: all have given it up", largest(&all), "s", 5.0),
             Figure::at_most("given up that were there", wrong as f64, "", 0.0),
         ],
-        plots: Vec::new(),
+        plots,
         log_hash: engine.log_hash(),
     }
 }
@@ -225,6 +231,10 @@ pub(super) fn load(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
     let mut figures = Vec::new();
     let mut hasher = blake3::Hasher::new();
     let mut loads = Vec::new();
+    let mut drawn = [
+        ("messages a second", Vec::new()),
+        ("bytes a second", Vec::new()),
+    ];
     for (number, size) in sizes.into_iter().enumerate() {
         progress("watching", number as f64 / sizes.len() as f64);
         let (messages, bytes, hash) = load_of(size, seed);
@@ -235,6 +245,8 @@ pub(super) fn load(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
         ));
         figures.push(Figure::told(format!("{size} nodes: bytes"), bytes, "/s"));
         loads.push((messages, bytes));
+        drawn[0].1.push((f64::from(size), messages));
+        drawn[1].1.push((f64::from(size), bytes));
         hasher.update(hash.as_bytes());
     }
     let ratio = |of: fn(&(f64, f64)) -> f64| of(&loads[loads.len() - 1]) / of(&loads[0]);
@@ -250,9 +262,18 @@ pub(super) fn load(nodes: Index, seed: u64, progress: &mut Progress<'_>) -> Outc
         "",
         1.1,
     ));
+    let plots = drawn.map(|(y, points)| Plot {
+        title: format!("{y}, by how many nodes"),
+        x: "nodes",
+        y,
+        lines: vec![Line {
+            name: "a node".to_owned(),
+            points,
+        }],
+    });
     Outcome {
         figures,
-        plots: Vec::new(),
+        plots: plots.into(),
         log_hash: hasher.finalize(),
     }
 }

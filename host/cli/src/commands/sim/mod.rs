@@ -90,8 +90,8 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<()> {
     };
     if arguments.plot.is_some() && !scenario.is_drawn() {
         bail!(WrongArgument(format!(
-            "--plot: of {name} there is nothing to draw; how a broadcast spreads is drawn, as of \
-             tree, rapid, flood, and files with a [[broadcast]]"
+            "--plot: of {name} there is nothing to draw; how broadcasts spread and failures are \
+             noticed is drawn, as of tree, rapid, swim, and files with a [[broadcast]]"
         )));
     }
     let plot = arguments.plot.as_deref().map(writable).transpose()?;
