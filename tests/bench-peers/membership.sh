@@ -47,7 +47,8 @@ watch_serf() { :; } # The agents' event handlers do it.
 watch_replicant() {
     for node in $(seq "$nodes"); do
         "$replicant" members --watch --api "http://127.0.0.1:$((8000 + node))" 2>/dev/null |
-            while read -r _ address state; do
+            while read -r _ address state _; do
+                state=${state%,}
                 [ "$state" = alive ] || echo "$(now) $node $address $state" >>"$folder/events"
             done &
     done
