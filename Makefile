@@ -18,6 +18,7 @@ toolchain:
 	@sh guest-sdk/build/toolchain.sh
 
 demo: toolchain
+	$(CARGO) build -p replicant-cli
 	$(CARGO) run --quiet -p replicant-cli -- demo $(ARGS)
 
 test: toolchain lint doc suites examples skipped

@@ -282,8 +282,9 @@ fn wait_until_ready(
 ) -> Result<(String, String)> {
     let deadline = Instant::now() + PATIENCE;
     loop {
+        let log = || std::fs::read_to_string(data.join("node.log")).unwrap_or_default();
         if let Some(status) = process.try_wait()? {
-            let log = std::fs::read_to_string(data.join("node.log")).unwrap_or_default();
+            let log = log();
             bail!("node {name} ended with {status} before it was ready:\n{log}");
         }
         if let Ok(bytes) = std::fs::read(ready)
@@ -293,7 +294,11 @@ fn wait_until_ready(
             return Ok((listen.to_owned(), api.to_owned()));
         }
         if Instant::now() > deadline {
-            bail!("node {name} was not ready after {} s", PATIENCE.as_secs());
+            let (seconds, log) = (PATIENCE.as_secs(), log());
+            bail!(
+                "node {name} was not ready after {seconds} s; is the machine very busy? Its log:\n\
+                 {log}"
+            );
         }
         signals::sleep(POLL)?;
     }

@@ -285,7 +285,10 @@ pub enum NodeError {
         reason: String,
     },
     /// The data folder belongs to another cluster than the node to join.
-    #[error("this node belongs to cluster {own}, the node at {address} to {other}")]
+    #[error(
+        "this node belongs to cluster {own}, the node at {address} to {other}, and a node stays in \
+         its cluster; to be part of the other one, begin with a new data folder"
+    )]
     OtherCluster {
         /// The cluster that the data folder was made for.
         own: ClusterId,
