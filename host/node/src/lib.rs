@@ -34,6 +34,8 @@ pub mod access {
         Pattern, PatternError, RULES_MAX, Rule, RuleError, Rules, Who,
     };
 }
-pub use replicant_protocol::membership::{Reliability, StrategyKind};
+pub use replicant_protocol::membership::{
+    APPLICATION_BYTES_MAX as METADATA_BYTES_MAX, Reliability, StrategyKind,
+};
 pub use replicant_protocol::{environment, facts, ids};
 pub use replicant_runtime::{CompilerProcess, compile_for_parent};

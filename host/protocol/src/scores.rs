@@ -48,6 +48,37 @@ impl Offence for hyparview::Offences {
     }
 }
 
+/// Of what a peer sent more than a correct one does, a point each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Excess {
+    /// How often.
+    pub count: u64,
+}
+
+impl Offence for Excess {
+    fn points(&self) -> u64 {
+        self.count
+    }
+}
+
+/// Who sent too much of something since it was last asked. It is asked after every message, so
+/// there is no bound but that of a message.
+#[derive(Debug, Default)]
+pub struct Offenders(BTreeMap<NodeId, Excess>);
+
+impl Offenders {
+    /// Counts one.
+    pub fn add(&mut self, peer: NodeId) {
+        let excess = self.0.entry(peer).or_default();
+        excess.count = excess.count.saturating_add(1);
+    }
+
+    /// Who they are, and counting begins anew.
+    pub fn take(&mut self) -> BTreeMap<NodeId, Excess> {
+        std::mem::take(&mut self.0)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Account {
     second: u64,

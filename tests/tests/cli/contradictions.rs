@@ -137,6 +137,18 @@ fn what_would_be_passed_over_is_refused() {
 }
 
 #[test]
+fn metadata_that_would_not_spread_is_refused() {
+    let long = "x".repeat(257);
+    refused(&[
+        (&["--metadata", &long], &["--metadata has 257 bytes", "256"]),
+        (
+            &["--metadata", "zone=1", HYPARVIEW[0], HYPARVIEW[1]],
+            &["--metadata", "--membership swim"],
+        ),
+    ]);
+}
+
+#[test]
 fn addresses_that_nobody_reaches_are_refused_with_the_option() {
     refused(&[
         (&["--api", ""], &["--api", "127.0.0.1:8080"]),

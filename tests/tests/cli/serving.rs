@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use replicant_tests::process::{NodeProcess, Replicant, Start};
+use replicant_tests::process::{NodeProcess, Replicant, Start, until};
 
 fn initialised() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -315,6 +315,27 @@ fn a_second_node_joins_and_sees_what_the_first_has() {
     }
     let cluster = |node: &NodeProcess| node.run(["status", "--json"]).json()["cluster"].clone();
     assert_eq!(cluster(&first), cluster(&second));
+}
+
+#[test]
+fn what_a_node_says_of_itself_is_told_to_all_members() {
+    let first = NodeProcess::alone();
+    let second = NodeProcess::fresh(&Start {
+        join: vec![first.listen().to_owned()],
+        arguments: vec!["--metadata".to_owned(), "zone=eu-1 \u{1b}[1m".to_owned()],
+        ..Start::default()
+    });
+    for node in [&first, &second] {
+        until("it is told", || {
+            let members = node.run(["members", "--json"]).json();
+            let mut members = members.as_array().unwrap().iter();
+            let found = members.find(|member| member["id"] == second.id());
+            found.is_some_and(|member| member["metadata"] == "zone=eu-1 \u{1b}[1m")
+        });
+    }
+    // Others' words control no terminal.
+    let shown = first.run(["members"]).mentions(&["zone=eu-1"]);
+    assert!(!shown.stdout.contains('\u{1b}'), "{}", shown.stdout);
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn print(members: &Value) -> io::Result<()> {
         "session",
         "up",
         "probes answered",
+        "metadata",
     ]);
     for member in members.as_array().into_iter().flatten() {
         let incarnation = incarnation(member);
@@ -49,6 +50,7 @@ fn print(members: &Value) -> io::Result<()> {
             session(member),
             &up,
             &answered,
+            text(member, "metadata"),
         ]);
     }
     table.print("no members")
@@ -85,12 +87,15 @@ fn percent(member: &Value, name: &str) -> String {
     }
 }
 
-/// What is known of a member, and whether it is kept out.
+/// What is known of a member, whether it is kept out, and for how long it misbehaved of late.
 fn state(member: &Value) -> String {
-    let state = text(member, "state");
-    match member["revoked"] == true {
-        true => format!("{state}, revoked"),
-        false => state.to_owned(),
+    let mut state = text(member, "state").to_owned();
+    if member["revoked"] == true {
+        state.push_str(", revoked");
+    }
+    match number(member, "bad_seconds") {
+        0 => state,
+        seconds => format!("{state}, {seconds} s bad"),
     }
 }
 

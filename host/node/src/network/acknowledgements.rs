@@ -57,18 +57,22 @@ impl Overlays {
         self.events.push_back(OverlayEvent::Heard(signed));
     }
 
-    /// Takes what a peer gathered. Who listens to nothing has nothing.
-    pub(super) fn on_acknowledgement(&mut self, now: Duration, mut message: Message) {
+    /// Takes what a peer gathered. Who listens to nothing has nothing, and a correct peer would not
+    /// have passed it on.
+    pub(super) fn on_acknowledgement(&mut self, now: Duration, from: NodeId, mut message: Message) {
         let (topics, is_partial) = (&self.topics, self.everybody.is_none());
         let named_count = message.names.len();
         message
             .names
             .retain(|name| is_partial || topics.is_subscriber(name.as_bytes()));
+        let is_changed = message.names.len() < named_count;
+        if is_changed {
+            self.offenders.add(from);
+        }
         if self.acknowledge_rapidly(now, message.id, &message.names) {
             return;
         }
         let ignored_count = self.acknowledging.counts().ignored_count;
-        let is_changed = message.names.len() < named_count;
         self.acknowledging.on_message(now, message);
         if is_changed || self.acknowledging.counts().ignored_count > ignored_count {
             self.count(Count::AcknowledgementsIgnored);

@@ -31,6 +31,9 @@ pub struct NetworkConfig {
     pub start: u64,
     /// The paths that somebody listens to at this node, as they change.
     pub subscriptions: watch::Receiver<BTreeSet<TopicName>>,
+    /// What is told of this node beside its subscriptions, with a full view: at most
+    /// [`APPLICATION_BYTES_MAX`](membership::APPLICATION_BYTES_MAX), more is not told.
+    pub metadata: String,
     /// Who may listen and publish where, and bounds of topics.
     pub topics: topics::Config,
     /// Where to listen. Port 0 takes a free one.
@@ -86,6 +89,7 @@ impl NetworkConfig {
             incarnation: 0,
             start: 1,
             subscriptions: watch::Sender::default().subscribe(),
+            metadata: String::new(),
             topics: topics::Config::default(),
             listen,
             advertise: None,

@@ -2,7 +2,7 @@
 //! content, and the plan of dials. It turns their outputs into messages, events and dials, and
 //! never waits for anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use replicant_protocol::membership::hyparview::{Entry, HyParView};
 use replicant_protocol::membership::{
     self, Membership, Strategy, StrategyKind, StrategyMessage, Swim,
 };
-use replicant_protocol::scores::Scores;
 use replicant_protocol::session::CloseReason;
 use replicant_protocol::topics;
 use replicant_protocol::wire::{self, Payload};
@@ -35,7 +34,7 @@ use super::overlays::{Overlays, Scope};
 use super::pending::Pending;
 use super::sessions::Link;
 use super::shared::Shared;
-use super::talk::Asked;
+use super::talk::{self, Asked};
 use crate::wall_clock::wall_ms;
 
 /// What sessions and dials tell the driver, and messages of failure detection.
@@ -94,7 +93,8 @@ pub(super) struct Driver {
     pub(super) membership: Strategy,
     /// With partial views: what is kept beside them.
     pub(super) neighbourhood: Option<Neighbourhood>,
-    pub(super) scores: Scores,
+    /// What of the counts of failure detection is counted.
+    pub(super) accusations_counted: membership::Counts,
     pub(super) content: content::State,
     pub(super) overlays: Overlays,
     pub(super) facts: facts::State,
@@ -124,7 +124,7 @@ fn strategy(shared: &Shared, now: Duration, rng: &mut ChaCha20Rng) -> Strategy {
                 address: shared.advertised,
                 generation: config.generation,
                 incarnation: config.incarnation,
-                metadata: membership::Metadata::default(),
+                metadata: talk::metadata(config, BTreeSet::new()).unwrap_or_default(),
             };
             let swim = Swim::new(config.membership.clone(), local, now, rng);
             Strategy::Full(Box::new(swim))
@@ -180,7 +180,7 @@ impl Driver {
             switches_ahead: 0,
             membership,
             neighbourhood,
-            scores: Scores::new(limits.bad_seconds_max),
+            accusations_counted: membership::Counts::default(),
             content,
             facts,
             rng,

@@ -32,14 +32,14 @@ impl Overlays {
     /// Says something of this node in its topic.
     pub(super) fn publish(&mut self, now: Duration, signed: SignedPublication) {
         let reach = self.say(now, &signed, self.own());
-        self.hand_around(&signed, reach);
+        self.hand_around(now, &signed, reach);
         if self.topics.hears(&signed.publication().topic) {
             self.events.push_back(OverlayEvent::Heard(signed));
         }
     }
 
     /// Hands to others what the tree of its topic does not carry to all it leads to.
-    pub(super) fn hand_around(&mut self, signed: &SignedPublication, reach: Reach) {
+    pub(super) fn hand_around(&mut self, now: Duration, signed: &SignedPublication, reach: Reach) {
         let topic = &signed.publication().topic;
         let to = match reach {
             Reach::All => return,
@@ -50,6 +50,8 @@ impl Overlays {
         if !to.is_empty() {
             let signed = signed.clone();
             self.events.push_back(OverlayEvent::HandIn { to, signed });
+        } else if reach == Reach::Nobody {
+            self.keep_unheard(now, signed);
         }
     }
 

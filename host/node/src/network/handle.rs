@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use replicant_protocol::broadcast::acknowledgement::Ask;
 use replicant_protocol::bundle::SignedBundle;
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::budget::{Budget, Share};
 use super::events::TopicMessage;
 use super::outbox::Lane;
-use super::shared::{Revoked, Shared};
+use super::shared::{Behaviour, Revoked, Shared};
 use super::statistics::{Count, NetworkStatistics};
 use super::talk::{Publish, Said};
 use crate::vital::Vital;
@@ -30,6 +31,9 @@ pub(super) const REQUESTS_MAX: usize = 4_096;
 
 /// Bundles that may wait for the driver to send them.
 pub(super) const BROADCASTS_MAX: usize = 1_024;
+
+/// By then a node that has just started has heard who is there, if anybody is.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
 /// Too many requests wait for the driver. Nothing changed; try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -220,6 +224,11 @@ impl NetworkHandle {
         self.inner.shared.revoked()
     }
 
+    /// How peers behave, now and later. Keeping it does not keep the network.
+    pub(crate) fn behaviour(&self) -> Behaviour {
+        self.inner.shared.behaviour.clone()
+    }
+
     /// Fetches a module that is announced with this size. It comes as
     /// [`ModuleEvent::Fetched`](super::ModuleEvent::Fetched), some time. Asking twice is asking
     /// once.
@@ -303,6 +312,7 @@ impl NetworkHandle {
             let queue = "what waits to be published";
             return Err(NodeError::Busy { queue });
         };
+        self.settle().await;
         let (answer, wait) = oneshot::channel();
         let publish = Publish {
             topic,
@@ -317,6 +327,21 @@ impl NetworkHandle {
             })?;
         // Otherwise the driver ended.
         wait.await.map_err(|_| NodeError::ShuttingDown)?
+    }
+
+    /// A node that has just started and knew others hears within a moment who is there and who
+    /// listens: what is said before that would reach nobody. If it hears of nobody it is alone.
+    async fn settle(&self) {
+        let shared = &self.inner.shared;
+        let config = &shared.config;
+        let knew_others = !config.remembered.is_empty() || !config.seeds.is_empty();
+        if knew_others && shared.clock.now() < SETTLED_AFTER {
+            let mut members = self.members_watch();
+            let others = members.wait_for(|members| members.len() > 1);
+            let until = shared.clock.instant(SETTLED_AFTER);
+            // Whether it heard of anybody or not, it is said now.
+            let _ = tokio::time::timeout_at(until, others).await;
+        }
     }
 
     /// Says something to one node. False if it is dropped (and counted): no session, or too much

@@ -71,6 +71,7 @@ mod stop;
 mod strangers;
 mod talk;
 mod trees;
+mod unheard;
 mod waiting;
 
 #[cfg(test)]
@@ -83,5 +84,5 @@ pub use error::NetworkError;
 pub use events::{FactEvent, ModuleEvent, ModulePart, NetworkEvents, TopicMessage};
 pub use handle::{Busy, NetworkHandle, PublishError};
 pub use seed_name::{AddressError, SeedError, check_address, check_seed};
-pub(crate) use shared::Revoked;
+pub(crate) use shared::{Behaviour, Revoked};
 pub use statistics::{Count, NetworkStatistics};

@@ -282,7 +282,7 @@ impl Driver {
 
     fn name_contact(&mut self, now: Duration, node: NodeId, address: SocketAddr) {
         if let Some(view) = self.membership.partial_mut() {
-            view.handle_contact(now, Entry { node, address }, &mut self.rng);
+            view.handle_seed(now, Entry { node, address }, &mut self.rng);
         }
     }
 
@@ -343,6 +343,11 @@ impl Driver {
         self.weigh_circles(now);
         let in_trees = self.overlays.trees.take_offences();
         self.weigh(now, "in a broadcast tree", in_trees);
+        let in_topics = self.overlays.offenders.take();
+        self.weigh(now, "in topics", in_topics);
+        let facts = self.facts.take_offences();
+        self.weigh(now, "with facts of its own", facts);
+        self.weigh_accusations(now);
         let (Some(neighbourhood), Some(view)) =
             (&mut self.neighbourhood, self.membership.partial_mut())
         else {
@@ -357,6 +362,17 @@ impl Driver {
         self.weigh(now, "among partial views", in_view);
     }
 
+    /// The same with a full view, where members accuse each other.
+    fn weigh_accusations(&mut self, now: Duration) {
+        let Some(swim) = self.membership.full_mut() else {
+            return;
+        };
+        let (counts, accusations) = (swim.counts(), swim.take_offences());
+        let counted = std::mem::replace(&mut self.accusations_counted, counts);
+        self.shared.counters.add_members(&counts, &counted);
+        self.weigh(now, "with accusations", accusations);
+    }
+
     /// Weighs what peers did somewhere, and punishes those that did it again and again.
     pub(super) fn weigh<O: Offence + Debug>(
         &mut self,
@@ -365,7 +381,7 @@ impl Driver {
         did: impl IntoIterator<Item = (NodeId, O)>,
     ) {
         for (peer, did) in did {
-            if self.scores.weigh(now, peer, &did) {
+            if self.shared.behaviour.weigh(now, peer, &did) {
                 self.punish(peer, &format_args!("{place}, again and again: {did:?}"));
             }
         }

@@ -16,6 +16,7 @@ use replicant_protocol::broadcast::acknowledging::{self, Acknowledging};
 use replicant_protocol::broadcast::plumtree::{self, MessageError};
 use replicant_protocol::broadcast::{self, BroadcastError, Delivery, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
+use replicant_protocol::scores::Offenders;
 use replicant_protocol::topics::{
     self, Cycles, Forbidden, LinkChanges, OpenError, PublicationError, SignedPublication, Verdict,
 };
@@ -24,6 +25,7 @@ use super::rapids::Rapids;
 use super::statistics::Count;
 use super::strangers::{Came, Strangers};
 use super::trees::{Reach, Trees};
+use super::unheard::Unheard;
 
 /// The label of the tree of all members; no topic has it.
 const EVERYBODY: &str = "";
@@ -91,7 +93,10 @@ pub(super) struct Overlays {
     pub(super) trees: Trees,
     pub(super) rapids: Rapids,
     strangers: Strangers,
+    pub(super) unheard: Unheard,
     pub(super) acknowledging: Acknowledging,
+    /// Peers that open overlays without end, or name nodes that cannot have heard anything.
+    pub(super) offenders: Offenders,
     pub(super) rng: ChaCha20Rng,
     pub(super) events: VecDeque<OverlayEvent>,
 }
@@ -114,7 +119,9 @@ impl Overlays {
             trees: Trees::new(own, tree, now, rng),
             rapids: Rapids::new(own, rapid, rng),
             strangers: Strangers::default(),
+            unheard: Unheard::default(),
             acknowledging: Acknowledging::new(own, acknowledging::Config::default()),
+            offenders: Offenders::default(),
             rng: ChaCha20Rng::from_rng(rng),
             events: VecDeque::new(),
         }
@@ -146,9 +153,11 @@ impl Overlays {
     /// A member is there, and subscribes to these paths.
     pub(super) fn handle_member(&mut self, now: Duration, node: NodeId, paths: &[TopicName]) {
         self.set_member(now, node, true);
+        let missed = self.unheard_by(now, &node);
         self.topics.handle_member(node, paths);
         self.rapids.handle_member(node);
         self.relink(now);
+        self.hand_in_late(now, &node, missed);
         for came in self.strangers.take(&node) {
             self.bring_again(now, came);
         }
@@ -247,6 +256,7 @@ impl Overlays {
         if let OpenError::TooMany { peer } = error {
             tracing::debug!(peer = %peer.short(), "an overlay stays closed: {error}");
             self.count(Count::TopicOpeningsRefused);
+            self.offenders.add(peer);
         }
     }
 

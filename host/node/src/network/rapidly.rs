@@ -59,7 +59,7 @@ impl Overlays {
         let id = self.rapids.publish(now, &scope, payload, ask, topics)?;
         if is_heard {
             let reach = self.keep(now, &signed, self.own());
-            self.hand_around(&signed, reach);
+            self.hand_around(now, &signed, reach);
             self.events.push_back(OverlayEvent::Heard(signed));
         }
         Ok(is_asked.then_some(id))

@@ -11,6 +11,7 @@ use replicant_protocol::facts;
 use replicant_protocol::ids::{ClusterId, NodeId};
 use replicant_protocol::membership::Member;
 use replicant_protocol::membership::hyparview::Entry;
+use replicant_protocol::scores::{Offence, Scores};
 use replicant_protocol::session::{self, CloseReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -84,6 +85,32 @@ impl Revoked {
     }
 }
 
+/// How peers behave, at any time.
+#[derive(Debug, Clone)]
+pub(crate) struct Behaviour {
+    scores: Arc<Mutex<Scores>>,
+    clock: Clock,
+}
+
+impl Behaviour {
+    fn new(clock: Clock, bad_seconds_max: u32) -> Self {
+        Self {
+            scores: Arc::new(Mutex::new(Scores::new(bad_seconds_max))),
+            clock,
+        }
+    }
+
+    /// Weighs what a peer did. Whether it is to be punished.
+    pub(super) fn weigh(&self, now: Duration, peer: NodeId, did: &impl Offence) -> bool {
+        lock(&self.scores).weigh(now, peer, did)
+    }
+
+    /// How many bad seconds of a peer are not forgiven yet.
+    pub(crate) fn bad_seconds(&self, peer: &NodeId) -> u32 {
+        lock(&self.scores).bad_seconds(self.clock.now(), peer)
+    }
+}
+
 /// What all tasks of the network see.
 pub(super) struct Shared {
     pub(super) config: NetworkConfig,
@@ -106,6 +133,7 @@ pub(super) struct Shared {
     subscriptions: Mutex<Arc<[Subscription]>>,
     /// Nodes that are to be kept out for good.
     revoked: Revoked,
+    pub(super) behaviour: Behaviour,
     fact_counts: Mutex<facts::Counts>,
     /// Cancelled, and made anew, when the node is taken off the network: ends what is not yet a
     /// session.
@@ -127,6 +155,7 @@ impl Shared {
             limits.penalty_time,
             limits.penalties_max,
         );
+        let behaviour = Behaviour::new(clock, limits.bad_seconds_max);
         let half_open = HalfOpen::new(limits.half_open_max, limits.half_open_per_source_max);
         let own = config.identity.id();
         Self {
@@ -147,6 +176,7 @@ impl Shared {
             known: watch::Sender::new(Arc::new([])),
             subscriptions: Mutex::new(Arc::new([])),
             revoked: Revoked::default(),
+            behaviour,
             fact_counts: Mutex::default(),
             era: Mutex::new(CancellationToken::new()),
             config,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use replicant_protocol::broadcast::{plumtree, rapid};
-use replicant_protocol::membership::hyparview;
+use replicant_protocol::membership::{self, hyparview};
 use replicant_protocol::session::SessionError;
 
 /// Counts what happens, from any task.
@@ -67,6 +67,39 @@ impl Counters {
             ),
         ] {
             self.add_many(count, amount);
+        }
+    }
+
+    /// Counts what failure detection did since an earlier reading.
+    pub(super) fn add_members(&self, now: &membership::Counts, before: &membership::Counts) {
+        for (count, now, before) in [
+            (
+                Count::ProbesFailed,
+                now.failed_probes_count,
+                before.failed_probes_count,
+            ),
+            (
+                Count::Refutations,
+                now.refutations_count,
+                before.refutations_count,
+            ),
+            (
+                Count::MembersRefused,
+                now.refused_members_count,
+                before.refused_members_count,
+            ),
+            (
+                Count::ProbesForOthersIgnored,
+                now.ignored_requests_count,
+                before.ignored_requests_count,
+            ),
+            (
+                Count::AccusationsIgnored,
+                now.ignored_accusations_count,
+                before.ignored_accusations_count,
+            ),
+        ] {
+            self.add_many(count, now - before);
         }
     }
 
@@ -146,6 +179,19 @@ counts! {
     DroppedNodeBusy = "messages_dropped_node_busy_total",
     /// Messages of peers that are no neighbours, or not any more. With partial views.
     NotOfNeighbours = "messages_of_no_neighbour_total",
+    /// Probes of members that nobody saw answered. With a full view.
+    ProbesFailed = "member_probes_failed_total",
+    /// Times that this node was suspected and said that it is there. With a full view.
+    Refutations = "member_refutations_total",
+    /// Newcomers that were not taken, since there are as many members as there may be. With a full
+    /// view.
+    MembersRefused = "members_refused_total",
+    /// Requests of members to probe others, or to compare who there is, that were ignored at a
+    /// bound. With a full view.
+    ProbesForOthersIgnored = "member_requests_ignored_total",
+    /// Accusations that did not count: of nodes that are no members, and of members that accuse
+    /// more than they can have probed. With a full view.
+    AccusationsIgnored = "member_accusations_ignored_total",
     /// Neighbours that were sent away for a node in need.
     ViewEvictions = "view_evictions_total",
     /// Walks and requests to be neighbours dropped at a rate.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use replicant_protocol::broadcast::acknowledgement::{Acknowledged, Ask, Wanted};
 use replicant_protocol::broadcast::{Delivery, acknowledging, plumtree, rapid};
 use replicant_protocol::ids::{NodeId, TopicName};
-use replicant_protocol::membership::{self, Member, Metadata};
+use replicant_protocol::membership::{self, Member, Metadata, MetadataError};
 use replicant_protocol::topics::{self, Forbidden, SignedPublication};
 use replicant_protocol::wire::{self, Application, Payload};
 use tokio::sync::oneshot;
 
+use super::config::NetworkConfig;
 use super::driver::Driver;
 use super::outbox::Lane;
 use super::overlays::{OverlayEvent, Scope};
@@ -52,6 +53,17 @@ pub(super) struct Asked {
     /// Whether so many are enough: the others are then not waited for, and not missing.
     is_quorum: bool,
     answer: oneshot::Sender<Acknowledgements>,
+}
+
+/// What this node tells of itself with membership.
+///
+/// # Errors
+/// [`MetadataError`] if it is too much: topics have the same bounds, and the rest was checked.
+pub(super) fn metadata(
+    config: &NetworkConfig,
+    subscriptions: BTreeSet<TopicName>,
+) -> Result<Metadata, MetadataError> {
+    Metadata::new(subscriptions, config.metadata.clone().into_bytes())
 }
 
 impl Driver {
@@ -216,7 +228,9 @@ impl Driver {
                 self.punish(from, &"with partial views nobody hands anything in");
             }
             Application::HandIn(bytes) => self.overlays.on_hand_in(now, from, &bytes),
-            Application::Acknowledge(message) => self.overlays.on_acknowledgement(now, message),
+            Application::Acknowledge(message) => {
+                self.overlays.on_acknowledgement(now, from, message);
+            }
         }
     }
 
@@ -288,14 +302,12 @@ impl Driver {
 
     /// Tells the members what this node subscribes to.
     fn tell_subscriptions(&mut self, paths: Vec<TopicName>) {
-        let paths = paths.into_iter().collect();
-        match Metadata::new(paths, Vec::new()) {
+        match metadata(&self.shared.config, paths.into_iter().collect()) {
             Ok(metadata) => {
                 if let membership::Strategy::Full(swim) = &mut self.membership {
                     swim.handle_metadata(metadata);
                 }
             }
-            // Topics have the same bounds.
             Err(error) => tracing::warn!("subscriptions are not told: {error}"),
         }
         self.publish_subscriptions();

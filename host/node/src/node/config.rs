@@ -8,7 +8,7 @@ use std::time::Duration;
 use replicant_protocol::environment::Parameters;
 use replicant_protocol::facts::KindRule;
 use replicant_protocol::ids::{FactKind, NodeId};
-use replicant_protocol::membership::StrategyKind;
+use replicant_protocol::membership::{APPLICATION_BYTES_MAX, StrategyKind};
 use replicant_protocol::topics::Rules;
 use replicant_runtime::CompilerProcess;
 
@@ -89,6 +89,9 @@ pub struct NodeConfig {
     /// unreliable ones. The same on all nodes of a cluster: others are refused. Default a full
     /// view.
     pub membership: StrategyKind,
+    /// A few words about this node for whoever reads the members: a zone, a role, or JSON of your
+    /// own. At most 256 bytes. Only with a full view. Default none.
+    pub metadata: String,
     /// How often failure detection probes a member. The times of a probe, of suspicion and of
     /// reconnecting follow from it. Default 1 s; a demonstration or test takes less.
     pub probe_interval: Duration,
@@ -139,6 +142,7 @@ impl NodeConfig {
             restored: false,
             topic_rules: Rules::default(),
             membership: StrategyKind::default(),
+            metadata: String::new(),
             probe_interval: Duration::from_secs(1),
             parameters: None,
             sync_interval: Duration::from_secs(5),
@@ -196,10 +200,23 @@ impl NodeConfig {
                 return Err(NodeError::Config { reason });
             }
         }
+        self.check_metadata()?;
         if let Some(parameters) = &self.parameters {
             parameters.check()?;
         }
         Ok(())
+    }
+
+    fn check_metadata(&self) -> Result<(), NodeError> {
+        let length = self.metadata.len();
+        let reason = if length > APPLICATION_BYTES_MAX {
+            format!("metadata has {length} bytes; at most {APPLICATION_BYTES_MAX} spread")
+        } else if length > 0 && self.membership == StrategyKind::HyParView {
+            "there is metadata, which spreads with a full view only; leave it out".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(NodeError::Config { reason })
     }
 }
 
@@ -235,5 +252,18 @@ mod tests {
             ),
             "{error}"
         );
+    }
+
+    #[test]
+    fn metadata_that_would_not_spread_is_refused() {
+        let mut config = NodeConfig::new("x", ([127, 0, 0, 1], 0).into());
+        config.metadata = "é".repeat(128);
+        assert!(config.check().is_ok());
+        config.membership = StrategyKind::HyParView;
+        let refused = |config: &NodeConfig| config.check().unwrap_err().to_string();
+        assert!(refused(&config).contains("full view"));
+        config.membership = StrategyKind::Swim;
+        config.metadata.push('e');
+        assert!(refused(&config).contains("257 bytes"));
     }
 }

@@ -9,7 +9,7 @@ use replicant_protocol::membership::{self, Member, StrategyKind};
 use tokio::sync::watch;
 
 use super::Node;
-use crate::network::{NetworkHandle, Revoked};
+use crate::network::{Behaviour, NetworkHandle, Revoked};
 use crate::vocabulary::{MemberInfo, MemberState, NodeError};
 
 impl Node {
@@ -20,10 +20,12 @@ impl Node {
             return Vec::new();
         };
         let connected = running.network.peers();
+        let behaviour = running.network.behaviour();
         let mut all = describe_all(self.id(), &running.network, &running.network.members());
         for member in &mut all {
             member.connected = connected.contains(&member.id);
             member.revoked = running.network.is_revoked(&member.id);
+            member.bad_seconds = behaviour.bad_seconds(&member.id);
         }
         all
     }
@@ -40,6 +42,7 @@ impl Node {
         Ok(MemberWatch {
             peers: network.peers_watch(),
             revoked: network.revoked(),
+            behaviour: network.behaviour(),
             own: self.id(),
             strategy: network.strategy(),
             known_nodes: network.known_watch(),
@@ -71,7 +74,9 @@ fn describe(
         is_self: false,
         connected: false,
         revoked: false,
+        bad_seconds: 0,
         reliability: None,
+        metadata: String::new(),
     });
     let members = members.iter().map(|member| MemberInfo {
         id: member.node,
@@ -87,7 +92,9 @@ fn describe(
         is_self: member.node == own,
         connected: false,
         revoked: false,
+        bad_seconds: 0,
         reliability: is_measured(member).then_some(member.reliability),
+        metadata: String::from_utf8_lossy(member.metadata.application()).into_owned(),
     });
     // Whoever became a neighbour in between counts as one.
     let by_id: BTreeMap<NodeId, MemberInfo> =
@@ -103,6 +110,7 @@ pub struct MemberWatch {
     strategy: StrategyKind,
     /// Whom facts keep out.
     revoked: Revoked,
+    behaviour: Behaviour,
     members: watch::Receiver<Arc<[Member]>>,
     /// Who there are sessions with.
     peers: watch::Receiver<Arc<[NodeId]>>,
@@ -132,8 +140,10 @@ impl MemberWatch {
             for mut info in all {
                 info.connected = peers.binary_search(&info.id).is_ok();
                 info.revoked = self.revoked.contains(&info.id);
+                info.bad_seconds = self.behaviour.bad_seconds(&info.id);
                 // What is measured is never twice the same, and nothing to wake anybody for.
                 let seen = MemberInfo {
+                    bad_seconds: 0,
                     reliability: None,
                     ..info.clone()
                 };

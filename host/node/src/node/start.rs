@@ -376,6 +376,7 @@ fn network_config(
     network.facts.kinds.clone_from(&config.fact_kinds);
     network.facts.reconciliation.compare_interval = config.fact_interval;
     network.strategy = config.membership;
+    network.metadata.clone_from(&config.metadata);
     network.membership = match &config.parameters {
         Some(parameters) => {
             network.tree = plumtree::Config::from(&parameters.plumtree);

@@ -92,9 +92,16 @@ pub struct MemberInfo {
     pub connected: bool,
     /// Whether a fact revokes it.
     pub revoked: bool,
+    /// For how many seconds it did of late what correct nodes do seldom, as far as that is not
+    /// forgiven; each is after four seconds without. At 30 its session ends, and it is kept out for
+    /// a while.
+    pub bad_seconds: u32,
     /// How reliable it was, as this node measured it. None for this node itself, and with partial
     /// views: there nobody measures.
     pub reliability: Option<Reliability>,
+    /// What whoever runs it says of it ([`NodeConfig::metadata`](crate::NodeConfig::metadata));
+    /// empty with partial views. Its own words.
+    pub metadata: String,
 }
 
 /// What is known of a member: with a full view what failure detection says.

@@ -9,6 +9,7 @@ use super::tests::{
 };
 use super::*;
 use crate::identity::Signature;
+use crate::scores::Excess;
 
 fn refused(state: &State, why: Refusal) -> u64 {
     state.counts().refused.get(&why).copied().unwrap_or(0)
@@ -80,7 +81,7 @@ fn a_revocation_that_expires_too_early_is_not_one() {
 }
 
 #[test]
-fn unauthorised_facts_are_neither_kept_nor_passed_on_nor_held_against_the_sender() {
+fn unauthorised_facts_are_neither_kept_nor_passed_on_nor_held_against_who_passes_them_on() {
     let mut config = config();
     let listed = KindRule {
         issuers: Issuers::Listed([identity(2).id()].into()),
@@ -104,6 +105,14 @@ fn unauthorised_facts_are_neither_kept_nor_passed_on_nor_held_against_the_sender
     }
     let is_refusal = |event: &OutEvent| matches!(event, OutEvent::Refused { .. });
     assert!(state.is_empty() && events(&mut state).iter().all(is_refusal));
+    assert!(state.take_offences().is_empty());
+    // Their issuer needs nobody to pass them on.
+    let (own, issuer) = (fact(3, "weather", b"abc", DAY_MS), identity(3).id());
+    assert_eq!(state.on_broadcast(issuer, own.as_bytes(), WALL), Ok(false));
+    assert_eq!(
+        state.take_offences(),
+        [(issuer, Excess { count: 1 })].into()
+    );
     let notice = fact(2, "notice", b"abc", DAY_MS);
     assert_eq!(state.on_broadcast(PEER, notice.as_bytes(), WALL), Ok(true));
 }
@@ -120,10 +129,13 @@ fn a_flood_drowns_the_one_who_makes_it() {
             .on_broadcast(PEER, price(3, &number.to_string(), number).as_bytes(), WALL)
             .unwrap();
     }
+    let issuer = identity(2).id();
     for number in 0..500 {
         let flood = price(2, &format!("{number:03}"), 500 - number);
-        state.on_broadcast(PEER, flood.as_bytes(), WALL).unwrap();
+        state.on_broadcast(issuer, flood.as_bytes(), WALL).unwrap();
     }
+    let excess = Excess { count: 410 };
+    assert_eq!(state.take_offences(), [(issuer, excess)].into());
     assert_eq!(state.len(), 100);
     let of = |number| {
         state

@@ -8,6 +8,7 @@ use rand::Rng;
 
 use crate::ids::{Hash, NodeId};
 use crate::reconciliation::{self, Key};
+use crate::scores::{Excess, Offenders};
 
 use super::message::{ITEMS_BYTES, ITEMS_MAX};
 use super::refused::Refused;
@@ -58,6 +59,7 @@ pub struct State {
     expire_at: Duration,
     events: VecDeque<OutEvent>,
     counts: Counts,
+    offenders: Offenders,
 }
 
 impl State {
@@ -72,6 +74,7 @@ impl State {
             expire_at: now + config.expire_interval,
             events: VecDeque::new(),
             counts: Counts::default(),
+            offenders: Offenders::default(),
             config,
         }
     }
@@ -139,9 +142,13 @@ impl State {
         }
         fact.verify()?;
         let fact = Arc::new(fact);
+        let displaced_count = self.counts.displaced_count;
         if let Err(refusal) = self.keep(fact.clone()) {
             self.refuse(from, &fact, refusal);
             return Ok(false);
+        }
+        if self.counts.displaced_count > displaced_count {
+            self.hold_against(from, &fact);
         }
         self.counts.learned_count += 1;
         self.events.push_back(OutEvent::Learned(fact));
@@ -270,10 +277,17 @@ impl State {
         }
     }
 
+    /// Who sent facts of its own that were not taken, or that pushed others out, since this was
+    /// last asked. To be weighed ([`scores`](crate::scores)).
+    pub fn take_offences(&mut self) -> BTreeMap<NodeId, Excess> {
+        self.offenders.take()
+    }
+
     /// Counts a fact that is refused. If this node's configuration is why, comparing takes it for
     /// known from now on, so that it does not come again each time; and that is said.
     fn refuse(&mut self, from: NodeId, fact: &SignedFact, refusal: Refusal) {
         *self.counts.refused.entry(refusal).or_default() += 1;
+        self.hold_against(from, fact);
         if !refusal.is_of_configuration() {
             return;
         }
@@ -288,6 +302,14 @@ impl State {
                 kind,
                 refusal,
             });
+        }
+    }
+
+    /// Nobody can be blamed for what others signed: nodes may be configured differently. Who issues
+    /// facts itself that are not taken, or that push others out, does it on purpose.
+    fn hold_against(&mut self, from: NodeId, fact: &SignedFact) {
+        if fact.fact().issuer == from {
+            self.offenders.add(from);
         }
     }
 

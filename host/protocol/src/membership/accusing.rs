@@ -39,6 +39,7 @@ impl Swim {
     pub(super) fn hear_accusations(
         &mut self,
         now: Duration,
+        from: NodeId,
         rumour: &Rumour,
     ) -> Result<(), MessageError> {
         let node = rumour.record.node;
@@ -62,6 +63,10 @@ impl Swim {
             let incarnation = entry.record.incarnation;
             if !self.may_accuse(now, accuser) {
                 self.counts.ignored_accusations_count += 1;
+                // Others may pass on what an accuser told them before it was too much.
+                if accuser == from {
+                    self.offenders.add(from);
+                }
                 continue;
             }
             let verified = accusation.verify(node, incarnation);

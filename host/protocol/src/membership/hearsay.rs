@@ -10,10 +10,11 @@ use super::table::{Change, Entry, Verdict};
 use super::{MessageError, Metadata, OutEvent, Record, Rumour, Said, Status, Swim};
 
 impl Swim {
-    /// Takes rumours in. Each either changes something, is old, or is a fault.
+    /// Takes rumours of a peer in. Each either changes something, is old, or is a fault.
     pub(super) fn hear(
         &mut self,
         now: Duration,
+        from: NodeId,
         rumours: Vec<Rumour>,
         rng: &mut impl Rng,
     ) -> Result<(), MessageError> {
@@ -21,7 +22,7 @@ impl Swim {
             if rumour.record.node == self.own.node {
                 self.hear_of_self(&rumour)?;
             } else {
-                self.hear_of_other(now, &rumour, rng)?;
+                self.hear_of_other(now, from, &rumour, rng)?;
             }
         }
         Ok(())
@@ -62,6 +63,7 @@ impl Swim {
     fn hear_of_other(
         &mut self,
         now: Duration,
+        from: NodeId,
         rumour: &Rumour,
         rng: &mut impl Rng,
     ) -> Result<(), MessageError> {
@@ -87,7 +89,7 @@ impl Swim {
             Status::Suspect | Status::Dead => {
                 let node = rumour.record.node;
                 let was_suspect = self.suspicions.contains_key(&node);
-                let heard = self.hear_accusations(now, rumour);
+                let heard = self.hear_accusations(now, from, rumour);
                 if !was_suspect && self.suspicions.contains_key(&node) {
                     self.witness(node, rng);
                 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
+use crate::scores::Excess;
+
 use super::simulation_tests::{config, identity, millis, rumour_by, seconds};
 use super::tests::{START, events, hear, id, rng, sent, status, swim};
 use super::*;
@@ -132,6 +134,19 @@ fn who_accuses_everybody_is_heard_once_a_period() {
         .unwrap();
     assert_eq!(swim.suspicions.len(), 11);
     assert_eq!(swim.accusers.len(), 1);
+    // Whoever passes it on is not to blame; who says it itself is.
+    let ignored_count = swim.counts().ignored_accusations_count - 50;
+    let excess = swim.take_offences();
+    assert_eq!(
+        excess,
+        [(
+            id(1),
+            Excess {
+                count: ignored_count
+            }
+        )]
+        .into()
+    );
     // An honest member is heard all the same.
     hear(&mut swim, suspect(&[5], 59)).unwrap();
     assert_eq!(status(&swim, 59), Some(Status::Suspect));

@@ -125,6 +125,14 @@ impl Strategy {
         }
     }
 
+    /// The full view, if it is one.
+    pub fn full_mut(&mut self) -> Option<&mut Swim> {
+        match self {
+            Self::Full(swim) => Some(swim),
+            Self::Partial(_) => None,
+        }
+    }
+
     /// The partial view, if it is one.
     pub fn partial_mut(&mut self) -> Option<&mut HyParView> {
         match self {

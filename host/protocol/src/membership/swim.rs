@@ -7,6 +7,7 @@ use std::time::Duration;
 use rand::Rng;
 
 use crate::ids::NodeId;
+use crate::scores::{Excess, Offenders};
 
 use super::gossip::Gossip;
 use super::health::LocalHealth;
@@ -50,6 +51,7 @@ pub struct Swim {
     reconnect_at: Duration,
     pub(super) events: VecDeque<OutEvent>,
     pub(super) counts: Counts,
+    pub(super) offenders: Offenders,
 }
 
 /// What happened so far, for metrics.
@@ -99,6 +101,7 @@ impl Swim {
             reconnect_at: now + varied(config.reconnect_interval, rng),
             events: VecDeque::new(),
             counts: Counts::default(),
+            offenders: Offenders::default(),
             config,
             local,
             own,
@@ -108,6 +111,12 @@ impl Swim {
     /// What happened so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Who accused more members than it can have probed, in its own name and by its own word, since
+    /// this was last asked. To be weighed ([`scores`](crate::scores)).
+    pub fn take_offences(&mut self) -> BTreeMap<NodeId, Excess> {
+        self.offenders.take()
     }
 
     /// A member other than this node.
@@ -212,7 +221,7 @@ impl Membership for Swim {
         }
         match message {
             Message::Ping { sequence, gossip } => {
-                let heard = self.hear(now, gossip, rng);
+                let heard = self.hear(now, from, gossip, rng);
                 self.answer(now, from, sequence);
                 heard
             }
@@ -221,13 +230,13 @@ impl Membership for Swim {
                 target,
                 gossip,
             } => {
-                let heard = self.hear(now, gossip, rng);
+                let heard = self.hear(now, from, gossip, rng);
                 self.on_indirect_ping(now, from, sequence, target);
                 heard
             }
             Message::Ack { sequence, gossip } => {
                 self.on_ack(now, from, sequence);
-                self.hear(now, gossip, rng)
+                self.hear(now, from, gossip, rng)
             }
             Message::Nack { sequence } => {
                 self.on_nack(from, sequence);
@@ -240,7 +249,7 @@ impl Membership for Swim {
             Message::SyncReply { wanted, members } => {
                 self.on_sync_reply(now, from, wanted, members, rng)
             }
-            Message::Gossip { gossip } => self.hear(now, gossip, rng),
+            Message::Gossip { gossip } => self.hear(now, from, gossip, rng),
         }
     }
 

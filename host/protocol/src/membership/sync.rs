@@ -85,7 +85,7 @@ impl Swim {
     ) -> Result<(), MessageError> {
         let bytes: usize = members.iter().map(Rumour::wire_bytes).sum();
         let before = self.table.len();
-        let heard = self.hear(now, members, rng);
+        let heard = self.hear(now, from, members, rng);
         if bytes >= PAGE_BYTES_MAX && self.table.len() > before {
             let at = now + self.config.probe_interval;
             self.continuation = Some(Continuation { peer: from, at });

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
-use replicant::StrategyKind;
 use replicant::access::{RULES_MAX, Rule};
+use replicant::{METADATA_BYTES_MAX, StrategyKind};
 
 use super::ServeArguments;
 use crate::exit::WrongArgument;
@@ -103,6 +103,20 @@ impl ServeArguments {
     }
 
     fn check_membership(&self) -> Result<(), WrongArgument> {
+        let length = self.metadata.len();
+        if length > METADATA_BYTES_MAX {
+            return wrong(format!(
+                "--metadata has {length} bytes; all members keep it, so {METADATA_BYTES_MAX} is \
+                 the most: say more in a topic, or in an object"
+            ));
+        }
+        if length > 0 && self.membership == StrategyKind::HyParView {
+            return wrong(
+                "--metadata is told to all members, and with --membership hyparview nobody knows \
+                 them all; leave it out, or write --membership swim"
+                    .to_owned(),
+            );
+        }
         let (other, probes) = match self.membership {
             StrategyKind::Swim => ("hyparview", false),
             StrategyKind::HyParView => ("swim", self.probe_interval_ms.is_some()),

@@ -85,6 +85,15 @@ pub(crate) struct ServeArguments {
     /// (each of some, for very many or unreliable ones). The same on all nodes: others are refused
     #[arg(long, value_name = "STRATEGY", default_value_t = StrategyKind::Swim)]
     membership: StrategyKind,
+    /// A few words about this node that all members are told, 256 bytes at most: a zone, a role,
+    /// JSON of your own. Not with --membership hyparview
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    metadata: String,
     /// How often members are probed, in milliseconds; shorter notices failures sooner. With swim,
     /// and not together with --profile and the other numbers of the environment [default: 1000]
     #[arg(long, value_name = "MS",
@@ -282,6 +291,7 @@ impl ServeArguments {
         config.topic_rules = Rules::new(self.topic_rule.clone())
             .with_context(|| WrongArgument(format!("--topic-rule: more than {RULES_MAX}")))?;
         config.membership = self.membership;
+        config.metadata.clone_from(&self.metadata);
         if let Some(interval) = self.probe_interval_ms {
             config.probe_interval = Duration::from_millis(interval);
         }

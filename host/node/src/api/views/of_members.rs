@@ -27,10 +27,23 @@ pub struct MemberView {
     /// True if a fact revokes it, and else left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked: bool,
+    /// For how many seconds it did of late what correct nodes do seldom, as far as that is not
+    /// forgiven; each is after four seconds without. At 30 its session ends, and it is kept out for
+    /// a while. Left out if none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bad_seconds: u32,
     /// How reliable it was, as the node that answers measured it; left out for itself, and with
     /// partial views.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reliability: Option<ReliabilityView>,
+    /// What whoever runs it says of it (`serve --metadata`); left out if nothing, and with partial
+    /// views.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How reliable a member was, as the node that answers measured it; in parts per million. What is
@@ -57,7 +70,9 @@ impl From<MemberInfo> for MemberView {
             is_self: member.is_self,
             connected: member.connected,
             revoked: member.revoked,
+            bad_seconds: member.bad_seconds,
             reliability: member.reliability.map(Into::into),
+            metadata: member.metadata,
         }
     }
 }

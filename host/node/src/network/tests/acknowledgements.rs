@@ -3,6 +3,7 @@
 use replicant_protocol::broadcast::acknowledgement::{
     Ask, AskError, DEADLINE_MAX, ShortId, Wanted,
 };
+use replicant_protocol::scores::Excess;
 
 use super::overlay_world::{ASKED_FOR, SETTLED, SOON, World, ask};
 use super::topics::three_that_listen;
@@ -172,12 +173,16 @@ fn forged_and_doubled_acknowledgements_count_only_members_of_the_audience_each_o
     let said = world.told(0);
     assert_eq!((said.count, said.missing), (1, Some(vec![world.id(2)])));
     assert_eq!(world.nodes[0].counted, [Count::AcknowledgementsIgnored; 3]);
-    // Too late, and for what nobody asked.
+    let excess = Excess { count: 3 };
+    let offenders = world.nodes[0].overlays.offenders.take();
+    assert_eq!(offenders, [(world.id(3), excess)].into());
+    // Too late, and for what nobody asked: that happens to correct nodes too.
     let named = names(&world, &[2]);
     world.acknowledge(0, id, named.clone());
     world.acknowledge(0, Hash::of(b"never said"), named);
     world.run(Duration::ZERO);
     assert_eq!(world.nodes[0].counted, [Count::AcknowledgementsIgnored; 5]);
+    assert!(world.nodes[0].overlays.offenders.take().is_empty());
     assert!(world.nodes[0].acknowledged.is_empty());
 }
 

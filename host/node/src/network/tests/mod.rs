@@ -17,6 +17,7 @@ mod pressure;
 mod rapid;
 mod raw_peer;
 mod topics;
+mod unheard;
 
 /// The one that tests with whole processes use too.
 #[allow(unreachable_pub)]

@@ -1,12 +1,16 @@
 //! Peers that do again and again what correct ones do seldom.
 
-use replicant_protocol::broadcast::plumtree;
+use replicant_protocol::broadcast::acknowledgement::ShortId;
+use replicant_protocol::broadcast::{acknowledging, plumtree};
+use replicant_protocol::facts::{self, Fact, SignedFact};
 use replicant_protocol::ids::Hash;
-use replicant_protocol::membership::{StrategyKind, hyparview};
+use replicant_protocol::membership::{
+    Accusation, Message, Rumour, Status, StrategyKind, hyparview,
+};
 use replicant_protocol::session::{CloseReason, View};
 use replicant_protocol::wire;
 
-use super::raw_peer::RawPeer;
+use super::raw_peer::{RawPeer, record};
 use super::*;
 
 /// Says something again and again until the node closes the session; then it is not let in.
@@ -18,6 +22,7 @@ async fn is_kept_out(
 ) {
     let deadline = Instant::now() + DEADLINE;
     let mut number = 0;
+    let mut bad_seconds = 0;
     while node.count(Count::Penalties) == 0 {
         assert!(Instant::now() < deadline, "it is never punished");
         for _ in 0..20 {
@@ -26,8 +31,14 @@ async fn is_kept_out(
             let _ = peer.session.send(Duration::ZERO, &say(number).to_bytes());
         }
         peer.flush().await;
+        let behaviour = node.handle.behaviour();
+        bad_seconds = bad_seconds.max(behaviour.bad_seconds(&identity(9).id()));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert_eq!(
+        bad_seconds, 1,
+        "one was seen before the second was too many"
+    );
     eventually("its session is closed", || {
         !node.handle.peers().contains(&identity(9).id())
     })
@@ -67,10 +78,7 @@ async fn who_goes_on_answering_what_nobody_asked_is_kept_out_of_partial_views() 
 /// It announces what it never sends, in the tree of all members.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_goes_on_announcing_what_does_not_come_is_kept_out_with_a_full_view() {
-    let mut config = strict(1, &[]);
-    // It answers no probe, and is to stay a member.
-    config.membership.suspicion_multiplier = 100;
-    let node = TestNode::start(config).await;
+    let node = patient_node().await;
     let mut peer = RawPeer::connect(node.address(), 9).await;
     peer.introduce(9, &[]).await;
     eventually("it is a member", || node.handle.members().len() == 2).await;
@@ -83,5 +91,79 @@ async fn who_goes_on_announcing_what_does_not_come_is_kept_out_with_a_full_view(
         })
     };
     is_kept_out(&node, peer, View::Full, announce).await;
+    shut_down(&[&node]).await;
+}
+
+/// It answers no probe, and is to stay a member.
+async fn patient_node() -> TestNode {
+    let mut config = strict(1, &[]);
+    config.membership.suspicion_multiplier = 100;
+    TestNode::start(config).await
+}
+
+/// A storm of suspicion: it says of more members than it can have probed that they do not answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_on_accusing_everybody_is_kept_out() {
+    let node = patient_node().await;
+    let mut peer = RawPeer::connect(node.address(), 9).await;
+    let others = 20..40;
+    for number in others.clone().chain([9]) {
+        peer.introduce(number, &[]).await;
+    }
+    eventually("all are members", || node.handle.members().len() == 22).await;
+    let accuse = |number: u8| {
+        let record = record(number, &[]);
+        let accusation = Accusation::sign(&identity(9), record.node, record.incarnation);
+        Rumour {
+            record,
+            status: Status::Suspect,
+            accusations: vec![accusation],
+        }
+    };
+    let storm: Vec<Rumour> = others.map(accuse).collect();
+    let message = wire::Message::from(Message::Gossip { gossip: storm });
+    is_kept_out(&node, peer, View::Full, |_| message.clone()).await;
+    assert!(node.count(Count::AccusationsIgnored) >= 50);
+    shut_down(&[&node]).await;
+}
+
+/// It says that nodes have heard something that listen to nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_on_inventing_listeners_is_kept_out() {
+    let node = patient_node().await;
+    let mut peer = RawPeer::connect(node.address(), 9).await;
+    peer.introduce(9, &[]).await;
+    eventually("it is a member", || node.handle.members().len() == 2).await;
+    let invent = |number: u64| {
+        let message = acknowledging::Message {
+            id: Hash::of(&number.to_be_bytes()),
+            names: vec![ShortId::from_bytes(number.to_be_bytes())],
+        };
+        wire::Message::Application(wire::Application::Acknowledge(message))
+    };
+    is_kept_out(&node, peer, View::Full, invent).await;
+    shut_down(&[&node]).await;
+}
+
+/// It publishes facts of a kind that nobody declared.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_on_publishing_facts_that_are_refused_is_kept_out() {
+    let node = patient_node().await;
+    let mut peer = RawPeer::connect(node.address(), 9).await;
+    peer.introduce(9, &[]).await;
+    eventually("it is a member", || node.handle.members().len() == 2).await;
+    let publish = |number: u64| {
+        let fact = Fact {
+            kind: "weather".parse().unwrap(),
+            body: number.to_be_bytes().to_vec(),
+            issuer: identity(9).id(),
+            issued_at_ms: crate::wall_clock::wall_ms(),
+            ttl_ms: 60_000,
+        };
+        let fact = SignedFact::sign(fact, &identity(9)).unwrap();
+        let items = vec![fact.as_bytes().to_vec()];
+        wire::Message::Facts(facts::Message::Facts { items })
+    };
+    is_kept_out(&node, peer, View::Full, publish).await;
     shut_down(&[&node]).await;
 }

@@ -285,11 +285,12 @@ impl World {
         overlays.on_rapid_message(now, from, scope, message)
     }
 
-    /// A node takes an acknowledgement.
+    /// A node takes an acknowledgement of the last node.
     pub(super) fn acknowledge(&mut self, index: usize, id: Hash, names: Vec<ShortId>) {
         let message = acknowledging::Message { id, names };
-        let now = self.now;
-        self.nodes[index].overlays.on_acknowledgement(now, message);
+        let (now, from) = (self.now, self.id(self.nodes.len() - 1));
+        let overlays = &mut self.nodes[index].overlays;
+        overlays.on_acknowledgement(now, from, message);
     }
 
     pub(super) fn broadcast(&mut self, index: usize, payload: &[u8]) {
@@ -352,8 +353,9 @@ impl World {
                     taken.unwrap();
                 }
                 Said::Acknowledge(message) => {
+                    let from = self.id(flight.from);
                     let overlays = &mut self.nodes[to].overlays;
-                    overlays.on_acknowledgement(self.now, message);
+                    overlays.on_acknowledgement(self.now, from, message);
                 }
             }
         }

@@ -11,6 +11,21 @@ use tokio::net::TcpStream;
 use super::super::shared::seeded_rng;
 use super::*;
 
+/// What a member says of itself.
+pub(super) fn record(number: u8, paths: &[&str]) -> Record {
+    let identity = identity(number);
+    let paths = paths.iter().map(|path| path.parse().unwrap()).collect();
+    let said = Said {
+        node: identity.id(),
+        incarnation: 1,
+        is_leaving: false,
+        generation: Generation::default(),
+        address: ([127, 0, 0, 1], 1).into(),
+        metadata: Metadata::new(paths, Vec::new()).unwrap(),
+    };
+    Record::sign(&identity, said)
+}
+
 /// A connection with a session that the test drives by hand.
 pub(super) struct RawPeer {
     pub(super) stream: TcpStream,
@@ -83,17 +98,7 @@ impl RawPeer {
     /// Tells of a member: of itself, or of another whose key the test knows. It answers no probe,
     /// so it is given up before long unless the node is patient.
     pub(super) async fn introduce(&mut self, number: u8, paths: &[&str]) {
-        let identity = identity(number);
-        let paths = paths.iter().map(|path| path.parse().unwrap()).collect();
-        let said = Said {
-            node: identity.id(),
-            incarnation: 1,
-            is_leaving: false,
-            generation: Generation::default(),
-            address: ([127, 0, 0, 1], 1).into(),
-            metadata: Metadata::new(paths, Vec::new()).unwrap(),
-        };
-        let gossip = vec![Rumour::alive(Record::sign(&identity, said))];
+        let gossip = vec![Rumour::alive(record(number, paths))];
         let message = membership::Message::Gossip { gossip };
         self.send(&wire::Message::from(message).to_bytes()).await;
     }

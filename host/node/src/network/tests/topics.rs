@@ -9,7 +9,7 @@ use super::*;
 use crate::vocabulary::Strategy;
 
 /// A node at which somebody listens to some paths.
-async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
+pub(super) async fn listening(number: u8, seeds: &[SocketAddr], paths: &[&str]) -> TestNode {
     let mut config = config(number, seeds);
     let paths = paths.iter().map(|path| topic(path)).collect();
     // The sender is not needed any more: nothing changes.
