@@ -286,7 +286,7 @@ fn load(runtime: &Runtime, component: &[u8], config: &Config) -> Result<Componen
     let mut limits = config.limits.clone();
     limits.fuel_per_call = limits.fuel_per_call.saturating_mul(2);
     let rich = runtime.load(component, limits)?;
-    Ok(Component::new(module, rich, &config.queries))
+    Ok(Component::new(module, rich, config))
 }
 
 /// The name in `name@version`.

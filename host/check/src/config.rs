@@ -38,7 +38,14 @@ pub struct Config {
     pub shrink_tries_max: u32,
     /// What the component may use. Default: what a node gives.
     pub limits: Limits,
+    /// Why a value, an answer or an event cannot be passed on to clients, if so: a type whose value
+    /// nobody can read breaks [`Law::NeverFaults`]. Default: everything can; the command
+    /// `replicant check` asks what nodes ask.
+    pub readable: Readable,
 }
+
+/// Says why data cannot be passed on, if so.
+pub type Readable = fn(&[u8]) -> Result<(), String>;
 
 /// The bounds of [`Config::replicas_max`].
 pub(crate) const REPLICAS: std::ops::RangeInclusive<usize> = 2..=16;
@@ -62,6 +69,7 @@ impl Default for Config {
             from: None,
             shrink_tries_max: 2_000,
             limits: Limits::default(),
+            readable: |_| Ok(()),
         }
     }
 }

@@ -32,7 +32,7 @@ mod tally;
 mod world;
 
 pub use check::{CheckError, check, replay};
-pub use config::Config;
+pub use config::{Config, Readable};
 pub use cost::{COST_OPS_MAX, CostPoint, GROWTH_MAX};
 pub use law::{Evidence, Law, Violation};
 pub use queries::{QueryCount, QuerySource};

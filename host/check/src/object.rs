@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use replicant_runtime::{
-    CallError, Context, Dot, Handle, Instance, Module, Packed, Run, Updated, World,
+    CallError, Context, Dot, Fault, Handle, Instance, Module, Packed, Run, Updated, World,
 };
 
 use crate::chance::Chance;
+use crate::config::{Config, Readable};
 use crate::law::{Evidence, Law, Outcome, Stop};
 use crate::queries::{Queries, Query};
 use crate::tally::Tally;
@@ -25,17 +26,19 @@ pub(crate) struct Component {
     rich: Module,
     /// What it can be asked.
     queries: Arc<Queries>,
+    readable: Readable,
     /// A newer version, which has to go on with what this one saved.
     successor: Option<Arc<Component>>,
 }
 
 impl Component {
-    pub(crate) fn new(module: Module, rich: Module, queries: &[Vec<u8>]) -> Self {
-        let queries = Queries::new(&module.description().query_schema, queries);
+    pub(crate) fn new(module: Module, rich: Module, config: &Config) -> Self {
+        let queries = Queries::new(&module.description().query_schema, &config.queries);
         Self {
             module,
             rich,
             queries: Arc::new(queries),
+            readable: config.readable,
             successor: None,
         }
     }
@@ -68,6 +71,8 @@ pub(crate) struct Subject {
     component: Component,
     instances: Rc<RefCell<Vec<Rc<RefCell<Instance>>>>>,
     tally: Rc<RefCell<Tally>>,
+    /// How the release of an object ended that was not waited for.
+    unreleased: Rc<RefCell<Option<Fault>>>,
 }
 
 impl Subject {
@@ -76,6 +81,7 @@ impl Subject {
             component: component.clone(),
             instances: Rc::default(),
             tally: Rc::default(),
+            unreleased: Rc::default(),
         }
     }
 
@@ -83,6 +89,7 @@ impl Subject {
     fn beside(&self, component: &Component) -> Self {
         Self {
             tally: Rc::clone(&self.tally),
+            unreleased: Rc::clone(&self.unreleased),
             ..Self::new(component)
         }
     }
@@ -99,6 +106,15 @@ impl Subject {
     /// not depend on what happened before, even if the component hides something in its instance.
     pub(crate) fn begin_anew(&self) {
         self.instances.borrow_mut().clear();
+        self.unreleased.take();
+    }
+
+    /// Whether an object could not be released since this was last asked.
+    pub(crate) fn check_released(&self) -> Outcome {
+        match self.unreleased.take() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(()),
+        }
     }
 
     /// The version of the op encoding that the component writes.
@@ -134,6 +150,7 @@ impl Subject {
 
     /// An instance without objects.
     fn instance(&self) -> Outcome<Rc<RefCell<Instance>>> {
+        self.check_released()?;
         let mut instances = self.instances.borrow_mut();
         let is_free = |instance: &&Rc<RefCell<Instance>>| {
             Rc::strong_count(instance) == 1 && !instance.borrow().is_dead()
@@ -159,8 +176,13 @@ pub(crate) struct Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // It fails if the instance is dead, and then nobody uses that again.
-        let _ = self.instance.borrow_mut().release(self.handle);
+        let mut instance = self.instance.borrow_mut();
+        // Nobody uses a dead one again.
+        if !instance.is_dead()
+            && let Err(fault) = instance.release(self.handle)
+        {
+            self.subject.unreleased.borrow_mut().get_or_insert(fault);
+        }
     }
 }
 
@@ -229,13 +251,17 @@ impl Object {
         events: bool,
     ) -> Outcome<Updated> {
         let mut instance = self.instance.borrow_mut();
-        Ok(instance.update(self.handle, context, commands, events)?)
+        let updated = instance.update(self.handle, context, commands, events)?;
+        self.check_readable("an event", updated.events.iter())?;
+        Ok(updated)
     }
 
     pub(crate) fn apply(&mut self, run: &Run, events: bool) -> Outcome<Packed> {
         let count = run.counters.len() as u64;
         self.subject.count(|tally| tally.deliveries += count);
-        Ok(self.instance.borrow_mut().apply(self.handle, run, events)?)
+        let events = self.instance.borrow_mut().apply(self.handle, run, events)?;
+        self.check_readable("an event", events.iter())?;
+        Ok(events)
     }
 
     /// Merges deltas or saved states, one after the other. Returns events.
@@ -258,10 +284,26 @@ impl Object {
     pub(crate) fn query(&mut self, query: Option<&[u8]>) -> Outcome<Answer> {
         let answer = self.instance.borrow_mut().query(self.handle, query);
         match answer {
-            Ok(answer) => Ok(Ok(answer)),
+            Ok(answer) => {
+                let what = query.map_or("the value", |_| "an answer");
+                self.check_readable(what, [&answer[..]])?;
+                Ok(Ok(answer))
+            }
             Err(CallError::Refused(words)) => Ok(Err(words)),
             Err(CallError::Fault(fault)) => Err(fault.into()),
         }
+    }
+
+    /// Checks that clients can be told of data.
+    fn check_readable<'a>(&self, what: &str, data: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+        for data in data {
+            if let Err(why) = (self.subject.component.readable)(data) {
+                let said = format!("{what} cannot be passed on to clients: {why}");
+                let bytes = Evidence::State(data.to_vec());
+                return Err(Stop::broken(Law::NeverFaults, said).with("it is", bytes));
+            }
+        }
+        Ok(())
     }
 
     /// Queries of the type's own that this object can be asked.

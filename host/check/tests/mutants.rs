@@ -101,6 +101,7 @@ mutants! {
     an_update_that_skips_its_effect_is_caught: "update-skips-effect" breaks UpdateIsApply;
     an_update_that_tells_of_nothing_is_caught: "update-is-silent" breaks UpdateIsApply;
     an_op_that_traps_is_caught: "traps-beyond-limit" breaks NeverFaults;
+    a_release_that_traps_is_caught: "drop-traps" breaks NeverFaults;
     a_sampled_command_that_traps_is_caught: "traps-when-late" breaks NeverFaults;
     a_sample_without_an_end_is_caught: "endless-sample" breaks NeverFaults;
     a_trap_after_a_void_op_is_caught: "traps-on-void" breaks VoidOpsDoNotPart;

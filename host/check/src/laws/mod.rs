@@ -46,6 +46,7 @@ pub(crate) fn check(law: Law, subject: &Subject, script: &Script, world: &mut Wo
         Law::OlderStatesLoad => versions::older_states_load(world),
         Law::CompactionIsInvisible => compaction::is_invisible(subject, script),
     };
+    let outcome = outcome.and_then(|()| subject.check_released());
     match (law, outcome) {
         (Law::SamplesAreValid, Err(stop)) if stop.is_of(Law::NeverFaults) => Err(stop),
         (_, Err(stop)) if stop.is_of_sample() => Err(stop),

@@ -16,7 +16,7 @@ use super::{BYTES, DEPTH_MAX, DataError, INTEGER, MAP, Span, TAG, is_reserved};
 /// # Errors
 ///
 /// Says what is wrong and where.
-pub(crate) fn check_cbor(bytes: &[u8]) -> Result<(), DataError> {
+pub fn check_cbor(bytes: &[u8]) -> Result<(), DataError> {
     let mut decoder = Decoder::new(bytes);
     check(&mut decoder, DEPTH_MAX)?;
     match bytes.len() - decoder.position() {

@@ -29,7 +29,8 @@ mod json;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cbor::{check_cbor, split_commands, write_json};
+pub use cbor::check_cbor;
+pub(crate) use cbor::{split_commands, write_json};
 pub use json::json_to_cbor;
 
 /// How deep arrays, maps and tags may nest. Each level costs stack in every program that reads

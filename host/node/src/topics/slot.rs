@@ -297,6 +297,7 @@ impl Slot {
             && fault.ends_instance()
         {
             self.counters.add(Count::Faults, 1);
+            tracing::warn!(object = %id, %fault, "a guest failed, and its objects are loaded anew");
             self.reset();
         }
     }

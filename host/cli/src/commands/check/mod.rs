@@ -12,6 +12,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use indicatif::ProgressBar;
+use replicant::data::check_cbor;
 use replicant_check::{CheckError, Config, Law, Progress, Runtime};
 
 use crate::exit::Unfit;
@@ -160,6 +161,11 @@ fn with_the_command(error: CheckError) -> anyhow::Error {
     }
 }
 
+/// Whether nodes pass data on to clients.
+pub(crate) fn readable(data: &[u8]) -> Result<(), String> {
+    check_cbor(data).map_err(|error| error.to_string())
+}
+
 fn config(arguments: &CheckArguments) -> Result<Config> {
     let default = Config::default();
     let lines = |file: &Option<PathBuf>, what| match file {
@@ -185,6 +191,7 @@ fn config(arguments: &CheckArguments) -> Result<Config> {
             .as_deref()
             .map(files::component)
             .transpose()?,
+        readable,
         ..default
     })
 }

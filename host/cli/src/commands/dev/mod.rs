@@ -156,6 +156,7 @@ fn check(runs: u64, runtime: &Runtime, built: &Built) -> Result<()> {
             .into_iter()
             .filter(|law| *law != Law::CostIsBounded)
             .collect(),
+        readable: super::check::readable,
         ..Config::default()
     };
     let started = Instant::now();
