@@ -79,9 +79,7 @@ async fn who_goes_on_answering_what_nobody_asked_is_kept_out_of_partial_views() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_goes_on_announcing_what_does_not_come_is_kept_out_with_a_full_view() {
     let node = patient_node().await;
-    let mut peer = RawPeer::connect(node.address(), 9).await;
-    peer.introduce(9, &[]).await;
-    eventually("it is a member", || node.handle.members().len() == 2).await;
+    let peer = member_of(&node).await;
     let announce = |number: u64| {
         let id = Hash::of(&number.to_be_bytes());
         let items = vec![plumtree::Announced { id, hops: 1 }];
@@ -99,6 +97,14 @@ async fn patient_node() -> TestNode {
     let mut config = strict(1, &[]);
     config.membership.suspicion_multiplier = 100;
     TestNode::start(config).await
+}
+
+/// A peer that the node takes for a member.
+async fn member_of(node: &TestNode) -> RawPeer {
+    let mut peer = RawPeer::connect(node.address(), 9).await;
+    peer.introduce(9, &[]).await;
+    eventually("it is a member", || node.handle.members().len() == 2).await;
+    peer
 }
 
 /// A storm of suspicion: it says of more members than it can have probed that they do not answer.
@@ -131,9 +137,7 @@ async fn who_goes_on_accusing_everybody_is_kept_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_goes_on_inventing_listeners_is_kept_out() {
     let node = patient_node().await;
-    let mut peer = RawPeer::connect(node.address(), 9).await;
-    peer.introduce(9, &[]).await;
-    eventually("it is a member", || node.handle.members().len() == 2).await;
+    let peer = member_of(&node).await;
     let invent = |number: u64| {
         let message = acknowledging::Message {
             id: Hash::of(&number.to_be_bytes()),
@@ -149,9 +153,7 @@ async fn who_goes_on_inventing_listeners_is_kept_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_goes_on_publishing_facts_that_are_refused_is_kept_out() {
     let node = patient_node().await;
-    let mut peer = RawPeer::connect(node.address(), 9).await;
-    peer.introduce(9, &[]).await;
-    eventually("it is a member", || node.handle.members().len() == 2).await;
+    let peer = member_of(&node).await;
     let publish = |number: u64| {
         let fact = Fact {
             kind: "weather".parse().unwrap(),
