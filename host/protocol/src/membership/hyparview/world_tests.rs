@@ -245,10 +245,16 @@ fn nodes_that_start_together_with_several_contacts_form_one_part() {
     for seed in 0..100 {
         let mut world = World::new(seed);
         world.contact_interval = Duration::from_secs(300);
-        for number in 0..12 {
-            let mut contacts = [0, 4, 8];
-            contacts.shuffle(&mut world.rng);
-            world.start_with(number, &contacts);
+        (0..12).for_each(|number| world.start(number, None));
+        // Some join through a seed before that has reached any other.
+        let of = |node| [0, 4, 8].map(|seed| (node, seed));
+        let mut named: Vec<(u32, u32)> = (0..12).flat_map(of).collect();
+        named.shuffle(&mut world.rng);
+        for (node, seed) in named {
+            world.run(Duration::from_millis(20));
+            let view = world.nodes.get_mut(&id(node)).unwrap();
+            view.handle_seed(world.now, entry(seed), &mut world.rng);
+            world.drain(id(node));
         }
         world.run(Duration::from_secs(30));
         assert!(world.is_connected(), "seed {seed}");
