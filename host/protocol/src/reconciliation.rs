@@ -36,6 +36,7 @@
 //! Not here: the elements' bytes, and which peer is asked next beyond a random one.
 
 mod config;
+mod counts;
 mod message;
 mod ranges;
 mod session;
@@ -52,9 +53,10 @@ mod tests;
 use crate::ids::{Hash, NodeId};
 
 pub use config::Config;
+pub use counts::Counts;
 pub use message::{MESSAGE_BYTES_MAX, Message, MessageError};
 pub use set::Set;
-pub use state::{Counts, State};
+pub use state::State;
 
 /// An element: what orders, then what names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

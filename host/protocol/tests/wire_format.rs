@@ -22,7 +22,7 @@ use replicant_protocol::ids::{
 };
 use replicant_protocol::membership::hyparview;
 use replicant_protocol::membership::{self, Accusation, Metadata, Record, Rumour, Said, Status};
-use replicant_protocol::replication::anti_entropy::{self, DigestPage, DigestRequest, TopicDigest};
+use replicant_protocol::replication::anti_entropy::{self, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
@@ -266,17 +266,12 @@ fn messages() -> Vec<(&'static str, Message)> {
         more: false,
         version: version(),
     };
-    let page = DigestPage {
-        after: None,
+    let digests = anti_entropy::Message::Digests {
         topics: vec![TopicDigest {
             topic: topic(),
             version: version().hash(),
+            ops_count: 6,
         }],
-        is_last: true,
-    };
-    let digest = DigestRequest {
-        after: Some(topic()),
-        root: Hash::of(b"root"),
     };
     let bundle = bundle();
     let payload = Payload::Bundle(bundle.as_bytes()).to_bytes().into();
@@ -324,10 +319,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             replication::Message::SyncRequest(request).into(),
         ),
         ("sync-chunk", replication::Message::SyncChunk(chunk).into()),
-        (
-            "digest-request",
-            anti_entropy::Message::DigestRequest(digest).into(),
-        ),
+        ("compare-topics", comparison_of_topics().into()),
         (
             "facts",
             facts::Message::Facts {
@@ -336,10 +328,7 @@ fn messages() -> Vec<(&'static str, Message)> {
             .into(),
         ),
         ("compare-facts", comparison().into()),
-        (
-            "digest-page",
-            anti_entropy::Message::DigestPage(page).into(),
-        ),
+        ("digests", digests.into()),
     ]
 }
 
@@ -367,6 +356,20 @@ fn comparison() -> facts::Message {
     let sent = std::iter::from_fn(|| state.poll_event()).find_map(|event| match event {
         facts::OutEvent::Send { message, .. } => Some(message),
         _ => None,
+    });
+    sent.unwrap()
+}
+
+/// What a node says first that has this topic.
+fn comparison_of_topics() -> anti_entropy::Message {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (now, config) = (Duration::ZERO, anti_entropy::Config::default());
+    let mut state = anti_entropy::State::new(now, config, &mut rng);
+    state.handle_version(&topic(), &version());
+    state.handle_peer_up(now, bob(), &mut rng);
+    let sent = std::iter::from_fn(|| state.poll()).find_map(|event| match event {
+        anti_entropy::OutEvent::Send { message, .. } => Some(message),
+        anti_entropy::OutEvent::Differs { .. } => None,
     });
     sent.unwrap()
 }

@@ -194,6 +194,7 @@ pub(crate) struct PublishQuery {
     /// many there are. Without it: as soon as the message is handed to the network.
     acks: Option<String>,
     /// How long to wait for that, in milliseconds: 1 to 30,000. Default 5,000.
+    #[param(minimum = 1, maximum = 30_000)]
     deadline_ms: Option<u64>,
     /// Sends it to many nodes at once instead of along a tree: in a handful of steps, and with as
     /// many copies as each node passes on. Default false.

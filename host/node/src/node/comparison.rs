@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use replicant_protocol::ids::{NodeId, TopicName};
-use replicant_protocol::replication::anti_entropy::{Config, Message, OutEvent, State};
+use replicant_protocol::replication::anti_entropy::{Config, Counts, Message, OutEvent, State};
 use replicant_protocol::version::VersionVector;
+use tokio::sync::Notify;
 
 use super::NodeError;
 use crate::storage::{Storage, StorageError};
@@ -19,6 +20,8 @@ use crate::storage::{Storage, StorageError};
 pub(super) struct Comparison {
     start: Instant,
     inner: Mutex<(State, ChaCha8Rng)>,
+    /// There is something to do before the next look at the clock.
+    wake: Notify,
 }
 
 impl Comparison {
@@ -28,18 +31,17 @@ impl Comparison {
         getrandom::fill(&mut seed).map_err(|error| NodeError::Config {
             reason: format!("the system gives no random numbers: {error}"),
         })?;
-        let mut config = Config {
-            interval,
-            ..Config::default()
-        };
-        config.page_timeout = config.page_timeout.min(interval * 2);
-        let mut state = State::new(Duration::ZERO, config);
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let mut config = Config::default();
+        config.reconciliation.compare_interval = interval;
+        config.reconciliation.timeout = config.reconciliation.timeout.min(interval * 2);
+        let mut state = State::new(Duration::ZERO, config, &mut rng);
         for topic in storage.topics()? {
             match storage.heads(topic.topic) {
                 Ok(heads) => {
                     let ends = heads.iter().map(|end| (end.replica, end.last));
                     let version: VersionVector = ends.collect();
-                    state.handle_version(topic.name, version.hash());
+                    state.handle_version(&topic.name, &version);
                 }
                 // The others go on. Whoever asks for this one is told the same.
                 Err(error @ StorageError::Corrupt { .. }) => {
@@ -48,39 +50,53 @@ impl Comparison {
                 Err(error) => return Err(error.into()),
             }
         }
-        let inner = Mutex::new((state, ChaCha8Rng::from_seed(seed)));
         Ok(Self {
             start: Instant::now(),
-            inner,
+            inner: Mutex::new((state, rng)),
+            wake: Notify::new(),
         })
     }
 
     pub(super) fn version_changed(&self, topic: &TopicName, version: &VersionVector) {
-        let hash = version.hash();
-        self.with(|state, _, _| state.handle_version(topic.clone(), hash));
+        if self.with(|state, _, _| state.handle_version(topic, version)) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits until [`tick`](Self::tick) has something to do early.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// What comparing came to so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.with(|state, _, _| state.counts())
     }
 
     pub(super) fn peer_up(&self, peer: NodeId) -> Vec<OutEvent> {
-        self.with(|state, _, now| {
-            state.handle_peer_up(now, peer);
+        self.with(|state, rng, now| {
+            state.handle_peer_up(now, peer, rng);
             drain(state)
         })
     }
 
-    pub(super) fn peer_down(&self, peer: NodeId) {
-        self.with(|state, _, _| state.handle_peer_down(peer));
+    pub(super) fn peer_down(&self, peer: NodeId) -> Vec<OutEvent> {
+        self.with(|state, rng, now| {
+            state.handle_peer_down(now, peer, rng);
+            drain(state)
+        })
     }
 
     pub(super) fn message(&self, from: NodeId, message: Message) -> Vec<OutEvent> {
-        self.with(|state, _, now| {
-            state.on_message(now, from, message);
+        self.with(|state, rng, now| {
+            state.on_message(now, from, message, rng);
             drain(state)
         })
     }
 
     pub(super) fn tick(&self) -> Vec<OutEvent> {
         self.with(|state, rng, now| {
-            if state.next_timeout() <= now {
+            if state.next_timeout().is_some_and(|next| next <= now) {
                 state.handle_timeout(now, rng);
             }
             drain(state)

@@ -1,5 +1,6 @@
 //! The counters of the layers below, under one roof: name, value, and what each counts.
 
+use replicant_protocol::replication::anti_entropy;
 use replicant_protocol::{facts, reconciliation};
 
 use super::Running;
@@ -14,6 +15,7 @@ pub(super) fn all(running: &Running) -> Vec<Counter> {
     counters.extend(of_facts(&fact_counts));
     counters.extend(of_refused_facts(&fact_counts));
     counters.extend(of_comparing(&fact_counts.reconciliation));
+    counters.extend(of_comparing_topics(&running.comparison.counts()));
     let facts = running.facts.len() as u64;
     counters.push(counter(("facts", facts, "Facts that are known here now.")));
     counters.sort_unstable();
@@ -149,6 +151,57 @@ fn of_comparing(compared: &reconciliation::Counts) -> [Counter; 6] {
             compared.busy_count,
             "Comparisons of facts that peers asked for and that were refused, since too many are \
              under way.",
+        ),
+    ]
+    .map(counter)
+}
+
+/// What comparing topics with peers came to.
+fn of_comparing_topics(counts: &anti_entropy::Counts) -> [Counter; 8] {
+    let compared = &counts.reconciliation;
+    [
+        (
+            "topics_compared_total",
+            compared.compared_count,
+            "Comparisons of all topics with a peer that this node led to their end.",
+        ),
+        (
+            "topics_compared_equal_total",
+            compared.equal_count,
+            "Comparisons of all topics with a peer in which nothing differed.",
+        ),
+        (
+            "topics_compared_deep_total",
+            compared.deep_count,
+            "Comparisons of topics in which each was hashed anew, since sums did not show the \
+             difference.",
+        ),
+        (
+            "topics_comparisons_abandoned_total",
+            compared.abandoned_count,
+            "Comparisons of topics that the peer did not answer in time, or refused.",
+        ),
+        (
+            "topics_told_total",
+            compared.pushed_count,
+            "Topics that peers were told of, as comparing showed that theirs are other versions.",
+        ),
+        (
+            "topics_differing_total",
+            counts.repairs_count,
+            "Topics that a peer was asked for, as comparing showed that something may be missing.",
+        ),
+        (
+            "topics_differing_late_total",
+            counts.late_count,
+            "Topics that a peer was asked for and that had not changed after five seconds; the \
+             next comparison finds them again.",
+        ),
+        (
+            "topics_differing_surplus_total",
+            counts.surplus_count,
+            "Topics that peers named and that were forgotten, since too many waited; the next \
+             comparison finds them again.",
         ),
     ]
     .map(counter)

@@ -47,6 +47,7 @@ use crate::storage::{Storage, Writer};
 use crate::topics::Topics;
 use crate::vital::Vital;
 use address_book::AddressBook;
+use comparison::Comparison;
 use fact_board::FactBoard;
 use folder::Folder;
 use kept_storage::Closed;
@@ -88,6 +89,7 @@ struct Inner {
 #[derive(Debug)]
 struct Running {
     topics: Arc<Topics>,
+    comparison: Arc<Comparison>,
     network: NetworkHandle,
     librarian: Arc<Librarian>,
     registry: Registry,

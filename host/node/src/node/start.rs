@@ -117,7 +117,7 @@ impl Layers {
         let _ = changes.0.set(Arc::downgrade(&topics));
         let inlet = Arc::new(Inlet {
             topics: topics.clone(),
-            comparison,
+            comparison: comparison.clone(),
             line: line.clone(),
             librarian: librarian.clone(),
             archive: Archive::new(self.storage.clone()),
@@ -133,6 +133,7 @@ impl Layers {
         let (id, address): (_, SocketAddr) = (self.identity.id(), network.address());
         let running = Running {
             topics,
+            comparison,
             network,
             librarian,
             registry,
@@ -224,15 +225,17 @@ impl Layers {
     }
 }
 
-/// Looks at the clock for the comparison of topics, until the node ends.
+/// Does what the comparison of topics has to do when its time has come, until the node ends.
 async fn tick(inlet: std::sync::Weak<Inlet>) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        match inlet.upgrade() {
-            Some(inlet) => inlet.tick(),
-            None => return,
+    while let Some(comparison) = inlet.upgrade().map(|inlet| inlet.comparison.clone()) {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = comparison.woken() => {}
+        }
+        if let Some(inlet) = inlet.upgrade() {
+            inlet.tick();
         }
     }
 }

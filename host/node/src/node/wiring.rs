@@ -137,9 +137,6 @@ impl Inlet {
                 }
                 // If it is dropped the next comparison finds it again.
                 OutEvent::Differs { peer, topic } => drop(self.topics.handle_differs(peer, topic)),
-                OutEvent::Reject { peer, reason } => {
-                    self.line.penalise(peer, &reason.to_string());
-                }
             }
         }
     }
@@ -157,7 +154,7 @@ impl NetworkEvents for Inlet {
 
     fn peer_down(&self, peer: NodeId) {
         self.topics.handle_peer_down(peer);
-        self.comparison.peer_down(peer);
+        self.act(self.comparison.peer_down(peer));
     }
 
     fn member_known(&self, node: NodeId, address: SocketAddr) {

@@ -243,10 +243,10 @@ impl Shard {
         match self.visit(&name, |engine, tools| engine.take_peer_input(tools, input)) {
             Ok(false) => {}
             Ok(true) => {
-                let excess = self.strangers.insert(peer, name);
-                if let Some(name) = excess
-                    && self.engines.get(&name).is_some_and(Engine::is_stranger)
-                {
+                let engines = &self.engines;
+                let is_stranger =
+                    |name: &TopicName| engines.get(name).is_some_and(Engine::is_stranger);
+                if let Some(name) = self.strangers.insert(peer, name, is_stranger) {
                     self.engines.remove(&name);
                     self.context.counters.change(Count::Topics, -1);
                     self.context.counters.add(Count::StrangersForgotten, 1);

@@ -203,6 +203,30 @@ async fn a_newcomer_compares_once_and_has_everything() {
     first.node.shutdown().await;
 }
 
+/// Each topic that was found pushed out one that was being fetched: a newcomer got five hundred in
+/// each comparison and forgot the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_gets_thousands_of_topics_in_one_comparison_and_forgets_none() {
+    const TOPICS: usize = 2_000;
+    let seldom = |config: &mut NodeConfig| config.sync_interval = Duration::from_secs(3_600);
+    let first = TestNode::start_with(&[], seldom).await;
+    let write = async |number: usize| {
+        let topic = format!("t/{number}");
+        let command = json!({"increment": 1});
+        first.apply(&topic, "hits", "g-counter", command).await;
+    };
+    for start in (0..TOPICS).step_by(100) {
+        futures::future::join_all((start..start + 100).map(&write)).await;
+    }
+    let newcomer = TestNode::start_with(&[first.address()], seldom).await;
+    until("all topics are there", async || {
+        newcomer.node.topics().await.unwrap().len() == TOPICS
+    })
+    .await;
+    assert_eq!(newcomer.count("strange_topics_forgotten_total"), 0);
+    shutdown([first, newcomer]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_another_cluster_is_refused_with_both_names() {
     let (first, other) = (TestNode::start(&[]).await, TestNode::start(&[]).await);

@@ -11,26 +11,7 @@ use super::message::Said;
 use super::ranges::{Bound, Content, Range};
 use super::session::{Answer, Answering, covered};
 use super::set::Salt;
-use super::{Config, Key, Message, OutEvent, Set};
-
-/// What happened so far, for metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Comparisons that this node led to their end.
-    pub compared_count: u64,
-    /// Those of them that found nothing to do.
-    pub equal_count: u64,
-    /// Comparisons that were not answered in time, or refused.
-    pub abandoned_count: u64,
-    /// Comparisons of peers that were refused for want of budget.
-    pub busy_count: u64,
-    /// Elements pushed.
-    pub pushed_count: u64,
-    /// Elements that peers named and did not send.
-    pub unserved_count: u64,
-    /// Comparisons in which each element was hashed anew.
-    pub deep_count: u64,
-}
+use super::{Config, Counts, Key, Message, OutEvent, Set};
 
 /// A set, and what it takes to compare it with those of peers.
 ///
@@ -53,6 +34,8 @@ pub struct State {
     leading: BTreeMap<NodeId, Comparison>,
     /// Comparisons that go on when there is budget again.
     again: BTreeMap<NodeId, Duration>,
+    /// Peers with which nothing is compared for now.
+    held: BTreeSet<NodeId>,
     compare_at: Duration,
     deep_at: Duration,
     events: VecDeque<OutEvent>,
@@ -62,6 +45,8 @@ pub struct State {
 /// What is known of a peer.
 #[derive(Debug, Default)]
 struct Peer {
+    /// It has been compared with in this session, or is being.
+    is_met: bool,
     /// Where the next comparison begins.
     resume: Option<Key>,
     /// Roots differ and sums do not show where.
@@ -107,6 +92,7 @@ impl State {
             due: BTreeSet::new(),
             leading: BTreeMap::new(),
             again: BTreeMap::new(),
+            held: BTreeSet::new(),
             compare_at: now + varied(config.compare_interval, rng),
             deep_at: now,
             events: VecDeque::new(),
@@ -164,6 +150,17 @@ impl State {
         self.due.remove(&peer);
         self.leading.remove(&peer);
         self.again.remove(&peer);
+        self.held.remove(&peer);
+        self.drive(now, rng);
+    }
+
+    /// There is enough to do with what is known of a peer: from now on no comparison with it begins
+    /// and its own are told to come again, until this is taken back. One that is under way ends.
+    pub fn handle_held(&mut self, now: Duration, peer: NodeId, is_held: bool, rng: &mut impl Rng) {
+        match is_held {
+            true => self.held.insert(peer),
+            false => self.held.remove(&peer),
+        };
         self.drive(now, rng);
     }
 
@@ -252,8 +249,9 @@ impl State {
     /// Begins comparisons that are due.
     fn drive(&mut self, now: Duration, rng: &mut impl Rng) {
         while self.leading.len() < self.config.comparisons_max
-            && let Some(peer) = self.due.pop_first()
+            && let Some(peer) = self.due.difference(&self.held).next().copied()
         {
+            self.due.remove(&peer);
             if !self.leading.contains_key(&peer) {
                 self.begin(now, peer, rng.random());
             }
@@ -315,7 +313,8 @@ impl State {
         let is_crowded = others.filter(is_served).count() >= self.config.serves_max;
         let is_too_deep = salt.is_deep && now < self.deep_at;
         let budget = self.budget(now, from);
-        if is_mine || is_crowded || is_too_deep || budget == 0 {
+        let is_held = self.held.contains(&from);
+        if is_mine || is_crowded || is_too_deep || is_held || budget == 0 {
             self.counts.busy_count += 1;
             return self.send(from, Said::Busy { nonce });
         }
@@ -332,6 +331,10 @@ impl State {
         };
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.serving = Some(serving);
+            peer.is_met = true;
+            if peer.resume.is_none() {
+                self.again.remove(&from);
+            }
         }
         let start = start.max(self.floor);
         let answer = match root == self.set.root() {
@@ -341,26 +344,24 @@ impl State {
         self.give(now, from, salt.nonce, answer);
     }
 
-    /// Ranges of a peer that leads.
+    /// Ranges of a peer that leads. One whose comparison is not known here, since a session was
+    /// replaced or it has taken all its rounds, need not wait for an answer.
     fn on_question(&mut self, now: Duration, from: NodeId, nonce: u64, ranges: &[Range]) {
         let rounds_max = self.config.rounds_max;
-        let Some(peer) = self.peers.get_mut(&from) else {
-            return;
-        };
-        let Some(serving) = peer.serving.as_mut().filter(|it| it.salt.nonce == nonce) else {
-            return;
-        };
-        if serving.rounds >= rounds_max {
-            return;
-        }
-        serving.rounds += 1;
-        serving.last = now;
-        let salt = serving.salt;
+        let serving = self.peers.get_mut(&from).and_then(|peer| {
+            let serving = peer.serving.as_mut()?;
+            (serving.salt.nonce == nonce && serving.rounds < rounds_max).then_some(serving)
+        });
+        let salt = serving.map(|serving| {
+            serving.rounds += 1;
+            serving.last = now;
+            serving.salt
+        });
         let budget = self.budget(now, from);
-        if budget == 0 {
+        let Some(salt) = salt.filter(|_| budget > 0) else {
             self.counts.busy_count += 1;
             return self.send(from, Said::Busy { nonce });
-        }
+        };
         let answer = Answering::new(&self.set, salt, &self.config, budget);
         let answer = answer.answer(ranges, self.floor);
         self.give(now, from, nonce, answer);
@@ -420,17 +421,21 @@ impl State {
         self.events.push_back(OutEvent::Push { to, keys });
     }
 
-    /// Gives up a comparison that this node leads. One that went on from an earlier one is tried
-    /// again soon.
+    /// Gives up a comparison that this node leads. The first one with a peer, and one that went on
+    /// from an earlier one, is tried again soon.
     fn abandon(&mut self, now: Duration, with: NodeId) {
         self.counts.abandoned_count += 1;
         let Some(comparison) = self.leading.remove(&with) else {
             return;
         };
-        if let Some(peer) = self.peers.get_mut(&with)
-            && comparison.from > self.floor
-        {
+        let Some(peer) = self.peers.get_mut(&with) else {
+            return;
+        };
+        let goes_on = comparison.from > self.floor;
+        if goes_on {
             peer.resume = Some(comparison.from);
+        }
+        if goes_on || !peer.is_met {
             self.again.insert(with, now + self.config.budget_interval);
         }
     }
@@ -444,6 +449,7 @@ impl State {
         let Some(peer) = self.peers.get_mut(&with) else {
             return;
         };
+        peer.is_met = true;
         match comparison.covered {
             Bound::Below(next) => {
                 peer.resume = Some(next);

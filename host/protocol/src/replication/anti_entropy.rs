@@ -1,146 +1,66 @@
 //! Anti-entropy: finding the topics in which two nodes differ.
 //!
-//! Guarantee: while two nodes are connected, each learns of every topic in which the other's
-//! version is a different one, at the latest one `interval` times the number of its peers later
-//! (in expectation; peers are chosen at random).
+//! Guarantee: while two nodes are connected, of each topic in which their versions differ the one
+//! that may lack something comes to know, at the latest one `compare_interval` times the number of
+//! its peers later (in expectation; peers are chosen at random), however many topics there are; and
+//! a comparison costs by the topics that differ, not by those that are there.
 //!
-//! Source: Demers et al., "Epidemic Algorithms for Replicated Database Maintenance" (PODC 1987),
-//! section 1.3: compare a checksum of everything first, lists only where it differs. Deviation:
-//! each side pulls for itself, page by page, so that no one has to hold or take more than a page.
+//! Source: the topics with their versions are a set, compared by ranges
+//! ([`reconciliation`]). Within a topic, what is missing follows from version vectors
+//! ([`replication`](super::State)): a log has an order, so nothing has to be searched.
 //!
 //! Inputs: sessions ([`State::handle_peer_up`]), versions of topics ([`State::handle_version`]),
 //! messages, time. Outputs: messages, and [`OutEvent::Differs`] for the topic's own
-//! [`replication`](super::State) to repair. Timers: one comparison with a random peer each
-//! `interval`; a page that does not come within `page_timeout` ends its comparison.
+//! [`replication`](super::State) to repair. Timers: those of reconciliation; a repair that has not
+//! changed the topic within `repair_timeout` gives way to the next.
 //!
-//! Invariants: one comparison for each peer at a time; pages ascend strictly, so a comparison
-//! ends; it ends at `topics_max` topics at the latest. A peer gets the pages of at most
-//! `comparisons_max` comparisons in an interval: a question is small and a page is not.
+//! Decisions:
+//! - *Who asks.* Each side is told the other's hash and number of ops. The one with fewer asks the
+//!   other, and with as many, both do. A question has the version of who asks in it, so the other
+//!   sees what it lacks itself.
+//! - *Few at a time.* Finding is faster than fetching. 64 topics of a peer are under way at a time,
+//!   and while 1,024 wait nothing more is compared with it: so a node that comes to a hundred
+//!   thousand topics gets them at the pace at which it stores them.
 //!
-//! A peer's first message can overtake the news that its session is open. So questions are answered
-//! whoever asks; only what comes of a question of this node needs a known session.
+//! What a liar can do: name topics that are not there (64 at a time are asked for, of the liar, for
+//! `repair_timeout` each; at most 16,384 wait), or hide what it has itself. Other peers are
+//! compared with all the same.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+mod message;
+mod repairs;
+mod topics;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use minicbor::{Decode, Encode};
-use rand::{Rng, RngExt};
+use rand::Rng;
 
-use super::MessageError;
-use crate::bounded;
 use crate::identity::NodeId;
-use crate::ids::{Hash, TopicName};
+use crate::ids::TopicName;
+use crate::reconciliation::{self, Key};
+use crate::version::VersionVector;
 
-/// How many topics stand on one page.
-pub const PAGE_COUNT_MAX: usize = 512;
+pub use message::{DIGESTS_MAX, MESSAGE_BYTES_MAX, Message, TopicDigest};
+use repairs::Repairs;
+use topics::{Topics, Version};
 
 /// What can be tuned. Nodes may differ in all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// How often to compare with a random peer. Shorter repairs faster what broadcast missed, and
-    /// costs a message each time.
-    pub interval: Duration,
-    /// How long to wait for a page.
-    pub page_timeout: Duration,
-    /// How many topics of a peer to look at in one comparison. Larger than the number of topics
-    /// that any node has.
-    pub topics_max: usize,
-    /// How many comparisons of a peer with this node are answered in one `interval`; further
-    /// questions are ignored. Larger bears peers with shorter intervals, and costs more if one
-    /// asks without end.
-    pub comparisons_max: usize,
+    /// How topics are compared.
+    pub reconciliation: reconciliation::Config,
+    /// How long a topic of a peer may be under way before another one's turn comes; it is found
+    /// again by the next comparison. Default 5 s.
+    pub repair_timeout: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            interval: Duration::from_secs(10),
-            page_timeout: Duration::from_secs(10),
-            topics_max: 1_000_000,
-            comparisons_max: 8,
+            reconciliation: reconciliation::Config::default(),
+            repair_timeout: Duration::from_secs(5),
         }
     }
-}
-
-impl Config {
-    /// No time and no number is zero.
-    fn within_range(mut self) -> Self {
-        let least = Duration::from_millis(1);
-        self.interval = self.interval.max(least);
-        self.page_timeout = self.page_timeout.max(least);
-        self.comparisons_max = self.comparisons_max.max(1);
-        self
-    }
-}
-
-/// What nodes say to each other to compare their topics.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Message {
-    /// Asks for a page.
-    #[n(0)]
-    DigestRequest(#[n(0)] DigestRequest),
-    /// A page.
-    #[n(1)]
-    DigestPage(#[n(0)] DigestPage),
-}
-
-impl Message {
-    /// Encodes the message; see `docs/wire-format.md`.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        bounded::to_bytes(self)
-    }
-
-    /// Decodes a message. Total over any bytes; holds a small multiple of their length.
-    ///
-    /// # Errors
-    /// [`MessageError`]: the sender's fault.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MessageError> {
-        bounded::from_bytes(bytes).map_err(|error| MessageError {
-            reason: error.to_string(),
-        })
-    }
-}
-
-/// Asks for the topics behind `after`.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct DigestRequest {
-    /// The last topic of the page before; none for the first page.
-    #[n(0)]
-    pub after: Option<TopicName>,
-    /// Hash of all topics and versions of the asking node when it began to compare. A peer that is
-    /// asked for its first page and has the same has nothing to tell.
-    #[n(1)]
-    pub root: Hash,
-}
-
-/// Topics with the hashes of their versions.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct DigestPage {
-    /// The `after` of the request.
-    #[n(0)]
-    pub after: Option<TopicName>,
-    /// Ascending by topic, all behind `after`.
-    #[n(1)]
-    #[cbor(decode_with = "bounded::vec::<_, _, { PAGE_COUNT_MAX }>")]
-    pub topics: Vec<TopicDigest>,
-    /// Whether this is the last page. A page that is not has at least one topic.
-    #[n(2)]
-    pub is_last: bool,
-}
-
-/// A topic with the hash of its version.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct TopicDigest {
-    /// The topic.
-    #[n(0)]
-    pub topic: TopicName,
-    /// [`VersionVector::hash`](crate::version::VersionVector::hash) of its version.
-    #[n(1)]
-    pub version: Hash,
 }
 
 /// What the driver has to do next.
@@ -162,286 +82,181 @@ pub enum OutEvent {
         /// The topic.
         topic: TopicName,
     },
-    /// A peer's page breaks the rules; no honest node sends that: close the session.
-    Reject {
-        /// The peer.
-        peer: NodeId,
-        /// What is wrong with the page.
-        reason: PageError,
-    },
 }
 
-/// What is wrong with a page. The sending peer's fault; the comparison has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PageError {
-    /// Topics do not ascend, or are not behind what was asked for.
-    #[error("the topics of a page do not ascend")]
-    Order,
-    /// A page with nothing on it that is not the last.
-    #[error("an empty page that is not the last")]
-    Empty,
-    /// More topics than a node can have.
-    #[error("more topics than a node can have")]
-    TooMany,
-}
-
-/// A comparison under way: what was asked for last.
-#[derive(Debug)]
-struct Comparison {
-    root: Hash,
-    after: Option<TopicName>,
-    seen_count: usize,
-    deadline: Duration,
-}
-
-/// A peer with a session.
-#[derive(Debug, Default)]
-struct Peer {
-    comparison: Option<Comparison>,
-    /// Pages that it got in the present interval.
-    pages_count: usize,
+/// What happened so far, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// What comparing came to; its elements are topics.
+    pub reconciliation: reconciliation::Counts,
+    /// Topics of peers that were asked for.
+    pub repairs_count: u64,
+    /// Those that had not changed in time.
+    pub late_count: u64,
+    /// Topics that peers named and that found no room to wait; the next comparison finds them.
+    pub surplus_count: u64,
 }
 
 /// The comparison of a node's topics with those of its peers.
 ///
 /// Call [`poll`](Self::poll) until nothing comes after every input, and
-/// [`handle_timeout`](Self::handle_timeout) at [`next_timeout`](Self::next_timeout).
+/// [`handle_timeout`](Self::handle_timeout) at [`next_timeout`](Self::next_timeout), which every
+/// input may change. The generator chooses peers and nonces, and nobody else may foresee what it
+/// gives.
 #[derive(Debug)]
 pub struct State {
-    config: Config,
-    topics: BTreeMap<TopicName, Hash>,
-    root: Option<Hash>,
-    peers: BTreeMap<NodeId, Peer>,
-    next_round: Duration,
+    repair_timeout: Duration,
+    topics: Topics,
+    reconciliation: reconciliation::State,
+    repairs: Repairs,
     out: VecDeque<OutEvent>,
-    unsolicited: u64,
-    refused: u64,
+    counts: Counts,
 }
 
 impl State {
     /// Makes the state of a node without topics and peers.
-    pub fn new(now: Duration, config: Config) -> Self {
-        let config = config.within_range();
+    pub fn new(now: Duration, config: Config, rng: &mut impl Rng) -> Self {
         Self {
-            next_round: now.saturating_add(config.interval),
-            config,
-            topics: BTreeMap::new(),
-            root: None,
-            peers: BTreeMap::new(),
+            repair_timeout: config.repair_timeout.max(Duration::from_millis(1)),
+            topics: Topics::default(),
+            reconciliation: reconciliation::State::new(config.reconciliation, now, rng),
+            repairs: Repairs::default(),
             out: VecDeque::new(),
-            unsolicited: 0,
-            refused: 0,
+            counts: Counts::default(),
         }
     }
 
-    /// The stored version of a topic is now the one with this hash. A topic whose version is empty
-    /// need not be mentioned.
-    pub fn handle_version(&mut self, topic: TopicName, version: Hash) {
-        if self.topics.insert(topic, version) != Some(version) {
-            self.root = None;
+    /// The stored version of a topic is now this one. A topic whose version is empty need not be
+    /// mentioned. Costs little, so that it may be called for each batch. Gives whether there is
+    /// something to do at once now.
+    pub fn handle_version(&mut self, topic: &TopicName, version: &VersionVector) -> bool {
+        if !self.topics.set(topic, Version::from(version)) {
+            return false;
         }
+        if self.topics.has_many_changes() {
+            self.topics.take_in_changes(&mut self.reconciliation);
+        }
+        self.repairs.handle_version(topic) && self.repairs.can_go_on()
     }
 
     /// A session with a peer opened: compare with it now.
-    pub fn handle_peer_up(&mut self, now: Duration, peer: NodeId) {
-        self.peers.insert(peer, Peer::default());
-        self.compare(now, peer);
+    pub fn handle_peer_up(&mut self, now: Duration, peer: NodeId, rng: &mut impl Rng) {
+        self.topics.take_in_changes(&mut self.reconciliation);
+        self.repairs.handle_peer_up(peer);
+        self.reconciliation.handle_peer_down(now, peer, rng);
+        self.reconciliation.handle_peer_up(now, peer, rng);
+        self.go_on(now, rng);
     }
 
     /// The session with a peer closed.
-    pub fn handle_peer_down(&mut self, peer: NodeId) {
-        self.peers.remove(&peer);
-    }
-
-    /// Pages that came without having been asked for.
-    pub fn unsolicited_count(&self) -> u64 {
-        self.unsolicited
-    }
-
-    /// Questions that were ignored, since their peer had asked too often.
-    pub fn refused_count(&self) -> u64 {
-        self.refused
+    pub fn handle_peer_down(&mut self, now: Duration, peer: NodeId, rng: &mut impl Rng) {
+        self.topics.take_in_changes(&mut self.reconciliation);
+        self.repairs.handle_peer_down(peer);
+        self.reconciliation.handle_peer_down(now, peer, rng);
+        self.go_on(now, rng);
     }
 
     /// Takes a message from a peer.
-    pub fn on_message(&mut self, now: Duration, peer: NodeId, message: Message) {
-        match message {
-            Message::DigestRequest(request) => self.on_request(peer, request),
-            Message::DigestPage(page) => self.on_page(now, peer, page),
-        }
-    }
-
-    fn on_request(&mut self, peer: NodeId, request: DigestRequest) {
-        if !self.may_have_page(peer) {
-            self.refused += 1;
-            return;
-        }
-        let is_equal = request.after.is_none() && request.root == self.root();
-        let topics = match is_equal {
-            true => Vec::new(),
-            false => self.page(&request),
-        };
-        let is_last = topics.len() < PAGE_COUNT_MAX;
-        let page = DigestPage {
-            after: request.after,
-            topics,
-            is_last,
-        };
-        self.out.push_back(OutEvent::Send {
-            peer,
-            message: Message::DigestPage(page),
-        });
-    }
-
-    /// Counts a page for a peer; false if it had its share of this interval.
-    fn may_have_page(&mut self, peer: NodeId) -> bool {
-        let comparison_pages = 1 + self.topics.len() / PAGE_COUNT_MAX;
-        let pages_max = comparison_pages.saturating_mul(self.config.comparisons_max);
-        let Some(peer) = self.peers.get_mut(&peer) else {
-            return true;
-        };
-        peer.pages_count += 1;
-        peer.pages_count <= pages_max
-    }
-
-    fn page(&self, request: &DigestRequest) -> Vec<TopicDigest> {
-        let from = request
-            .after
-            .as_ref()
-            .map_or(Bound::Unbounded, Bound::Excluded);
-        let topics = self.topics.range::<TopicName, _>((from, Bound::Unbounded));
-        let digest = |(topic, version): (&TopicName, &Hash)| TopicDigest {
-            topic: topic.clone(),
-            version: *version,
-        };
-        topics.take(PAGE_COUNT_MAX).map(digest).collect()
-    }
-
-    fn on_page(&mut self, now: Duration, peer: NodeId, page: DigestPage) {
-        let Some(asked) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        let answered = asked.comparison.take_if(|asked| asked.after == page.after);
-        let Some(comparison) = answered else {
-            self.unsolicited += 1;
-            return;
-        };
-        let seen_count = comparison.seen_count + page.topics.len();
-        if let Err(reason) = self.check(&page, seen_count) {
-            self.out.push_back(OutEvent::Reject { peer, reason });
-            return;
-        }
-        for digest in &page.topics {
-            if self.topics.get(&digest.topic) != Some(&digest.version) {
-                let topic = digest.topic.clone();
-                self.out.push_back(OutEvent::Differs { peer, topic });
-            }
-        }
-        if !page.is_last {
-            let after = page.topics.last().map(|digest| digest.topic.clone());
-            let root = comparison.root;
-            self.ask(now, peer, (root, after), seen_count);
-        }
-    }
-
-    fn check(&self, page: &DigestPage, seen_count: usize) -> Result<(), PageError> {
-        let ascends = page.topics.is_sorted_by(|a, b| a.topic < b.topic);
-        let is_behind = page
-            .topics
-            .first()
-            .is_none_or(|first| Some(&first.topic) > page.after.as_ref());
-        if !ascends || !is_behind {
-            return Err(PageError::Order);
-        }
-        if page.topics.is_empty() && !page.is_last {
-            return Err(PageError::Empty);
-        }
-        if seen_count > self.config.topics_max {
-            return Err(PageError::TooMany);
-        }
-        Ok(())
-    }
-
-    /// Begins a comparison with a peer, unless one is under way.
-    fn compare(&mut self, now: Duration, peer: NodeId) {
-        let is_free = |peer: &Peer| peer.comparison.is_none();
-        if self.peers.get(&peer).is_some_and(is_free) {
-            let root = self.root();
-            self.ask(now, peer, (root, None), 0);
-        }
-    }
-
-    fn ask(
+    pub fn on_message(
         &mut self,
         now: Duration,
         peer: NodeId,
-        (root, after): (Hash, Option<TopicName>),
-        seen_count: usize,
+        message: Message,
+        rng: &mut impl Rng,
     ) {
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        state.comparison = Some(Comparison {
-            root,
-            after: after.clone(),
-            seen_count,
-            deadline: now.saturating_add(self.config.page_timeout),
-        });
-        self.out.push_back(OutEvent::Send {
-            peer,
-            message: Message::DigestRequest(DigestRequest { after, root }),
-        });
-    }
-
-    /// Hash of all topics and versions; recomputed after a change only.
-    fn root(&mut self) -> Hash {
-        let topics = &self.topics;
-        *self.root.get_or_insert_with(|| {
-            // No topic contains a zero byte.
-            let parts = topics
-                .iter()
-                .flat_map(|(topic, version)| [topic.as_str().as_bytes(), &[0], version.as_bytes()]);
-            Hash::derive_each("replicant 2026-11 topics and versions", parts)
-        })
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout) next.
-    pub fn next_timeout(&self) -> Duration {
-        let pages = self
-            .peers
-            .values()
-            .filter_map(|peer| Some(peer.comparison.as_ref()?.deadline));
-        pages
-            .chain([self.next_round])
-            .min()
-            .unwrap_or(self.next_round)
-    }
-
-    /// Ends comparisons whose page did not come, and begins one with a random peer when a round is
-    /// due.
-    pub fn handle_timeout(&mut self, now: Duration, rng: &mut impl Rng) {
-        for peer in self.peers.values_mut() {
-            peer.comparison
-                .take_if(|comparison| comparison.deadline <= now);
+        match message {
+            Message::Reconciliation(message) => {
+                self.topics.take_in_changes(&mut self.reconciliation);
+                self.reconciliation.on_message(now, peer, message, rng);
+            }
+            Message::Digests { topics } => self.on_digests(peer, topics),
         }
-        if self.next_round > now {
+        self.go_on(now, rng);
+    }
+
+    fn on_digests(&mut self, peer: NodeId, digests: Vec<TopicDigest>) {
+        // It opens again, or has gone: comparing begins anew.
+        if !self.repairs.knows(peer) {
             return;
         }
-        self.next_round = now.saturating_add(self.config.interval);
-        for peer in self.peers.values_mut() {
-            peer.pages_count = 0;
-        }
-        if !self.peers.is_empty() {
-            let index = rng.random_range(0..self.peers.len());
-            if let Some(peer) = self.peers.keys().nth(index).copied() {
-                self.compare(now, peer);
+        let count = u32::try_from(digests.len()).unwrap_or(u32::MAX);
+        self.reconciliation.handle_arrived(peer, count);
+        for digest in digests {
+            let version = Version {
+                hash: digest.version,
+                ops_count: digest.ops_count,
+            };
+            let is_needed = self.topics.lacks(&digest.topic, &version);
+            if is_needed && !self.repairs.insert(peer, digest) {
+                self.counts.surplus_count += 1;
             }
         }
+    }
+
+    /// Does what is due. May be called at any time.
+    pub fn handle_timeout(&mut self, now: Duration, rng: &mut impl Rng) {
+        self.topics.take_in_changes(&mut self.reconciliation);
+        self.counts.late_count += self.repairs.expire(now) as u64;
+        self.reconciliation.handle_timeout(now, rng);
+        self.go_on(now, rng);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next. In the past if something can be
+    /// done at once.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        if self.repairs.can_go_on() {
+            return Some(Duration::ZERO);
+        }
+        let compare = self.reconciliation.next_timeout();
+        let late = self.repairs.next_timeout();
+        compare.into_iter().chain(late).min()
     }
 
     /// The next thing to do, or nothing.
     pub fn poll(&mut self) -> Option<OutEvent> {
         self.out.pop_front()
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            reconciliation: self.reconciliation.counts(),
+            ..self.counts
+        }
+    }
+
+    /// Begins repairs that may begin, and comparisons that had to wait for them.
+    fn go_on(&mut self, now: Duration, rng: &mut impl Rng) {
+        let until = now.saturating_add(self.repair_timeout);
+        for (peer, topic) in self.repairs.begin(&self.topics, until) {
+            self.counts.repairs_count += 1;
+            self.out.push_back(OutEvent::Differs { peer, topic });
+        }
+        for (peer, is_held) in self.repairs.held_or_released() {
+            self.reconciliation.handle_held(now, peer, is_held, rng);
+        }
+        while let Some(event) = self.reconciliation.poll_event() {
+            match event {
+                reconciliation::OutEvent::Send { to: peer, message } => {
+                    let message = Message::Reconciliation(message);
+                    self.out.push_back(OutEvent::Send { peer, message });
+                }
+                reconciliation::OutEvent::Push { to, keys } => self.push(to, &keys),
+                // A version that was named can be over before it is asked for.
+                reconciliation::OutEvent::Unserved { .. } => {}
+            }
+        }
+    }
+
+    fn push(&mut self, peer: NodeId, elements: &[Key]) {
+        for elements in elements.chunks(DIGESTS_MAX) {
+            let digests = elements.iter().filter_map(|key| self.topics.digest(key));
+            let topics: Vec<TopicDigest> = digests.collect();
+            if !topics.is_empty() {
+                let message = Message::Digests { topics };
+                self.out.push_back(OutEvent::Send { peer, message });
+            }
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Default for Config {
             keep_alive_interval: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             doubt_timeout: Duration::from_secs(10),
-            versions: VersionRange { min: 4, max: 4 },
+            versions: VersionRange { min: 5, max: 5 },
         }
     }
 }

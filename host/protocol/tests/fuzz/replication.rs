@@ -367,56 +367,100 @@ pub(crate) fn replication(bytes: &[u8]) {
 }
 
 pub(crate) fn anti_entropy(bytes: &[u8]) {
-    use anti_entropy::{DigestPage, DigestRequest, Message, OutEvent, TopicDigest};
+    use anti_entropy::{Message, OutEvent, State, TopicDigest};
     let mut input = Input::new(bytes);
-    let mut now = Duration::ZERO;
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let config = anti_entropy::Config {
-        topics_max: 40,
-        ..anti_entropy::Config::default()
-    };
-    let mut state = anti_entropy::State::new(now, config);
+    let (mut now, mut rng) = (Duration::from_secs(1), ChaCha8Rng::seed_from_u64(1));
+    let mut state = State::new(now, anti_entropy::Config::default(), &mut rng);
     let topic = |number: usize| -> TopicName { format!("t/{number:03}").parse().unwrap() };
-    let digest = |number: usize| TopicDigest {
-        topic: topic(number),
-        version: Hash::of(&[number as u8 / 3]),
+    let version = |count: u8| -> VersionVector {
+        let counter = Counter::new(u64::from(count % 3) + 1);
+        [(ReplicaId::new(7).unwrap(), counter)]
+            .into_iter()
+            .collect()
     };
+    // What honest nodes say; comparisons that are not theirs come from its middle.
+    let said = SAID.with(Clone::clone);
+    let mut heard = Vec::new();
     while !input.is_over() {
         let from = peer(input.below(3));
-        let after = |input: &mut Input<'_>| Some(input.below(60)).filter(|n| *n > 0).map(topic);
-        match input.below(6) {
-            0 => state.handle_peer_up(now, from),
-            1 => state.handle_peer_down(from),
-            2 => state.handle_version(topic(input.below(60)), Hash::of(&[input.byte()])),
+        match input.below(7) {
+            0 => state.handle_peer_up(now, from, &mut rng),
+            1 => state.handle_peer_down(now, from, &mut rng),
+            2 => drop(state.handle_version(&topic(input.below(60)), &version(input.byte()))),
             3 => {
-                let (after, root) = (after(&mut input), Hash::of(&[input.byte()]));
-                let request = DigestRequest { after, root };
-                state.on_message(now, from, Message::DigestRequest(request));
+                let bytes = &said[input.below(said.len())];
+                let message = Message::from_bytes(bytes).unwrap();
+                state.on_message(now, from, message, &mut rng);
             }
-            4 => {
-                let start = input.below(60);
-                let page = DigestPage {
-                    after: after(&mut input),
-                    topics: (start..start + input.below(20)).map(digest).collect(),
-                    is_last: input.below(2) == 0,
+            // Its own words, back to it.
+            4 if !heard.is_empty() => {
+                let at = input.below(heard.len());
+                state.on_message(now, from, Message::clone(&heard[at]), &mut rng);
+            }
+            5 => {
+                let digest = |number: usize| TopicDigest {
+                    topic: topic(number),
+                    version: version(number as u8).hash(),
+                    ops_count: number as u64 % 5,
                 };
-                state.on_message(now, from, Message::DigestPage(page));
+                let start = input.below(60);
+                let topics = (start..=start + input.below(20)).map(digest).collect();
+                state.on_message(now, from, Message::Digests { topics }, &mut rng);
             }
             _ => {
                 now += Duration::from_millis(input.number() % 30_000);
                 state.handle_timeout(now, &mut rng);
-                assert!(state.next_timeout() > now);
+                assert!(state.next_timeout().is_none_or(|next| next > now));
             }
         }
         while let Some(event) = state.poll() {
-            if let OutEvent::Send {
-                message: Message::DigestPage(page),
-                ..
-            } = event
-            {
-                assert!(page.topics.is_sorted_by(|a, b| a.topic < b.topic));
-                assert!(page.is_last || !page.topics.is_empty());
+            if let OutEvent::Send { message, .. } = event {
+                assert_eq!(
+                    Message::from_bytes(&message.to_bytes()).as_ref(),
+                    Ok(&message)
+                );
+                heard.push(message);
+                heard.truncate(64);
             }
+        }
+    }
+}
+
+thread_local! {
+    static SAID: Vec<Vec<u8>> = comparison_of_topics();
+}
+
+/// What two nodes say to each other that have different topics.
+pub(crate) fn comparison_of_topics() -> Vec<Vec<u8>> {
+    use anti_entropy::{Config, OutEvent, State};
+    let (mut rng, now) = (ChaCha8Rng::seed_from_u64(3), Duration::from_secs(1));
+    let mut states = [0, 1].map(|_| State::new(now, Config::default(), &mut rng));
+    for number in 0..200_u64 {
+        let topic: TopicName = format!("t/{number:03}").parse().unwrap();
+        for (of, state) in states.iter_mut().enumerate() {
+            let counter = Counter::new(1 + u64::from(number % 50 == of as u64));
+            let version = [(ReplicaId::new(7).unwrap(), counter)]
+                .into_iter()
+                .collect();
+            state.handle_version(&topic, &version);
+        }
+    }
+    for (of, state) in states.iter_mut().enumerate() {
+        state.handle_peer_up(now, peer(1 - of), &mut rng);
+    }
+    let mut said = Vec::new();
+    loop {
+        let count = said.len();
+        for of in [0, 1] {
+            while let Some(event) = states[of].poll() {
+                if let OutEvent::Send { message, .. } = event {
+                    said.push(message.to_bytes());
+                    states[1 - of].on_message(now, peer(of), message, &mut rng);
+                }
+            }
+        }
+        if said.len() == count {
+            return said;
         }
     }
 }

@@ -15,7 +15,7 @@ use replicant_protocol::ids::{
     ClusterId, Counter, Generation, Hash, LineageId, ModuleHash, ReplicaId, SnapshotRef,
 };
 use replicant_protocol::membership::{self, Accusation, Metadata, Record, Rumour, Said, Status};
-use replicant_protocol::replication::anti_entropy::{DigestPage, DigestRequest, TopicDigest};
+use replicant_protocol::replication::anti_entropy::{self, TopicDigest};
 use replicant_protocol::replication::{self, BundleBytes, RequestId, SyncChunk, SyncRequest};
 use replicant_protocol::topics::{Publication, SignedPublication};
 use replicant_protocol::version::VersionVector;
@@ -233,15 +233,10 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
     let digest = TopicDigest {
         topic: topic.clone(),
         version: version.hash(),
+        ops_count: 300,
     };
-    let page = DigestPage {
-        after: None,
+    let digests = anti_entropy::Message::Digests {
         topics: vec![digest],
-        is_last: false,
-    };
-    let question = DigestRequest {
-        after: Some(topic.clone()),
-        root: Hash::of(b"root"),
     };
     let payloads = [
         Payload::Bundle(bundle.as_bytes()).to_bytes(),
@@ -268,15 +263,14 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         id: Hash::of(&[7; 70_000]),
         contents: rapid::Contents::of(&[7; 70_000]).unwrap(),
     };
-    let of_topics: [Message; 8] = [
+    let of_topics: [Message; 7] = [
         Message::Rapid(None, push),
         Message::Rapid(Some(topic.clone()), announce),
         Application::HandIn(publications().remove(1)).into(),
         Application::Acknowledge(acknowledgement).into(),
         replication::Message::SyncRequest(request).into(),
         replication::Message::SyncChunk(chunk).into(),
-        replication::anti_entropy::Message::DigestPage(page).into(),
-        replication::anti_entropy::Message::DigestRequest(question).into(),
+        digests.into(),
     ];
     let layer = |number: u8, messages: Vec<Vec<u8>>| {
         let with_layer = move |message: Vec<u8>| [&[number], &message[..]].concat();

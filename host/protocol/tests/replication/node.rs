@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rand::Rng;
 use replicant_protocol::bundle::{LocalOp, SignedBundle};
 use replicant_protocol::identity::NodeIdentity;
 use replicant_protocol::ids::{ClusterId, Generation, LineageId, NodeId, ObjectKey, TopicName};
@@ -83,14 +84,15 @@ impl Node {
     }
 
     /// Starts with what is on the disks.
-    pub(crate) fn start(&mut self, now: Duration, config: &Config) {
-        let mut anti_entropy = anti_entropy::State::new(now, anti_entropy::Config::default());
+    pub(crate) fn start(&mut self, now: Duration, config: &Config, rng: &mut impl Rng) {
+        let of_topics = anti_entropy::Config::default();
+        let mut anti_entropy = anti_entropy::State::new(now, of_topics, rng);
         let mut topics = Vec::new();
         for (index, disk) in self.disks.iter().enumerate() {
             let state = restored(index, self.identity.id(), disk, config.clone());
             // As a newcomer, who does not know of the topic yet.
             if !state.version().is_empty() {
-                anti_entropy.handle_version(topic_name(index), state.version().hash());
+                anti_entropy.handle_version(&topic_name(index), state.version());
             }
             topics.push(Topic {
                 state,

@@ -16,7 +16,9 @@ impl World {
             .topics
             .iter_mut()
             .for_each(|topic| topic.state.handle_peer_up(peer));
-        running.anti_entropy.handle_peer_up(now, peer);
+        running
+            .anti_entropy
+            .handle_peer_up(now, peer, &mut self.rng);
         self.drain(index);
     }
 
@@ -29,7 +31,9 @@ impl World {
             .topics
             .iter_mut()
             .for_each(|topic| topic.state.handle_peer_down(now, peer));
-        running.anti_entropy.handle_peer_down(peer);
+        running
+            .anti_entropy
+            .handle_peer_down(now, peer, &mut self.rng);
         self.drain(index);
     }
 

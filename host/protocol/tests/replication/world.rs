@@ -335,7 +335,10 @@ impl World {
                 let state = &mut running.topics[index].state;
                 state.on_message(now, wall_ms, peer, message, &node.disks[index]);
             }
-            Message::AntiEntropy(message) => running.anti_entropy.on_message(now, peer, message),
+            Message::AntiEntropy(message) => {
+                let rng = &mut self.rng;
+                running.anti_entropy.on_message(now, peer, message, rng);
+            }
             other => panic!("nobody sends {other:?}"),
         }
         self.drain(to);
@@ -389,10 +392,10 @@ impl World {
             disk.store(&job.remote);
             disk.store(&job.local);
             of.state.handle_stored(now).unwrap();
-            let version = of.state.version().hash();
+            let version = of.state.version();
             running
                 .anti_entropy
-                .handle_version(topic_name(topic), version);
+                .handle_version(&topic_name(topic), version);
             self.checker
                 .stored(index, topic, &self.nodes[index].disks[topic]);
             self.checker.acknowledged(topic, &job.local);
@@ -403,7 +406,7 @@ impl World {
 
     fn start(&mut self, index: usize) {
         let now = self.now;
-        self.nodes[index].start(now, &self.config);
+        self.nodes[index].start(now, &self.config, &mut self.rng);
         for other in self.neighbours(index) {
             self.session_up(index, other);
             self.session_up(other, index);
@@ -467,7 +470,7 @@ impl World {
             .topics
             .iter()
             .filter_map(|topic| topic.state.next_timeout());
-        let Some(next) = topics.chain([running.anti_entropy.next_timeout()]).min() else {
+        let Some(next) = topics.chain(running.anti_entropy.next_timeout()).min() else {
             return;
         };
         self.timers[index] += 1;

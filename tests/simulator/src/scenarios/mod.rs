@@ -12,6 +12,7 @@ mod shipped;
 mod swim;
 mod topics;
 mod tree;
+mod versions;
 
 use crate::file::ScenarioFile;
 use crate::{Index, Outcome, Progress};
@@ -42,6 +43,7 @@ pub struct Scenario {
 pub const SCENARIOS: &[Scenario] = &[
     drawn("flood", "random nodes flood a random graph", 1_000, flood::flood),
     scenario("reconcile", "two sets that differ in 100 meet", 1_000_000, reconcile::reconcile),
+    scenario("versions", "nodes with many topics; 100 differ", 100_000, versions::versions),
     drawn("rapid", "rapid broadcast; a tenth is dead, 5 % is lost", 10_000, rapid::rapid),
     drawn("random_push", "plain random push, as `rapid`", 10_000, random_push::random_push),
     drawn("swim", "machines go silently", 1_000, swim::crash),

@@ -128,8 +128,12 @@ fn bound_text(bound: Bound, unit: &str) -> String {
     }
 }
 
-/// A value with as many digits as say something.
+/// A value with as many digits as say something. Of what never came to be there is none, and what
+/// did not happen took for ever.
 fn with_unit(value: f64, unit: &str) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() { "none" } else { "never" }.to_owned();
+    }
     let digits = match value.abs() {
         _ if value.fract() == 0.0 => 0,
         1000.0.. => 0,
@@ -156,7 +160,8 @@ mod tests {
             (99.95, "%", "99.950 %"),
             (0.01234, "", "0.0123"),
             (359.94, "ms", "359.9 ms"),
-            (f64::NAN, "", "NaN"),
+            (f64::NAN, "s", "none"),
+            (f64::INFINITY, "ms", "never"),
         ] {
             assert_eq!(with_unit(value, unit), told);
         }

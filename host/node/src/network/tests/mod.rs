@@ -235,11 +235,13 @@ fn said_by(number: u8, path: &str, payload: &[u8]) -> SignedPublication {
 }
 
 fn message(number: u8) -> TopicMessage {
-    let request = anti_entropy::DigestRequest {
-        after: None,
-        root: Hash::of(&[number]),
+    let digest = anti_entropy::TopicDigest {
+        topic: topic("shop"),
+        version: Hash::of(&[number]),
+        ops_count: 1,
     };
-    TopicMessage::AntiEntropy(anti_entropy::Message::DigestRequest(request))
+    let topics = vec![digest];
+    TopicMessage::AntiEntropy(anti_entropy::Message::Digests { topics })
 }
 
 /// Waits until all have sessions with all, and count all as alive.

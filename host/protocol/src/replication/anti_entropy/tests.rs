@@ -1,302 +1,352 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::repairs::{UNDER_WAY_MAX, WAITING_MAX};
 use super::*;
+use crate::ids::{Counter, ReplicaId};
 
-const NOW: Duration = Duration::ZERO;
+const START: Duration = Duration::from_secs(100);
 
-fn node(number: u8) -> NodeId {
-    NodeId::from_bytes([number; 32])
+fn node(number: usize) -> NodeId {
+    NodeId::from_bytes([number as u8 + 1; 32])
 }
 
 fn topic(number: usize) -> TopicName {
     format!("t/{number:06}").parse().unwrap()
 }
 
-fn state(topics: impl IntoIterator<Item = (usize, &'static str)>) -> State {
-    let mut state = State::new(NOW, Config::default());
-    for (number, version) in topics {
-        state.handle_version(topic(number), Hash::of(version.as_bytes()));
-    }
-    state
+/// So many ops of one replica, or of another one.
+fn version(ops_count: u64, replica: u64) -> VersionVector {
+    let counter = Counter::new(ops_count);
+    [(ReplicaId::new(replica).unwrap(), counter)]
+        .into_iter()
+        .collect()
 }
 
-/// Connects two nodes and carries messages until there are none; what each found to differ, and
-/// how many messages it took.
-fn compare(a: &mut State, b: &mut State) -> (Vec<TopicName>, Vec<TopicName>, usize) {
-    a.handle_peer_up(NOW, node(2));
-    b.handle_peer_up(NOW, node(1));
-    let (mut of_a, mut of_b, mut messages_count) = (Vec::new(), Vec::new(), 0);
-    loop {
-        let (from_a, from_b) = (a.poll(), b.poll());
-        if from_a.is_none() && from_b.is_none() {
-            return (of_a, of_b, messages_count);
+fn digest(number: usize, ops_count: u64) -> TopicDigest {
+    TopicDigest {
+        topic: topic(number),
+        version: version(ops_count, 1).hash(),
+        ops_count,
+    }
+}
+
+/// Two nodes and the session between them. What is found to differ is fetched at once, unless it
+/// is said that nothing is.
+struct Pair {
+    states: [State; 2],
+    topics: [std::collections::BTreeMap<TopicName, VersionVector>; 2],
+    now: Duration,
+    rng: ChaCha8Rng,
+    fetches: bool,
+    found: [Vec<TopicName>; 2],
+    bytes: usize,
+    messages: usize,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let states = [0, 1].map(|_| State::new(START, Config::default(), &mut rng));
+        Self {
+            states,
+            topics: Default::default(),
+            now: START,
+            rng,
+            fetches: true,
+            found: Default::default(),
+            bytes: 0,
+            messages: 0,
         }
-        for (event, found, to, from) in [
-            (from_a, &mut of_a, &mut *b, 1),
-            (from_b, &mut of_b, &mut *a, 2),
-        ] {
-            match event {
-                Some(OutEvent::Send { message, .. }) => {
-                    messages_count += 1;
-                    let message = Message::from_bytes(&message.to_bytes()).unwrap();
-                    to.on_message(NOW, node(from), message);
+    }
+
+    fn set(&mut self, of: usize, topic: TopicName, version: VersionVector) {
+        self.states[of].handle_version(&topic, &version);
+        self.topics[of].insert(topic, version);
+    }
+
+    fn connect(&mut self) {
+        for of in [0, 1] {
+            self.states[of].handle_peer_up(self.now, node(1 - of), &mut self.rng);
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        loop {
+            let events = [0, 1].map(|of| self.states[of].poll());
+            let is_over = events.iter().all(Option::is_none);
+            for (of, event) in events.into_iter().enumerate() {
+                if let Some(event) = event {
+                    self.handle(of, event);
                 }
-                Some(OutEvent::Differs { topic, .. }) => found.push(topic),
-                Some(OutEvent::Reject { reason, .. }) => panic!("{reason}"),
-                None => {}
+            }
+            let due = [0, 1].map(|of| self.states[of].next_timeout());
+            let is_due = |next: &Option<Duration>| next.is_some_and(|next| next <= self.now);
+            if is_over && !due.iter().any(is_due) {
+                return;
+            }
+            if is_over {
+                for state in &mut self.states {
+                    state.handle_timeout(self.now, &mut self.rng);
+                }
             }
         }
     }
-}
 
-fn page(after: Option<usize>, topics: &[usize], is_last: bool) -> Message {
-    let digest = |number: &usize| TopicDigest {
-        topic: topic(*number),
-        version: Hash::ZERO,
-    };
-    let (after, topics) = (after.map(topic), topics.iter().map(digest).collect());
-    Message::DigestPage(DigestPage {
-        after,
-        topics,
-        is_last,
-    })
-}
-
-fn asked() -> State {
-    let mut state = state([]);
-    state.handle_peer_up(NOW, node(2));
-    assert!(matches!(state.poll(), Some(OutEvent::Send { .. })));
-    state
-}
-
-#[test]
-fn equal_nodes_exchange_one_page_each_and_find_nothing() {
-    let topics = || (0..2_000).map(|n| (n, "same"));
-    let (a, b, messages_count) = compare(&mut state(topics()), &mut state(topics()));
-    assert_eq!((a, b, messages_count), (vec![], vec![], 4));
-}
-
-#[test]
-fn each_finds_what_it_lacks_or_has_otherwise() {
-    let mut a = state([(1, "same"), (2, "old"), (3, "only here")]);
-    let mut b = state([(1, "same"), (2, "new"), (4, "only there")]);
-    let (of_a, of_b, _) = compare(&mut a, &mut b);
-    assert_eq!(of_a, [topic(2), topic(4)]);
-    assert_eq!(of_b, [topic(2), topic(3)]);
-}
-
-#[test]
-fn many_topics_come_page_by_page() {
-    for count in [
-        PAGE_COUNT_MAX - 1,
-        PAGE_COUNT_MAX,
-        PAGE_COUNT_MAX + 1,
-        3 * PAGE_COUNT_MAX,
-    ] {
-        let (found, _, _) = compare(&mut state([]), &mut state((0..count).map(|n| (n, "there"))));
-        assert_eq!(found.len(), count);
-    }
-}
-
-#[test]
-fn pages_that_break_the_rules_are_malice_and_end_the_comparison() {
-    let cases = [
-        (page(None, &[2, 1], true), PageError::Order),
-        (page(None, &[1, 1], true), PageError::Order),
-        (page(None, &[], false), PageError::Empty),
-    ];
-    for (page, reason) in cases {
-        let mut state = asked();
-        state.on_message(NOW, node(2), page);
-        assert_eq!(
-            state.poll(),
-            Some(OutEvent::Reject {
-                peer: node(2),
-                reason
-            })
-        );
-        assert_eq!(state.poll(), None);
-    }
-    let mut state = asked();
-    state.on_message(NOW, node(2), page(None, &[5], false));
-    let events: Vec<_> = std::iter::from_fn(|| state.poll()).collect();
-    assert_eq!(
-        events.len(),
-        2,
-        "one topic differs, the next page is asked for"
-    );
-    state.on_message(NOW, node(2), page(Some(5), &[5], true));
-    let reason = PageError::Order;
-    assert_eq!(
-        state.poll(),
-        Some(OutEvent::Reject {
-            peer: node(2),
-            reason
-        })
-    );
-}
-
-#[test]
-fn more_topics_than_a_node_can_have_end_the_comparison() {
-    let config = Config {
-        topics_max: 2,
-        ..Config::default()
-    };
-    let mut state = State::new(NOW, config);
-    state.handle_peer_up(NOW, node(2));
-    state.poll();
-    state.on_message(NOW, node(2), page(None, &[1, 2, 3], true));
-    let reason = PageError::TooMany;
-    assert_eq!(
-        state.poll(),
-        Some(OutEvent::Reject {
-            peer: node(2),
-            reason
-        })
-    );
-}
-
-#[test]
-fn a_page_that_nobody_asked_for_changes_nothing() {
-    let mut state = asked();
-    state.on_message(NOW, node(2), page(Some(7), &[8], true));
-    state.on_message(NOW, node(9), page(None, &[1], true));
-    assert_eq!((state.unsolicited_count(), state.poll()), (1, None));
-    // The page that was asked for is still taken.
-    state.on_message(NOW, node(2), page(None, &[1], true));
-    assert!(matches!(state.poll(), Some(OutEvent::Differs { .. })));
-}
-
-#[test]
-fn a_lost_page_ends_its_comparison_and_the_next_round_begins_anew() {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut state = asked();
-    assert_eq!(state.next_timeout(), Duration::from_secs(10));
-    state.handle_timeout(Duration::from_secs(10), &mut rng);
-    assert!(matches!(state.poll(), Some(OutEvent::Send { .. })));
-    state.handle_peer_down(node(2));
-    state.handle_timeout(Duration::from_secs(20), &mut rng);
-    assert_eq!(
-        (state.poll(), state.next_timeout()),
-        (None, Duration::from_secs(30))
-    );
-}
-
-fn request(after: Option<usize>) -> Message {
-    Message::DigestRequest(DigestRequest {
-        after: after.map(topic),
-        root: Hash::of(b"another root"),
-    })
-}
-
-fn pages_sent(state: &mut State) -> usize {
-    let events = std::iter::from_fn(|| state.poll());
-    let is_page = |event: &OutEvent| {
-        matches!(
-            event,
-            OutEvent::Send {
-                message: Message::DigestPage(_),
-                ..
+    fn handle(&mut self, of: usize, event: OutEvent) {
+        match event {
+            OutEvent::Send { message, .. } => {
+                let bytes = message.to_bytes();
+                (self.bytes, self.messages) = (self.bytes + bytes.len(), self.messages + 1);
+                let message = Message::from_bytes(&bytes).unwrap();
+                self.states[1 - of].on_message(self.now, node(of), message, &mut self.rng);
             }
-        )
+            OutEvent::Differs { topic, .. } => {
+                self.found[of].push(topic.clone());
+                if self.fetches {
+                    self.fetch(of, topic);
+                }
+            }
+        }
+    }
+
+    /// As replication does it: the question shows its receiver what that lacks.
+    fn fetch(&mut self, of: usize, topic: TopicName) {
+        let merged = self.topics.iter().filter_map(|topics| topics.get(&topic));
+        let merged = merged.fold(VersionVector::new(), |mut all, version| {
+            all.merge(version);
+            all
+        });
+        for of in [of, 1 - of] {
+            self.set(of, topic.clone(), merged.clone());
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            let next = self.states.iter().filter_map(State::next_timeout).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                break;
+            };
+            self.now = next.max(self.now);
+            for state in &mut self.states {
+                state.handle_timeout(self.now, &mut self.rng);
+            }
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn are_equal(&self) -> bool {
+        self.topics[0] == self.topics[1]
+    }
+}
+
+#[test]
+fn equal_nodes_say_a_few_words_however_many_topics_they_have() {
+    let mut pair = Pair::new();
+    for number in 0..5_000 {
+        pair.set(0, topic(number), version(3, 1));
+        pair.set(1, topic(number), version(3, 1));
+    }
+    pair.connect();
+    assert_eq!(pair.found, [vec![], vec![]]);
+    assert!(pair.messages <= 4 && pair.bytes < 300, "{}", pair.bytes);
+}
+
+#[test]
+fn one_topic_of_many_that_differs_costs_little() {
+    let mut pair = Pair::new();
+    for number in 0..20_000 {
+        pair.set(0, topic(number), version(3, 1));
+        pair.set(1, topic(number), version(3, 1));
+    }
+    pair.set(1, topic(777), version(4, 1));
+    pair.connect();
+    assert_eq!(pair.found, [vec![topic(777)], vec![]]);
+    assert!(pair.are_equal());
+    assert!(pair.bytes < 2_000, "{}", pair.bytes);
+}
+
+#[test]
+fn whoever_has_fewer_ops_asks_and_with_as_many_both_do() {
+    let mut pair = Pair::new();
+    pair.fetches = false;
+    pair.set(0, topic(1), version(2, 1));
+    pair.set(1, topic(1), version(9, 1));
+    pair.set(0, topic(2), version(5, 1));
+    pair.set(1, topic(2), version(5, 2));
+    pair.set(0, topic(3), version(1, 1));
+    pair.set(1, topic(4), version(1, 1));
+    pair.connect();
+    pair.found.iter_mut().for_each(|found| found.sort());
+    assert_eq!(pair.found[0], [topic(1), topic(2), topic(4)]);
+    assert_eq!(pair.found[1], [topic(2), topic(3)]);
+}
+
+/// Lost once: each topic that was found pushed out one that was being fetched, and a node that came
+/// to twenty thousand got five hundred of them in each comparison.
+#[test]
+fn a_new_node_gets_many_topics_a_few_at_a_time_and_each_once() {
+    let mut pair = Pair::new();
+    pair.fetches = false;
+    (0..20_000).for_each(|number| pair.set(0, topic(number), version(1, 1)));
+    pair.connect();
+    let (mut fetched, mut most) = (0, 0);
+    while fetched < 20_000 {
+        let under_way = std::mem::take(&mut pair.found[1]);
+        assert!(!under_way.is_empty(), "it stands still at {fetched}");
+        (fetched, most) = (fetched + under_way.len(), most.max(under_way.len()));
+        for topic in under_way {
+            assert!(!pair.topics[1].contains_key(&topic), "asked for twice");
+            pair.set(1, topic, version(1, 1));
+        }
+        pair.settle();
+        // What is pushed has a budget for each second.
+        if pair.found[1].is_empty() {
+            pair.pass(Duration::from_secs(2));
+        }
+    }
+    assert!(pair.are_equal());
+    assert_eq!(most, UNDER_WAY_MAX);
+    let counts = pair.states[1].counts();
+    assert_eq!((counts.repairs_count, counts.late_count), (20_000, 0));
+    assert_eq!(counts.surplus_count, 0);
+    let told = pair.states[0].counts().reconciliation.pushed_count;
+    assert!(told < 22_000, "{told} were told of 20,000");
+}
+
+#[test]
+fn while_many_topics_of_one_peer_wait_others_are_compared_with() {
+    let mut pair = Pair::new();
+    pair.fetches = false;
+    (0..3_000).for_each(|number| pair.set(0, topic(number), version(1, 1)));
+    pair.connect();
+    pair.found = Default::default();
+    let state = &mut pair.states[1];
+    state.handle_peer_up(START, node(5), &mut pair.rng);
+    let sends_to = |state: &mut State| -> BTreeSet<NodeId> {
+        let events = std::iter::from_fn(|| state.poll());
+        let to = events.filter_map(|event| match event {
+            OutEvent::Send { peer, .. } => Some(peer),
+            OutEvent::Differs { .. } => None,
+        });
+        to.collect()
     };
-    events.filter(is_page).count()
+    assert_eq!(sends_to(state), [node(5)].into());
+}
+
+#[test]
+fn what_is_never_served_gives_way_and_is_found_again() {
+    let mut pair = Pair::new();
+    pair.fetches = false;
+    (0..100).for_each(|number| pair.set(0, topic(number), version(1, 1)));
+    pair.connect();
+    assert_eq!(pair.found[1].len(), UNDER_WAY_MAX);
+    pair.pass(Config::default().repair_timeout);
+    assert_eq!(pair.found[1].len(), 100);
+    assert_eq!(pair.states[1].counts().late_count, UNDER_WAY_MAX as u64);
+    pair.fetches = true;
+    pair.pass(Duration::from_secs(40));
+    assert!(pair.are_equal());
+}
+
+#[test]
+fn topics_that_a_liar_names_are_bounded_and_counted() {
+    let (mut pair, liar) = (Pair::new(), node(7));
+    let state = &mut pair.states[0];
+    state.handle_peer_up(START, liar, &mut pair.rng);
+    for start in (0..WAITING_MAX + 10 * DIGESTS_MAX).step_by(DIGESTS_MAX) {
+        let topics = (start..start + DIGESTS_MAX).map(|of| digest(of, 9));
+        let topics = topics.collect();
+        state.on_message(START, liar, Message::Digests { topics }, &mut pair.rng);
+    }
+    let events = std::iter::from_fn(|| state.poll());
+    let is_asked = |event: &OutEvent| matches!(event, OutEvent::Differs { .. });
+    assert_eq!(events.filter(is_asked).count(), UNDER_WAY_MAX);
+    let surplus = 10 * DIGESTS_MAX - UNDER_WAY_MAX;
+    assert_eq!(state.counts().surplus_count, surplus as u64);
+    // With its session all of it goes.
+    state.handle_peer_down(START, liar, &mut pair.rng);
+    assert_eq!(state.next_timeout(), None);
+}
+
+#[test]
+fn topics_of_somebody_without_a_session_are_ignored() {
+    let mut pair = Pair::new();
+    let topics = vec![digest(1, 1)];
+    let state = &mut pair.states[0];
+    state.on_message(START, node(9), Message::Digests { topics }, &mut pair.rng);
+    assert_eq!(state.poll(), None);
+    assert_eq!(state.next_timeout(), None);
 }
 
 /// Lost once: the first message of a peer can overtake the news of its session. Its request was
-/// dropped, and the peer waited for `page_timeout`.
+/// dropped, and the peer waited for ten seconds.
 #[test]
-fn a_request_that_overtakes_the_news_of_its_session_is_answered() {
-    let mut state = state([(1, "here")]);
-    state.on_message(NOW, node(2), request(None));
-    assert_eq!(pages_sent(&mut state), 1);
+fn a_comparison_that_overtakes_the_news_of_its_session_costs_no_interval() {
+    for first in [0, 1] {
+        let mut pair = Pair::new();
+        pair.set(0, topic(1), version(1, 1));
+        let second = 1 - first;
+        pair.states[first].handle_peer_up(START, node(second), &mut pair.rng);
+        pair.settle();
+        assert!(!pair.are_equal());
+        pair.states[second].handle_peer_up(START, node(first), &mut pair.rng);
+        pair.pass(Duration::from_secs(2));
+        assert!(pair.are_equal());
+    }
 }
 
 #[test]
-fn a_session_that_is_replaced_costs_no_timeout() {
-    let mut state = asked();
-    state.handle_peer_down(node(2));
-    state.handle_peer_up(NOW, node(2));
-    assert!(matches!(state.poll(), Some(OutEvent::Send { .. })));
-    state.on_message(NOW, node(2), page(None, &[1], true));
-    assert!(matches!(state.poll(), Some(OutEvent::Differs { .. })));
+fn a_session_that_is_replaced_begins_anew() {
+    let mut pair = Pair::new();
+    pair.fetches = false;
+    (0..100).for_each(|number| pair.set(0, topic(number), version(1, 1)));
+    pair.connect();
+    pair.found = Default::default();
+    pair.connect();
+    assert_eq!(pair.found[1].len(), UNDER_WAY_MAX);
 }
 
 #[test]
-fn a_peer_gets_so_many_pages_in_an_interval_and_then_no_more() {
-    let topics_count = 2 * PAGE_COUNT_MAX;
-    let mut state = state((0..topics_count).map(|n| (n, "here")));
-    state.handle_peer_up(NOW, node(2));
-    state.poll();
-    let allowed = Config::default().comparisons_max * 3;
-    let ask = |state: &mut State| {
-        for n in 0..2 * allowed {
-            state.on_message(NOW, node(2), request(n.checked_sub(1)));
+fn versions_that_change_all_the_time_are_found_nevertheless() {
+    let mut pair = Pair::new();
+    pair.connect();
+    for round in 1..200 {
+        pair.set(0, topic(1), version(round, 1));
+        if round % 7 == 0 {
+            pair.pass(Duration::from_secs(3));
         }
-        pages_sent(state)
-    };
-    assert_eq!(ask(&mut state), allowed);
-    assert_eq!(state.refused_count(), allowed as u64);
-    state.handle_timeout(Duration::from_secs(10), &mut ChaCha8Rng::seed_from_u64(1));
-    assert_eq!(ask(&mut state), allowed);
-}
-
-#[test]
-fn a_comparison_costs_one_root_however_many_pages_it_has() {
-    let mut state = state([(1, "here")]);
-    state.handle_peer_up(NOW, node(2));
-    let Some(OutEvent::Send {
-        message: Message::DigestRequest(first),
-        ..
-    }) = state.poll()
-    else {
-        panic!("the peer is asked")
-    };
-    state.handle_version(topic(1), Hash::of(b"changed"));
-    state.on_message(NOW, node(2), page(None, &[5], false));
-    let events: Vec<_> = std::iter::from_fn(|| state.poll()).collect();
-    let next = events.iter().find_map(|event| match event {
-        OutEvent::Send {
-            message: Message::DigestRequest(next),
-            ..
-        } => Some(next),
-        _ => None,
-    });
-    assert_eq!(next.unwrap().root, first.root);
-    // And only the first page of an answer depends on it.
-    let root = state.root();
-    let after = Some(topic(0));
-    state.on_message(
-        NOW,
-        node(2),
-        Message::DigestRequest(DigestRequest { after, root }),
-    );
-    let Some(OutEvent::Send {
-        message: Message::DigestPage(page),
-        ..
-    }) = state.poll()
-    else {
-        panic!("the peer is answered")
-    };
-    assert_eq!(page.topics.len(), 1);
-}
-
-#[test]
-fn times_of_zero_leave_time_between_two_rounds() {
-    let config = Config {
-        interval: Duration::ZERO,
-        page_timeout: Duration::ZERO,
-        ..Config::default()
-    };
-    let mut state = State::new(NOW, config);
-    state.handle_peer_up(NOW, node(2));
-    state.handle_timeout(NOW, &mut ChaCha8Rng::seed_from_u64(1));
-    assert!(state.next_timeout() > NOW);
+    }
+    pair.pass(Duration::from_secs(30));
+    assert!(pair.are_equal());
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_two_nodes_come_to_have_the_same(
+        a in prop::collection::btree_map(0_usize..2_000, (1_u64..4, 1_u64..3), 0..700),
+        b in prop::collection::btree_map(0_usize..2_000, (1_u64..4, 1_u64..3), 0..700),
+    ) {
+        let mut pair = Pair::new();
+        for (of, topics) in [a, b].into_iter().enumerate() {
+            for (number, (ops_count, replica)) in topics {
+                pair.set(of, topic(number), version(ops_count, replica));
+            }
+        }
+        pair.connect();
+        pair.pass(Duration::from_secs(40));
+        prop_assert!(pair.are_equal());
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(message) = Message::from_bytes(&bytes) {
