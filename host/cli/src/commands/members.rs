@@ -50,7 +50,7 @@ fn print(members: &Value) -> io::Result<()> {
             session(member),
             &up,
             &answered,
-            text(member, "metadata"),
+            member["metadata"].as_str().unwrap_or("-"),
         ]);
     }
     table.print("no members")

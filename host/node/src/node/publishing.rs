@@ -30,6 +30,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::FactInvalid`] if it is not what its kind demands; [`NodeError::FactRefused`] if
     /// this node may not issue it, its kind is not declared, or there are too many;
+    /// [`NodeError::Revoked`] if a fact keeps this node out, so that nobody would hear of it;
     /// [`NodeError::StorageFailed`], [`NodeError::Busy`], [`NodeError::ShuttingDown`].
     pub async fn publish_fact(
         &self,
@@ -37,7 +38,7 @@ impl Node {
         body: Vec<u8>,
         ttl: Option<Duration>,
     ) -> Result<Arc<SignedFact>, NodeError> {
-        let running = self.running()?;
+        let running = self.running_to_write()?;
         let declared = self.inner.config.fact_kinds.get(&kind);
         let declared = declared.filter(|_| !is_built_in(&kind));
         let longest = declared.map_or(CERTIFICATE_LIFE_MAX, |rule: &KindRule| rule.ttl_max);

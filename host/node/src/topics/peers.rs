@@ -124,7 +124,11 @@ impl Engine {
                 }
                 OutEvent::HistoryAhead { peer, end } => {
                     let topic = &self.name;
-                    tracing::warn!(%topic, %peer, %end, "own history was lost; a new one begins");
+                    tracing::warn!(
+                        %topic, %peer, %end,
+                        "this node's data is older than what it has told others, as in a restored \
+                         backup; it goes on under a new replica id and gets its lost ops back"
+                    );
                     self.is_behind_itself = true;
                 }
             }
@@ -190,7 +194,14 @@ impl Engine {
     fn keep_proof(&self, context: &Context, held: Held, second: &SignedBundle) {
         context.counters.add(Count::Equivocations, 1);
         let (author, topic) = (second.body().author, &self.name);
-        tracing::error!(%topic, %author, "a node signed two histories");
+        let what = match author == context.identity.id() {
+            false => "a node signed two histories",
+            true => {
+                "this node signed two histories: its data folder is a copy of an earlier time, or \
+                 runs twice; start it once with `--restored`"
+            }
+        };
+        tracing::error!(%topic, %author, "{what}");
         let first = match held {
             Held::Waiting(bundle) => Ok(Some(bundle.as_bytes().to_vec())),
             Held::Stored(end) => self.stored_bundle(context, end),

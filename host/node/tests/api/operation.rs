@@ -165,7 +165,9 @@ fn a_revoked_node_takes_nothing_that_others_are_to_hear_of_and_is_still_read() {
     let of = format!(r#"{{"node": "{own}", "reason": "stolen"}}"#);
     let body = format!(r#"{{"kind": "node-revocation", "body": {of}}}"#);
     let fact = server.post("/v1/facts", &body).ok();
+    let another = body.replace("node-revocation", "publisher-revocation");
     let refused = [
+        server.post("/v1/facts", &another.replace("\"node\"", "\"publisher\"")),
         server.post(count, "{\"increment\": 1}"),
         server.post("/v1/topics/shop/messages", "\"hello\""),
         server.post(&format!("/v1/members/{own}/messages"), "\"hello\""),

@@ -22,7 +22,7 @@ pub struct Expected {
     /// rumours, n^-(2λ-2) (SWIM, section 4.1).
     pub false_deaths_per_node_hour: f64,
     /// Messages that each node sends, per second, while nothing happens: a probe and an answer each
-    /// *T*, and comparisons of tables.
+    /// *T*, what others try where one of the two was lost, and comparisons of tables.
     pub messages_per_second: f64,
     /// Bytes in them, without the session's and the network's headers.
     pub bytes_per_second: f64,
@@ -34,6 +34,8 @@ pub struct Expected {
 
 /// A ping or an ack without gossip, with the byte that names the layer.
 const PROBE_BYTES: f64 = 9.0;
+/// The id of whom another one is to try.
+const TARGET_BYTES: f64 = 34.0;
 /// Digests of a table.
 const SYNC_BYTES: f64 = 519.0;
 
@@ -52,17 +54,31 @@ impl Expected {
         let per_hour = false_suspicion * 3_600.0 / interval;
         let exponent = 2.0 * f64::from(swim.retransmission_multiplier) - 2.0;
         let syncs = 1.0 / swim.sync_interval.as_secs_f64();
+        let (asked, tried) = indirect_messages(env, indirect_probes_count);
+        let probes = (2.0 + asked + tried) / interval;
         Self {
             first_suspicion: seconds(first),
             first_death: seconds(first + suspicion),
             all_know: seconds(first + suspicion + dissemination(env, parameters)),
             false_suspicions_per_node_hour: per_hour,
             false_deaths_per_node_hour: per_hour * size.powf(-exponent),
-            messages_per_second: 2.0 / interval + syncs,
-            bytes_per_second: 2.0 * PROBE_BYTES / interval + syncs * SYNC_BYTES,
+            messages_per_second: probes + syncs,
+            bytes_per_second: probes * PROBE_BYTES
+                + asked * TARGET_BYTES / interval
+                + syncs * SYNC_BYTES,
             reach_probability: reach_probability(env, parameters.rapid.fanout_count),
         }
     }
+}
+
+/// How many messages a period takes besides a probe and its answer: those to others that are asked
+/// to try, (1-m²)K, and what these send: a ping, its answer, that passed on, and a nack where none
+/// came (Lifeguard, section IV.A).
+fn indirect_messages(env: &Environment, indirect_probes_count: usize) -> (f64, f64) {
+    let m = 1.0 - env.loss;
+    let asked = (1.0 - m * m) * indirect_probes_count as f64;
+    let each = m + m.powi(2) + m.powi(3) + m * (1.0 - m * m);
+    (asked, asked * each)
 }
 
 /// How long, in seconds, news takes to come to all others after the first of them has it.

@@ -183,6 +183,22 @@ mod tests {
         assert_eq!(found.reach_probability, 1.0);
     }
 
+    /// What others do where a probe is lost was not expected: half of all messages.
+    #[test]
+    fn the_load_where_much_is_lost_is_as_expected() {
+        let env = Environment {
+            expected_size: 50,
+            ..Environment::edge()
+        };
+        let parameters = env.parameters();
+        let expected = env.expected(&parameters);
+        let found = measure(&env, &parameters, 1, &mut |_, _| ());
+        let messages = found.messages_per_second / expected.messages_per_second;
+        let bytes = found.bytes_per_second / expected.bytes_per_second;
+        assert!((0.8..1.25).contains(&messages), "{messages}: {found:?}");
+        assert!((0.7..1.4).contains(&bytes), "{bytes}: {found:?}");
+    }
+
     /// It was expected, and not measured.
     #[test]
     fn where_much_is_lost_as_many_are_suspected_falsely_as_is_expected() {

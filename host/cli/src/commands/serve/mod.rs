@@ -110,6 +110,10 @@ pub(crate) struct ServeArguments {
     /// more than once. The same on all nodes
     #[arg(long, value_name = "KIND")]
     fact_kind: Vec<String>,
+    /// How often the versions of all topics are compared with another node, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 5_000,
+          value_parser = clap::value_parser!(u64).range(50..=600_000))]
+    topic_interval_ms: u64,
     /// How often facts are compared with another node, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 10_000,
           value_parser = clap::value_parser!(u64).range(50..=600_000))]
@@ -296,6 +300,7 @@ impl ServeArguments {
             config.probe_interval = Duration::from_millis(interval);
         }
         config.authorities = self.authority.iter().copied().collect();
+        config.sync_interval = Duration::from_millis(self.topic_interval_ms);
         config.fact_interval = Duration::from_millis(self.fact_interval_ms);
         for kind in &self.fact_kind {
             let (name, rule) = fact::declaration(kind)?;

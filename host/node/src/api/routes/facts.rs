@@ -99,6 +99,7 @@ pub(super) async fn show(
         (status = 201, description = "The fact", body = FactView),
         (status = 200, description = "The fact by which this node has revoked it before",
             body = FactView),
+        (status = 403, description = "This node is revoked", body = ErrorView),
         (status = 409, description = "This node may not issue it, or its kind is not declared",
             body = ErrorView)))]
 pub(super) async fn publish(

@@ -241,6 +241,65 @@ fn while_many_topics_of_one_peer_wait_others_are_compared_with() {
     assert_eq!(sends_to(state), [node(5)].into());
 }
 
+/// Each of them was asked for each topic.
+#[test]
+fn what_several_peers_have_is_asked_of_one_of_them() {
+    let mut pair = Pair::new();
+    let (state, rng) = (&mut pair.states[0], &mut pair.rng);
+    let peers: Vec<NodeId> = (3..13).map(node).collect();
+    let topics: Vec<TopicDigest> = (0..900).map(|number| digest(number, 1)).collect();
+    for peer in &peers {
+        state.handle_peer_up(START, *peer, rng);
+        for topics in topics.chunks(DIGESTS_MAX).map(<[_]>::to_vec) {
+            state.on_message(START, *peer, Message::Digests { topics }, rng);
+        }
+    }
+    let (mut asked, mut under_way) = (BTreeSet::new(), Vec::new());
+    loop {
+        while let Some(event) = state.poll() {
+            if let OutEvent::Differs { topic, .. } = event {
+                assert!(asked.insert(topic.clone()), "{topic} is asked for twice");
+                under_way.push(topic);
+            }
+        }
+        assert!(under_way.len() <= peers.len() * UNDER_WAY_MAX);
+        let Some(topic) = under_way.pop() else {
+            break;
+        };
+        state.handle_version(&topic, &version(1, 1));
+        let mut rounds_count = 0;
+        while state.next_timeout() <= Some(START) {
+            state.handle_timeout(START, rng);
+            rounds_count += 1;
+            assert!(rounds_count < 100, "it does not come to rest");
+        }
+    }
+    assert_eq!(asked.len(), topics.len());
+}
+
+#[test]
+fn what_one_peer_never_serves_is_asked_of_another() {
+    let mut pair = Pair::new();
+    let (state, rng) = (&mut pair.states[0], &mut pair.rng);
+    let topics: Vec<TopicDigest> = (0..10).map(|number| digest(number, 1)).collect();
+    for peer in [node(3), node(4)] {
+        state.handle_peer_up(START, peer, rng);
+        let topics = topics.clone();
+        state.on_message(START, peer, Message::Digests { topics }, rng);
+    }
+    let asked = |state: &mut State| -> BTreeSet<NodeId> {
+        let events = std::iter::from_fn(|| state.poll());
+        let peers = events.filter_map(|event| match event {
+            OutEvent::Differs { peer, .. } => Some(peer),
+            OutEvent::Send { .. } => None,
+        });
+        peers.collect()
+    };
+    assert_eq!(asked(state), [node(3)].into());
+    state.handle_timeout(START + Config::default().repair_timeout, rng);
+    assert_eq!(asked(state), [node(4)].into());
+}
+
 #[test]
 fn what_is_never_served_gives_way_and_is_found_again() {
     let mut pair = Pair::new();
