@@ -111,8 +111,9 @@ fn a_compiler_ends_with_a_node_that_is_killed() {
     let load = ["module", "load", file.to_str().unwrap()];
     let _loading = node.replicant.start(load);
     let mut found = None;
+    // From when it has taken on its limits, it ends with its parent.
     until("it is being compiled", || {
-        found = compiler_of(node.process_id());
+        found = compiler_of(node.process_id()).filter(|id| is_limited(*id));
         found.is_some()
     });
     let compiler = Stopped::new(found.unwrap());
@@ -137,6 +138,15 @@ fn compiler_of(parent: u32) -> Option<u32> {
 fn is_compiler(id: u32) -> bool {
     let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line).contains("--compile-component")
+}
+
+/// Whether it may write no files any more.
+#[cfg(target_os = "linux")]
+fn is_limited(id: u32) -> bool {
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap_or_default();
+    let mut lines = limits.lines();
+    let of_files = lines.find_map(|line| line.strip_prefix("Max file size"));
+    of_files.is_some_and(|line| line.trim_start().starts_with("0 "))
 }
 
 /// A compiler that is stopped; it is ended when this is dropped.
