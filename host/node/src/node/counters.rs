@@ -149,8 +149,8 @@ fn of_comparing(compared: &reconciliation::Counts) -> [Counter; 6] {
         (
             "facts_comparisons_refused_total",
             compared.busy_count,
-            "Comparisons of facts that peers asked for and that were refused, since too many are \
-             under way.",
+            "Messages of peers that compare facts and that were refused, since too much is under \
+             way, or no such comparison is.",
         ),
     ]
     .map(counter)

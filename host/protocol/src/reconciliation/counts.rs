@@ -9,7 +9,8 @@ pub struct Counts {
     pub equal_count: u64,
     /// Comparisons that were not answered in time, or refused.
     pub abandoned_count: u64,
-    /// Comparisons of peers that were refused for want of budget.
+    /// Messages of peers that were refused: for want of budget, since too much is under way, or
+    /// since they belong to no comparison.
     pub busy_count: u64,
     /// Elements pushed.
     pub pushed_count: u64,

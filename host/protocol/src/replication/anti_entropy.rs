@@ -20,11 +20,12 @@
 //!   sees what it lacks itself.
 //! - *Few at a time.* Finding is faster than fetching. 64 topics of a peer are under way at a time,
 //!   and while 1,024 wait nothing more is compared with it: so a node that comes to a hundred
-//!   thousand topics gets them at the pace at which it stores them.
+//!   thousand topics gets them at the pace at which it stores them. What several peers have is
+//!   asked of one of them; of the next, if nothing comes of it.
 //!
 //! What a liar can do: name topics that are not there (64 at a time are asked for, of the liar, for
-//! `repair_timeout` each; at most 16,384 wait), or hide what it has itself. Other peers are
-//! compared with all the same.
+//! `repair_timeout` each; at most 16,384 wait), which keeps real ones among them waiting for that
+//! long, or hide what it has itself. Other peers are compared with all the same.
 
 mod message;
 mod repairs;
